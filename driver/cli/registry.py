@@ -1,0 +1,23 @@
+"""The commands there are: name, module, one line of help."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+__all__ = ["COMMANDS", "Command"]
+
+
+class Command(NamedTuple):
+    """Where a command lives and what it does, in one line."""
+
+    module: str
+    summary: str
+
+
+COMMANDS: dict[str, Command] = {
+    "run": Command("driver.cli.run", "run a cluster behind the monitor, with clients and faults, and judge what they saw"),
+    "check": Command("driver.cli.check", "judge a recorded history again, from disk alone"),
+    "doctor": Command("driver.cli.doctor", "prove, by doing, that this machine can run raftmon"),
+    "servers": Command("driver.cli.servers", "list or install the server binaries of the systems under test"),
+    "clean": Command("driver.cli.clean", "remove recorded runs"),
+}

@@ -1,0 +1,37 @@
+"""The two kinds of failure every command ends with, and their exit status.
+
+Foreign exceptions are translated into these where they enter raftmon.
+"""
+
+from __future__ import annotations
+
+EXIT_VALID = 0
+EXIT_INVALID = 1
+EXIT_UNKNOWN = 2
+EXIT_USAGE = 64
+EXIT_INTERNAL = 70
+
+__all__ = [
+    "EXIT_INTERNAL",
+    "EXIT_INVALID",
+    "EXIT_UNKNOWN",
+    "EXIT_USAGE",
+    "EXIT_VALID",
+    "InputError",
+    "RaftmonError",
+]
+
+
+class RaftmonError(Exception):
+    """A failure of raftmon itself or of the machine under it: exit status 70, the run's folder is kept."""
+
+    exit_status = EXIT_INTERNAL
+
+
+class InputError(RaftmonError):
+    """Something the user gave is wrong: exit status 64.
+
+    The message is one or two sentences: what was wrong, where, and what to do.
+    """
+
+    exit_status = EXIT_USAGE
