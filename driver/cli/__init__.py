@@ -56,5 +56,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 130
     except Exception:
         traceback.print_exc()
-        print(f"raftmon {name}: this is a fault of raftmon itself; please report it with the text above", file=sys.stderr)
+        print(
+            f"raftmon {name}: this is a fault of raftmon itself; please report it with the text above", file=sys.stderr
+        )
         return EXIT_INTERNAL

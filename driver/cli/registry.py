@@ -15,7 +15,9 @@ class Command(NamedTuple):
 
 
 COMMANDS: dict[str, Command] = {
-    "run": Command("driver.cli.run", "run a cluster behind the monitor, with clients and faults, and judge what they saw"),
+    "run": Command(
+        "driver.cli.run", "run a cluster behind the monitor, with clients and faults, and judge what they saw"
+    ),
     "check": Command("driver.cli.check", "judge a recorded history again, from disk alone"),
     "doctor": Command("driver.cli.doctor", "prove, by doing, that this machine can run raftmon"),
     "servers": Command("driver.cli.servers", "list or install the server binaries of the systems under test"),
