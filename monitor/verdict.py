@@ -26,13 +26,15 @@ class Verdict:
     ``copies``: none means dropped; several mean duplicated. ``rule`` names the rule or rules that decided, joined by
     ``+``. ``comment`` stands beside the packet in packets.pcapng, empty for a plain accept. ``inject`` are further
     whole IP packets (a reset, an ICMP error, a forged message), already in *delivery* addresses (source presented,
-    destination real), sent from the router past the queue.
+    destination real), sent from the router past the queue. ``record`` overrides whether
+    the recorder keeps the packet: True always, False never, None as the run is set up.
     """
 
     copies: tuple[Copy, ...]
     rule: str | None = None
     comment: str = ""
     inject: tuple[bytes, ...] = ()
+    record: bool | None = None
 
 
 ACCEPT = Verdict((Copy(),))

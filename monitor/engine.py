@@ -1,0 +1,257 @@
+"""Judges packets: rules compiled, link by link, into one function from bytes to a verdict.
+
+Pure: no clock, no I/O. Everything comes in as arguments and the randomness from the run's seed, one stream a link, so
+that a change of the rules on one link leaves the dice of every other link alone.
+"""
+
+from __future__ import annotations
+
+import random
+import traceback
+from collections.abc import Callable, Collection, Sequence
+from typing import Any, Protocol
+
+from monitor.actions.effects import Effect, Scene, bind
+from monitor.actions.plan import Order, Plan
+from monitor.connections import ConnectionTable
+from monitor.match import Age, All, Always, Dialled, Match, Not, Test
+from monitor.match import Any as AnyOf
+from monitor.packet import PacketView
+from monitor.rules import Rule, RuleSet
+from monitor.verdict import ACCEPT, Verdict
+from setup.errors import RaftmonError
+from setup.topology import Link
+
+__all__ = ["Chain", "Engine", "MessageStage", "UserCodeError"]
+
+Chain = Callable[[bytes, int], Verdict]
+
+
+class UserCodeError(RaftmonError):
+    """A user's rule raised an exception and the run is strict: the loop ends the run with this message."""
+
+
+class MessageStage(Protocol):
+    """Judges messages inside packets: asked after the packet rules, for packets these have not lost."""
+
+    def bind(self, link: Link, rules: Sequence[Rule]) -> Effect | None:
+        """The link's message rules as one more effect on a packet's plan, None where nothing is to be done."""
+
+
+class _Counters:
+    """What one rule did, over all its links; it lives as long as the rule stays as it is."""
+
+    __slots__ = ("bytes", "errors", "hits", "packets", "since_ns")
+
+    def __init__(self, now_ns: int) -> None:
+        self.since_ns = now_ns
+        self.packets = 0  # that matched
+        self.hits = 0  # of these, on which the rule acted
+        self.bytes = 0  # in these hits
+        self.errors = 0  # exceptions of user code
+
+
+class _Bound:
+    """One rule on one link: the match compiled, the action with its state."""
+
+    __slots__ = ("closes_ns", "counters", "effect", "gated", "name", "opens_ns", "rng", "rule", "test")
+
+    def __init__(self, rule: Rule, counters: _Counters, test: Test | None, effect: Effect, rng: random.Random) -> None:
+        self.rule = rule
+        self.name = rule.name
+        self.counters = counters
+        self.test = test
+        self.effect = effect
+        self.rng = rng
+        self.opens_ns = counters.since_ns + round(rule.after_ms * 1e6) if rule.after_ms else 0
+        self.closes_ns = None if rule.for_ms is None else counters.since_ns + round((rule.after_ms + rule.for_ms) * 1e6)
+        self.gated = rule.every_nth > 1 or rule.probability < 1 or rule.count is not None
+
+    def in_window(self, now_ns: int) -> bool:
+        """Whether the rule's window is open."""
+        return now_ns >= self.opens_ns and (self.closes_ns is None or now_ns < self.closes_ns)
+
+    def fires(self) -> bool:
+        """Whether the rule acts on this packet, which it matches: every_nth, probability, count."""
+        rule, counters = self.rule, self.counters
+        if rule.every_nth > 1 and counters.packets % rule.every_nth:
+            return False
+        if rule.probability < 1 and self.rng.random() >= rule.probability:
+            return False
+        return rule.count is None or counters.hits < rule.count
+
+
+class _Line:
+    """What belongs to one link for the whole run."""
+
+    __slots__ = ("bound", "chain", "connections", "link", "order", "rng", "scene")
+
+    def __init__(self, link: Link, seed: str, engine: Engine) -> None:
+        self.link = link
+        self.rng = random.Random(f"{seed}/{link}")
+        self.scene = Scene(link, self.rng, engine.present)
+        self.order = Order()
+        self.connections = ConnectionTable(engine.listening)
+        self.bound: dict[str, _Bound] = {}
+        self.chain: Chain | None = None
+
+
+class Engine:
+    """All links' chains. ``links`` gives the link ids: the index in this sequence.
+
+    ``present`` turns a packet from arrival to delivery addresses (for what ``reject`` injects); without it addresses
+    stay. ``listening`` are ports known to be listened on. ``on_error(rule, text)`` is called once for each rule whose
+    user code raises, with a trimmed traceback; ``strict`` makes the chain raise UserCodeError instead.
+    """
+
+    def __init__(
+        self,
+        links: Sequence[Link],
+        seed: str,
+        started_ns: int,
+        *,
+        present: Callable[[bytes], bytes] | None = None,
+        listening: Collection[int] = (),
+        on_error: Callable[[str, str], None] | None = None,
+        strict: bool = False,
+        message_stage: MessageStage | None = None,
+    ) -> None:
+        self.present = present
+        self.listening = frozenset(listening)
+        self.started_ns = started_ns
+        self._on_error = on_error
+        self._strict = strict
+        self._message_stage = message_stage
+        self._counters: dict[str, tuple[Rule, _Counters]] = {}
+        self._ruleset = RuleSet()
+        self._lines = [_Line(link, seed, self) for link in links]
+
+    @property
+    def ruleset(self) -> RuleSet:
+        """The rules in force."""
+        return self._ruleset
+
+    def load(self, ruleset: RuleSet, now_ns: int) -> None:
+        """Put other rules in force. A rule that is there before and after, equal in everything, goes on as it was:
+        its counts, buckets and bursts stay, and so does its window, which began when it first came into force.
+        """
+        kept = dict(self._counters.items())
+        self._counters = {}
+        for rule in ruleset:
+            before = kept.get(rule.name)
+            same = before is not None and before[0] == rule
+            self._counters[rule.name] = before if before is not None and same else (rule, _Counters(now_ns))
+        self._ruleset = ruleset
+        for line in self._lines:
+            self._rebuild(line, ruleset, now_ns)
+
+    def chain(self, link_id: int) -> Chain | None:
+        """The function that judges packets of a link, None where no rule concerns it. Ask again after each load.
+
+        The function never raises, except UserCodeError where the engine is strict.
+        """
+        return self._lines[link_id].chain
+
+    def stats(self) -> dict[str, dict[str, int]]:
+        """For each rule: ``packets`` that matched, ``hits`` it acted on, their ``bytes``, ``errors`` of user code."""
+        return {
+            name: {"packets": c.packets, "hits": c.hits, "bytes": c.bytes, "errors": c.errors}
+            for name, (_, c) in self._counters.items()
+        }
+
+    def _rebuild(self, line: _Line, ruleset: RuleSet, now_ns: int) -> None:
+        rules = ruleset.for_link(line.link)
+        before, line.bound = line.bound, {}
+        for rule in rules:
+            if rule.stage == "message":
+                continue
+            counters = self._counters[rule.name][1]
+            old = before.get(rule.name)
+            line.bound[rule.name] = (
+                old if old is not None and old.counters is counters else self._bind(line, rule, counters)
+            )
+        stage = None
+        if self._message_stage is not None:
+            stage = self._message_stage.bind(line.link, [rule for rule in rules if rule.stage == "message"])
+        if line.bound or stage is not None:
+            tracks = any(_asks_connections(rule.match) for rule in rules)
+            line.chain = self._compile(line, tuple(line.bound.values()), stage, tracks)
+        else:  # what is still held must not be overtaken
+            line.chain = self._compile(line, (), None, False) if line.order.horizon_ns > now_ns else None
+
+    def _bind(self, line: _Line, rule: Rule, counters: _Counters) -> _Bound:
+        test = None if isinstance(rule.match, Always) else rule.match.compile(line.connections)
+        return _Bound(rule, counters, test, bind(rule.action, line.scene), line.rng)
+
+    def _compile(self, line: _Line, bounds: tuple[_Bound, ...], stage: Effect | None, tracks: bool) -> Chain:
+        link, order, act = line.link, line.order, self._act
+        observe = line.connections.observe if tracks else None
+        entries = tuple((one, one.test, one.opens_ns or one.closes_ns is not None) for one in bounds)
+
+        def judge(data: bytes, now_ns: int) -> Verdict:
+            view = PacketView(data, link, now_ns)
+            if observe is not None:
+                observe(view)
+            plan = None
+            for bound, test, windowed in entries:
+                if (test is None or test(view)) and (not windowed or bound.in_window(now_ns)):
+                    plan = act(bound, view, plan)
+                    if plan is not None and plan.ended:
+                        return plan.finish(order)
+            if stage is not None:
+                plan = plan or Plan(view)
+                stage(plan)
+                if not plan.rules:
+                    plan = None
+            if plan is not None:
+                return plan.finish(order)
+            if now_ns < order.horizon_ns and (due_ns := order.clamp(view, now_ns)):
+                return _waiting(due_ns)
+            return ACCEPT
+
+        return judge
+
+    def _act(self, bound: _Bound, view: PacketView, plan: Plan | None) -> Plan | None:
+        counters = bound.counters
+        counters.packets += 1
+        if bound.gated and not bound.fires():
+            return plan
+        counters.hits += 1
+        counters.bytes += view.size
+        if plan is None:
+            plan = Plan(view)
+        plan.rules.append(bound.name)
+        try:
+            bound.effect(plan)
+        except Exception as error:
+            self._user_error(bound, error)
+            plan.rules.remove(bound.name)
+        return plan if plan.rules else None
+
+    def _user_error(self, bound: _Bound, error: Exception) -> None:
+        bound.counters.errors += 1
+        if self._strict:
+            raise UserCodeError(f"rule {bound.name}: {trimmed_traceback(error)}") from error
+        if bound.counters.errors == 1 and self._on_error is not None:
+            self._on_error(bound.name, trimmed_traceback(error))
+
+
+def _waiting(due_ns: int) -> Verdict:
+    """No rule wants this packet, but one of its connection is still held before it."""
+    from monitor.verdict import Copy
+
+    return Verdict((Copy(due_ns),), None, "waits its turn")
+
+
+def _asks_connections(match: Match) -> bool:
+    if isinstance(match, All | AnyOf):
+        return any(_asks_connections(part) for part in match.parts)
+    return _asks_connections(match.part) if isinstance(match, Not) else isinstance(match, Dialled | Age)
+
+
+def trimmed_traceback(error: BaseException) -> str:
+    """The part of a traceback that lies in the user's own files, in Python's usual form."""
+    frames = traceback.extract_tb(error.__traceback__)
+    own = [frame for frame in frames if "/monitor/" not in frame.filename]
+    lines: list[Any] = ["Traceback (your code only):\n", *traceback.format_list(own or frames[-1:])]
+    return "".join([*lines, *traceback.format_exception_only(error)]).rstrip()
