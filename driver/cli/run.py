@@ -1,0 +1,123 @@
+"""``raftmon run``: a cluster behind the monitor, clients, faults, a verdict."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import secrets
+import sys
+from pathlib import Path
+from typing import Any
+
+import orjson
+from rich.console import Console
+
+from adapters.registry import SYSTEMS, system
+from driver.checkers.base import Valid
+from driver.cli.arguments import CommandParser
+from driver.config import DEFAULT_FAULTS, RunConfig, duration_s
+from driver.run import make_plan, run
+from driver.screen import RunScreen, summary
+from setup.errors import InputError
+from setup.sandbox import enter
+from setup.servers import resolve
+
+__all__ = ["add_run_options", "config_of", "main", "parser"]
+
+
+def parser() -> CommandParser:
+    """The options of ``raftmon run``."""
+    made = CommandParser(
+        "run",
+        "Run a cluster with the monitor on every wire between its nodes, let clients work and faults happen, and say\n"
+        "whether what the clients saw can be right. Exit status: 0 valid, 1 invalid, 2 unknown.",
+        "raftmon run --nodes 5 --duration 30 --fault 'partial-partition@5s..15s,kill-leader'\n"
+        "raftmon run --server etcd@3.5.1 --fault none --json",
+    )
+    add_run_options(made)
+    made.add_argument("--json", action="store_true", help="print results.json instead of the screen")
+    return made
+
+
+def add_run_options(made: argparse.ArgumentParser) -> None:
+    """The options that make a RunConfig, for every command that runs clusters."""
+    add = made.add_argument
+    add("--system", default="etcd", metavar="NAME", help=f"{', '.join(SYSTEMS)} or a .py file (default: etcd)")
+    add(
+        "--server", metavar="SPEC", help="the server: etcd@3.4.23, etcd@3.5.1 or a path (default: the newest installed)"
+    )
+    add("--server-flag", action="append", default=[], metavar="FLAG", help="a further flag for the server; repeatable")
+    add("--nodes", type=int, default=3, metavar="N", help="nodes of the cluster (default: 3)")
+    add("--clients", type=int, default=5, metavar="N", help="client threads in all (default: 5)")
+    add("--client-hosts", type=int, default=1, metavar="N", help="hosts that the clients are spread over (default: 1)")
+    add("--workload", default="register", metavar="NAME", help="what the clients do (default: register)")
+    add("--keys", type=int, default=5, metavar="N", help="keys they work on (default: 5)")
+    add("--rate", type=float, metavar="R", help="operations a second in all (default: as fast as answers come)")
+    add("--fault", default=DEFAULT_FAULTS, metavar="LIST", help=f"faults, or none (default: {DEFAULT_FAULTS})")
+    add("--duration", default="20", metavar="T", help="how long clients work: 20, 90s, 5m (default: 20)")
+    add("--op-timeout", default="2s", metavar="T", help="how long a client waits for an answer (default: 2s)")
+    add("--pin", metavar="NODE", help="all clients talk to this node (default: spread over all)")
+    add("--lie", metavar="LIST", help="only with --system memory: the lies it tells (stale-read,lost-write,…)")
+    add(
+        "--rule",
+        action="append",
+        default=[],
+        metavar="RULE",
+        help="a rule from the start: 'n1->n2 drop 10%%'; repeatable",
+    )
+    add("--rules", action="append", default=[], metavar="FILE.py", help="your own rules in Python; repeatable")
+    add("--strict", action="store_true", help="an exception in your rules ends the run")
+    add("--transparent", action="store_true", help="nodes know each other by their real addresses")
+    add("--no-monitor", action="store_true", help="no queue at all, for comparison (only with --fault none)")
+    add("--no-record", action="store_true", help="do not record packets")
+    add("--seed", metavar="N", help="all chance comes from it (default: drawn, and shown)")
+    add("--name", metavar="NAME", help="the folder under the store (default: SYSTEM-WORKLOAD)")
+    add("--store", type=Path, default=Path("store"), metavar="DIR", help="where runs are kept (default: ./store)")
+
+
+def config_of(arguments: argparse.Namespace) -> RunConfig:
+    """The RunConfig that the options mean. Raises InputError."""
+    options: dict[str, Any] = {}
+    if arguments.lie:
+        if arguments.system != "memory":
+            raise InputError(f"--lie is for --system memory alone: {arguments.system} tells its own")
+        options["lies"] = arguments.lie.split(",")
+    fault = arguments.fault
+    if arguments.system == "memory" and fault == DEFAULT_FAULTS:
+        fault = "none"
+    server = arguments.server
+    if arguments.system.startswith("etcd"):
+        server = str(resolve(server or "etcd").path)
+    return RunConfig(
+        system=arguments.system, server=server, nodes=arguments.nodes, clients=arguments.clients,
+        client_hosts=arguments.client_hosts, keys=arguments.keys, rate=arguments.rate, faults=fault,
+        duration_s=duration_s(arguments.duration, "--duration"), transparent=arguments.transparent,
+        seed=arguments.seed, name=arguments.name, op_timeout_s=duration_s(arguments.op_timeout, "--op-timeout"),
+        workload=arguments.workload, pin=arguments.pin, rules=tuple(arguments.rule),
+        scripts=tuple(os.path.abspath(path) for path in arguments.rules), strict=arguments.strict,
+        monitored=not arguments.no_monitor, record=not arguments.no_record,
+        server_flags=tuple(arguments.server_flag), options=options,
+    )  # fmt: skip
+
+
+def main(arguments: argparse.Namespace) -> int:
+    """Check everything that can be checked outside, enter the sandbox, run, print."""
+    if arguments.seed is None:
+        arguments.seed = secrets.token_hex(4)
+        sys.orig_argv.extend(["--seed", arguments.seed])  # the command inside must draw the same
+    config = config_of(arguments)
+    adapter = system(config.system, config.adapter_options())
+    make_plan(config, adapter)  # what is wrong with it is said before anything starts
+    if getattr(adapter, "nodes_needed", True):
+        enter()
+    console = Console(stderr=arguments.json, highlight=False)
+    screen = RunScreen(console)
+    try:
+        folder, results = run(config, arguments.store, screen)
+    finally:
+        screen.close()
+    if arguments.json:
+        sys.stdout.write(orjson.dumps(results, default=str).decode() + "\n")
+    else:
+        console.print(summary(results, str(folder.path)))
+    return Valid(results["valid"]).exit_status

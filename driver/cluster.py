@@ -1,0 +1,261 @@
+"""One running cluster: the network, the firewall, the monitor and the nodes, up and down as one.
+
+Used by ``raftmon run`` and by the fixtures of the pytest plugin. It must be entered inside the sandbox.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Any
+
+from adapters.base import Adapter
+from adapters.capabilities import Leader
+from driver.store import RunFolder
+from monitor.client import MonitorClient
+from monitor.config import MonitorConfig
+from setup.eventlog import EventLog, open_event_log
+from setup.errors import RaftmonError
+from setup.firewall import Firewall
+from setup.namespaces import Network
+from setup.nodes import NodeProcess
+from setup.topology import Host, Topology
+
+__all__ = ["Cluster", "ClusterOptions"]
+
+QUEUE_NUM = 0
+READY_TIMEOUT_S = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class ClusterOptions:
+    """How the monitor stands in a cluster.
+
+    ``rules`` are one-line rules in force from the start, ``scripts`` paths of user rule files. ``monitored`` False
+    leaves the queue out altogether (for baselines; only with a transparent topology).
+    """
+
+    seed: str = "0"
+    monitored: bool = True
+    client_traffic: bool = False
+    rules: tuple[str, ...] = ()
+    scripts: tuple[str, ...] = ()
+    strict: bool = False
+    record: bool = True
+    server: str | None = None
+
+
+class Cluster:
+    """A context manager; inside it, every node has answered that it is ready. Thread-safe once entered."""
+
+    def __init__(
+        self,
+        topology: Topology,
+        adapter: Adapter,
+        folder: RunFolder,
+        options: ClusterOptions,
+        say: Callable[[str], None] = lambda _text: None,
+    ) -> None:
+        self.topology = topology
+        self.adapter = adapter
+        self.folder = folder
+        self.options = options
+        self.log: EventLog = open_event_log(folder.events, "driver")
+        self.monitor: MonitorClient | None = None
+        self.network: Network | None = None
+        self._say = say
+        self._stack = ExitStack()
+        self._nodes: dict[str, NodeProcess] = {}
+        self._monitor_process: subprocess.Popen[bytes] | None = None
+        self._rules: dict[str, list[str]] = {}
+        self._lock = threading.RLock()
+
+    # -- up and down ---------------------------------------------------------------------------------------------
+
+    def __enter__(self) -> Cluster:
+        try:
+            self._up()
+        except BaseException:
+            self._stack.close()
+            raise
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._stack.close()
+
+    def _up(self) -> None:
+        if not self.topology.nodes:
+            return
+        self.network = self._stack.enter_context(Network(self.topology))
+        if self.options.monitored:
+            self._stack.enter_context(Firewall(self.topology, QUEUE_NUM, client_traffic=self.options.client_traffic))
+            self._start_monitor()
+        self._say(f"{len(self.topology.nodes)} namespaces, monitor up; starting {self.adapter.name}")
+        for node in self.topology.nodes:
+            self._make_node(node)
+        self._stack.callback(self._stop_nodes)
+        for process in self._nodes.values():
+            process.start()
+        self.wait_ready()
+
+    def _start_monitor(self) -> None:
+        config = MonitorConfig.of_topology(
+            self.topology,
+            self.folder.path,
+            monotonic_ns=time.monotonic_ns(),
+            wall_ns=time.time_ns(),
+            queue=QUEUE_NUM,
+            control=str(self.folder.control_socket),
+            seed=self.options.seed,
+            rules=self.options.rules,
+            scripts=self.options.scripts,
+            strict=self.options.strict,
+            record=self.options.record,
+        )
+        path = self.folder.path / "monitor-config.json"
+        path.write_bytes(config.to_json())
+        errors = self._stack.enter_context((self.folder.path / "monitor.log").open("ab"))
+        self._monitor_process = subprocess.Popen(
+            [sys.executable, "-m", "monitor", str(path)], stdin=subprocess.DEVNULL, stdout=errors, stderr=errors
+        )
+        self._stack.callback(self._stop_monitor)
+        self.monitor = MonitorClient(self.folder.control_socket, author="driver")
+        self.monitor.wait_ready(self._monitor_process, timeout_s=READY_TIMEOUT_S)
+
+    def _stop_monitor(self) -> None:
+        process = self._monitor_process
+        assert process is not None
+        if process.poll() is None and self.monitor is not None:
+            try:
+                self.monitor.stop()
+            except RaftmonError:
+                process.terminate()
+        try:
+            process.wait(30)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+        if self.monitor is not None:
+            self.monitor.close()
+
+    def _make_node(self, node: Host) -> None:
+        folder = self.folder.node(node.name)
+        command = self.adapter.command(node, self.topology, folder)
+        network = self.network
+        assert network is not None
+
+        def popen(argv: Sequence[str], **keywords: Any) -> subprocess.Popen[bytes]:
+            return network.popen(node.name, argv, **keywords)
+
+        self._nodes[node.name] = NodeProcess(node.name, command.argv, command.env, folder, popen)
+
+    def _stop_nodes(self) -> None:
+        with ThreadPoolExecutor(max_workers=len(self._nodes)) as pool:
+            list(pool.map(lambda process: process.stop(), self._nodes.values()))
+
+    def wait_ready(self, timeout_s: float = READY_TIMEOUT_S) -> None:
+        """Return when every node has said that it serves; raises RaftmonError with the tail of its log otherwise."""
+        deadline = time.monotonic() + timeout_s
+        for node in self.topology.nodes:
+            self._nodes[node.name].wait_ready(
+                lambda node=node: self.adapter.ready(node, self.topology, 1.0),  # type: ignore[misc]
+                max(1.0, deadline - time.monotonic()),
+            )
+
+    # -- what faults need ----------------------------------------------------------------------------------------
+
+    def leader(self) -> str | None:
+        """The node that leads now, by the system's own word; None where nobody does."""
+        view = self.leader_view()
+        return view[0] if view else None
+
+    def leader_view(self, timeout_s: float = 1.0) -> tuple[str, int] | None:
+        """(leader, term) by the system's own word, None where it cannot be had.
+
+        Every living node is asked; the newest term counts, as one that was cut off goes on believing that it leads.
+        """
+        capability = self.capability(Leader)
+        alive = set(self.alive())
+        nodes = [node for node in self.topology.nodes if node.name in alive]
+        if capability is None or not nodes:
+            return None
+        with ThreadPoolExecutor(max_workers=len(nodes)) as pool:
+            views = list(pool.map(lambda node: capability.leadership(node, timeout_s), nodes))
+        leading = [(node.name, view.term) for node, view in zip(nodes, views, strict=True) if view and view.leads]
+        return max(leading, key=lambda view: view[1], default=None)
+
+    def alive(self) -> Sequence[str]:
+        """The nodes whose process runs."""
+        return [name for name, process in self._nodes.items() if process.alive]
+
+    def add_rules(self, name: str, lines: Iterable[str]) -> None:
+        """Put rules in force; their names are ``name``, ``name.2``, …"""
+        listed = list(lines)
+        names = [name if number == 1 else f"{name}.{number}" for number in range(1, len(listed) + 1)]
+        with self._lock:
+            self._rules.setdefault(name, []).extend(names)
+            self._need_monitor().add_many([f"name: {each} {line}" for each, line in zip(names, listed, strict=True)])
+
+    def remove_rules(self, name: str) -> None:
+        """Take them away again."""
+        with self._lock:
+            names = self._rules.pop(name, [])
+            if names:
+                self._need_monitor().remove_many(names)
+
+    def _need_monitor(self) -> MonitorClient:
+        if self.monitor is None:
+            raise RaftmonError("this cluster runs without the monitor: nothing can be done to its links")
+        return self.monitor
+
+    def kill(self, node: str) -> None:
+        """SIGKILL; the node's packets are dropped from before the signal until it is started again."""
+        if self.monitor is not None:
+            self.add_rules(f"dead-{node}", [f"{node} -> * drop", f"* -> {node} drop"])
+        self._nodes[node].kill()
+        self.log.info("node killed", node=node)
+
+    def start(self, node: str) -> None:
+        """Start a dead node on its own data."""
+        if self.monitor is not None:
+            self.remove_rules(f"dead-{node}")
+        self._nodes[node].start()
+        self.log.info("node started", node=node)
+
+    def pause(self, node: str) -> None:
+        """SIGSTOP."""
+        self._nodes[node].pause()
+        self.log.info("node paused", node=node)
+
+    def resume(self, node: str) -> None:
+        """SIGCONT."""
+        self._nodes[node].resume()
+        self.log.info("node resumed", node=node)
+
+    def capability(self, kind: type) -> Any:
+        """The adapter itself where it has that capability, else None."""
+        return self.adapter if isinstance(self.adapter, kind) else None
+
+    # -- for the phases of a run ---------------------------------------------------------------------------------
+
+    def launch(self, host: str, argv: Sequence[str], **keywords: Any) -> subprocess.Popen[bytes]:
+        """Start a process on a host of this cluster; on this very machine where the system has no nodes."""
+        if self.network is None:
+            return subprocess.Popen(argv, **keywords)
+        return self.network.popen(host, argv, **keywords)
+
+    def check_alive(self) -> None:
+        """Raise RaftmonError if the monitor died."""
+        process = self._monitor_process
+        if process is not None and process.poll() is not None:
+            tail = (self.folder.path / "monitor.log").read_text(errors="replace")[-2000:]
+            raise RaftmonError(f"the monitor ended with status {process.returncode} in the middle of the run:\n{tail}")

@@ -1,0 +1,73 @@
+"""What a fault is: it looks whether it can be done here, does it, and heals itself."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from random import Random
+from typing import Any, Protocol
+
+from setup.topology import Link, Topology
+
+__all__ = ["Effect", "Fault", "Target", "Unavailable"]
+
+
+class Unavailable(Exception):
+    """The fault cannot be done now; the message says why. It is an event of the run, not a failure of it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Effect:
+    """What a fault did: one sentence, and the nodes and links it touches (for windows and pictures)."""
+
+    sentence: str
+    nodes: tuple[str, ...] = ()
+    links: frozenset[Link] = frozenset()
+
+
+class Target(Protocol):
+    """What a fault may do to a running cluster; thread-safe, as faults run on worker threads."""
+
+    topology: Topology
+
+    def leader(self) -> str | None:
+        """The node that leads now, None where nobody does or nobody can say."""
+
+    def alive(self) -> Sequence[str]:
+        """The nodes whose process runs (a paused one does)."""
+
+    def add_rules(self, name: str, lines: Iterable[str]) -> None:
+        """Put rules (one-line language) in force under names that begin with ``name``; in force on return."""
+
+    def remove_rules(self, name: str) -> None:
+        """Take away every rule that ``add_rules`` put there under that name."""
+
+    def kill(self, node: str) -> None:
+        """SIGKILL the node; its packets are dropped from the moment this is called."""
+
+    def start(self, node: str) -> None:
+        """Start a dead node again on its own data; returns when its process runs."""
+
+    def pause(self, node: str) -> None:
+        """SIGSTOP the node."""
+
+    def resume(self, node: str) -> None:
+        """SIGCONT the node."""
+
+    def capability(self, kind: type) -> Any:
+        """The adapter's optional capability of that Protocol, None where it has none."""
+
+
+class Fault(Protocol):
+    """One fault, good for one start and one stop."""
+
+    name: str
+
+    def available(self, target: Target) -> str | None:
+        """None where the fault can be done on this cluster; otherwise the reason why not."""
+
+    def start(self, target: Target, random: Random) -> Effect:
+        """Do it. Raises Unavailable where the moment does not allow it."""
+
+    def stop(self, target: Target) -> None:
+        """Heal everything that ``start`` did; must be safe to call after a ``start`` that failed midway."""

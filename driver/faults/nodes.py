@@ -1,0 +1,98 @@
+"""Faults on node processes: kill, pause, restart."""
+
+from __future__ import annotations
+
+from random import Random
+
+from driver.faults.base import Effect, Target
+from driver.faults.selectors import select
+
+__all__ = ["Kill", "Pause", "Restart"]
+
+
+class _NodeFault:
+    """A selector and the nodes it chose."""
+
+    verb = ""
+
+    def __init__(self, name: str, selector: str) -> None:
+        self.name = name
+        self._selector = selector
+        self._hit: list[str] = []
+
+    def available(self, target: Target) -> str | None:
+        """None, unless the cluster has no nodes or too few for the selector."""
+        count = len(target.topology.nodes)
+        if count == 0:
+            return "this system has no nodes of its own"
+        if self._selector == "minority" and count < 3:
+            return f"a cluster of {count} has no minority that it can lose"
+        if self._selector == "follower" and count < 2:
+            return "a cluster of one node has no follower"
+        return None
+
+    def _effect(self, nodes: tuple[str, ...]) -> Effect:
+        return Effect(f"{self.verb} {', '.join(nodes)} ({self._selector})", nodes)
+
+
+class Kill(_NodeFault):
+    """SIGKILL; started again on its own data at the end. Its packets are dropped as long as it is dead."""
+
+    verb = "killed"
+
+    def start(self, target: Target, random: Random) -> Effect:
+        """Kill the chosen nodes that are alive."""
+        nodes = select(self._selector, target, random)
+        for node in nodes:
+            if node in target.alive():
+                self._hit.append(node)
+                target.kill(node)
+        return self._effect(nodes)
+
+    def stop(self, target: Target) -> None:
+        """Start every node that was killed."""
+        while self._hit:
+            target.start(self._hit[-1])
+            self._hit.pop()
+
+
+class Pause(_NodeFault):
+    """SIGSTOP, then SIGCONT: the node does not know that time went by."""
+
+    verb = "paused"
+
+    def start(self, target: Target, random: Random) -> Effect:
+        """Stop the chosen nodes' processes."""
+        nodes = select(self._selector, target, random)
+        for node in nodes:
+            self._hit.append(node)
+            target.pause(node)
+        return self._effect(nodes)
+
+    def stop(self, target: Target) -> None:
+        """Let them go on."""
+        while self._hit:
+            target.resume(self._hit[-1])
+            self._hit.pop()
+
+
+class Restart(_NodeFault):
+    """SIGKILL and start again at once."""
+
+    verb = "restarted"
+
+    def start(self, target: Target, random: Random) -> Effect:
+        """Kill all chosen nodes, then start them."""
+        nodes = select(self._selector, target, random)
+        for node in nodes:
+            if node in target.alive():
+                self._hit.append(node)
+                target.kill(node)
+        self.stop(target)
+        return self._effect(nodes)
+
+    def stop(self, target: Target) -> None:
+        """Start what is not running yet."""
+        while self._hit:
+            target.start(self._hit[-1])
+            self._hit.pop()

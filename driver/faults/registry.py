@@ -1,0 +1,121 @@
+"""The faults there are, in one readable place."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from driver.faults.base import Fault
+from driver.faults.links import PARTITIONS, BadLinks, Partition
+from driver.faults.nodes import Kill, Pause, Restart
+from driver.faults.selectors import SELECTORS
+from setup.errors import InputError
+
+__all__ = ["RANDOM_FAULTS", "FaultKind", "catalogue", "make_fault", "needs_client_traffic"]
+
+RANDOM_FAULTS = (
+    "kill-leader", "kill-one", "pause-leader", "pause-one", "restart-one", "full-partition", "partial-partition",
+    "halves", "one-way", "slow-links", "lossy-links",
+)  # fmt: skip
+"""What ``--fault random`` draws from: everything that leaves a quorum a chance to come back by itself."""
+
+
+@dataclass(frozen=True, slots=True)
+class FaultKind:
+    """A way to make a fault from its options (strings), and one line of help."""
+
+    make: Callable[..., Fault]
+    summary: str
+
+
+def _node_kinds(names: tuple[str, ...]) -> dict[str, FaultKind]:
+    kinds = {}
+    verbs = {"kill": Kill, "pause": Pause, "restart": Restart}
+    words = {
+        "kill": "SIGKILL, started again at the end:",
+        "pause": "SIGSTOP, SIGCONT at the end:",
+        "restart": "SIGKILL and start again at once:",
+    }
+    for verb, fault in verbs.items():
+        for selector in (*SELECTORS, *names):
+            name = f"{verb}-{selector}"
+
+            def make(fault: Callable[..., Fault] = fault, name: str = name, selector: str = selector) -> Fault:
+                return fault(name, selector)
+
+            kinds[name] = FaultKind(make, f"{words[verb]} {selector}")
+    return kinds
+
+
+def _partition(name: str) -> Callable[..., Fault]:
+    return lambda how="drop": Partition(name, how)
+
+
+_PARTITION_WORDS = {
+    "full-partition": "the leader against all others",
+    "full-partition-one": "one node against all others",
+    "partial-partition": "the leader and one follower, who both still reach the rest",
+    "halves": "one half against the other",
+    "majority-ring": "everyone sees a majority, no two the same one",
+    "bridge": "two halves that only one node can reach",
+    "one-way": "the leader is heard by nobody but hears all",
+    "client-from-node": "the clients and one node",
+}
+
+
+def _delay(delay: str = "100ms", jitter: str = "10ms", where: str = "all") -> Fault:
+    return BadLinks("slow-links", f"delay {delay} ±{jitter}", where)
+
+
+def _loss(loss: str = "10%", where: str = "all") -> Fault:
+    return BadLinks("lossy-links", f"loss {loss}", where)
+
+
+def _duplicate(share: str = "10%", where: str = "all") -> Fault:
+    return BadLinks("duplicated-packets", f"duplicate {share}", where)
+
+
+def _reorder(share: str = "10%", where: str = "all") -> Fault:
+    return BadLinks("reordered-packets", f"reorder {share}", where)
+
+
+def _rate(rate: str = "512kbit", where: str = "all") -> Fault:
+    return BadLinks("rate-limit", f"rate {rate}", where)
+
+
+def _slow_node(delay: str = "100ms", where: str = "one") -> Fault:
+    return BadLinks("slow-node", f"delay {delay}", where)
+
+
+def catalogue(nodes: tuple[str, ...] = ()) -> Mapping[str, FaultKind]:
+    """Every fault for a cluster with these nodes, by name."""
+    kinds = _node_kinds(nodes)
+    kinds |= {name: FaultKind(_partition(name), _PARTITION_WORDS[name]) for name in PARTITIONS}
+    kinds |= {
+        "slow-links": FaultKind(_delay, "every link delayed (delay=, jitter=, where=)"),
+        "lossy-links": FaultKind(_loss, "every link loses packets (loss=, where=)"),
+        "duplicated-packets": FaultKind(_duplicate, "every link duplicates packets (share=, where=)"),
+        "reordered-packets": FaultKind(_reorder, "every link reorders packets (share=, where=)"),
+        "rate-limit": FaultKind(_rate, "every link has a bandwidth (rate=, where=)"),
+        "slow-node": FaultKind(_slow_node, "all links of one node delayed (delay=, where=)"),
+    }
+    return kinds
+
+
+def make_fault(name: str, options: Mapping[str, str], nodes: tuple[str, ...]) -> Fault:
+    """A fresh fault of that name; raises InputError for a name or an option that there is not."""
+    kinds = catalogue(nodes)
+    if name not in kinds:
+        raise InputError(f"there is no fault {name!r}; there are {', '.join(kinds)}, none and random")
+    make = kinds[name].make
+    known = [] if name.split("-")[0] in ("kill", "pause", "restart") else list(inspect.signature(make).parameters)
+    for option in options:
+        if option not in known:
+            raise InputError(f"--fault {name} has no option {option!r}; it has {', '.join(known) or 'none'}")
+    return make(**options)
+
+
+def needs_client_traffic(name: str) -> bool:
+    """Whether the fault only works when the traffic of clients goes through the monitor too."""
+    return name == "client-from-node"

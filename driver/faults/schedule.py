@@ -1,0 +1,170 @@
+"""From ``--fault`` text (or a TOML file) to a list of planned faults: a pure function of configuration and seed.
+
+none
+kill-leader                             at a time of its own, spread evenly over the run
+partial-partition@10s..20s              from second 10 to second 20 of the workload
+kill-leader@75%..85%                    in parts of the workload's duration
+slow-links(delay=100ms)@5s..10s         with options
+schedule.toml                           [[fault]] name = "kill-leader", start = "5s", stop = "9s"
+random                                  drawn by the seed; --mtbf says how often
+"""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from random import Random
+from typing import Any
+
+from driver.config import duration_s
+from setup.errors import InputError
+
+__all__ = ["PlannedFault", "plan_faults"]
+
+_ENTRY = re.compile(
+    r"(?P<name>[A-Za-z][\w-]*)(?:\((?P<options>[^()]*)\))?(?:@(?P<start>[^.@,]+(?:\.\d+)?[^.@,]*)\.\.(?P<stop>.+))?"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedFault:
+    """One fault of the plan; times in seconds from the start of the workload."""
+
+    name: str
+    start_s: float
+    stop_s: float
+    options: Mapping[str, str] = field(default_factory=dict)
+
+    def to_json(self) -> dict[str, Any]:
+        """For config.json."""
+        return asdict(self)
+
+
+def _split(text: str) -> Iterator[str]:
+    """Split at commas that are not inside parentheses."""
+    depth, word = 0, ""
+    for letter in text:
+        depth += (letter == "(") - (letter == ")")
+        if letter == "," and depth == 0:
+            yield word.strip()
+            word = ""
+        else:
+            word += letter
+    yield word.strip()
+
+
+def _moment(text: str, run_s: float, what: str) -> float:
+    text = text.strip()
+    if text.endswith("%"):
+        try:
+            return float(text[:-1]) / 100 * run_s
+        except ValueError:
+            raise InputError(f"--fault {what}: {text!r} is not a time: write 10s or 50%") from None
+    return duration_s(text, f"--fault {what}")
+
+
+def _options(text: str | None, what: str) -> dict[str, str]:
+    options = {}
+    for part in filter(None, (text or "").split(",")):
+        name, equals, value = part.partition("=")
+        if not equals:
+            raise InputError(f"--fault {what}: the option {part.strip()!r} has no value: write (name=value)")
+        options[name.strip()] = value.strip()
+    return options
+
+
+def _check_name(name: str, known: Sequence[str]) -> None:
+    if name not in known:
+        raise InputError(f"there is no fault {name!r}; there are {', '.join(known)}, none and random")
+
+
+def _spread(index: int, count: int, run_s: float) -> tuple[float, float]:
+    """The window of a fault without times: the middle third for one, else an even share of 1/4 to 9/10."""
+    if count == 1:
+        return run_s / 3, 2 * run_s / 3
+    share = 0.65 * run_s / count
+    start = 0.25 * run_s + index * share
+    return start, start + 0.7 * share
+
+
+def _from_toml(path: Path, known: Sequence[str], run_s: float) -> list[PlannedFault]:
+    try:
+        table = tomllib.loads(path.read_text())
+    except OSError as error:
+        raise InputError(f"--fault {path}: the schedule cannot be read ({error.strerror})") from error
+    except tomllib.TOMLDecodeError as error:
+        raise InputError(f"--fault {path}: this is not TOML: {error}") from error
+    entries = table.get("fault")
+    if not isinstance(entries, list):
+        raise InputError(f"--fault {path}: it has no [[fault]] entries")
+    planned = []
+    for number, entry in enumerate(entries, 1):
+        what = f"{path}, [[fault]] {number}"
+        if "name" not in entry:
+            raise InputError(f"--fault {what}: it has no name")
+        _check_name(entry["name"], known)
+        default_start, default_stop = _spread(number - 1, len(entries), run_s)
+        start = _moment(str(entry["start"]), run_s, what) if "start" in entry else default_start
+        stop = _moment(str(entry["stop"]), run_s, what) if "stop" in entry else max(default_stop, start)
+        options = {k: str(v) for k, v in entry.items() if k not in ("name", "start", "stop")}
+        planned.append(_checked(PlannedFault(entry["name"], start, stop, options), run_s))
+    return planned
+
+
+def _checked(fault: PlannedFault, run_s: float) -> PlannedFault:
+    if not 0 <= fault.start_s <= fault.stop_s:
+        raise InputError(f"--fault {fault.name}: it would stop at {fault.stop_s:g} s, before its start")
+    if fault.start_s >= run_s:
+        raise InputError(
+            f"--fault {fault.name}: it would start at {fault.start_s:g} s, after the workload's {run_s:g} s"
+        )
+    return PlannedFault(fault.name, fault.start_s, min(fault.stop_s, run_s), fault.options)
+
+
+def _random_plan(known: Sequence[str], run_s: float, mtbf_s: float, random: Random) -> list[PlannedFault]:
+    """One fault after another; exponential gaps of mean ``mtbf_s`` (Poisson arrivals), each lasting 1 s to mtbf."""
+    planned = []
+    now = random.expovariate(1 / mtbf_s)
+    while now < 0.9 * run_s:
+        last = min(now + random.uniform(1.0, max(1.0, mtbf_s)), 0.95 * run_s)
+        planned.append(PlannedFault(random.choice(list(known)), round(now, 3), round(last, 3)))
+        now = last + random.expovariate(1 / mtbf_s)
+    return planned
+
+
+def plan_faults(
+    text: str,
+    known: Sequence[str],
+    run_s: float,
+    *,
+    seed: str = "0",
+    mtbf_s: float = 5.0,
+    random_from: Sequence[str] | None = None,
+) -> list[PlannedFault]:
+    """The faults of a run in the order of their start.
+
+    ``known`` are the names there are, ``random_from`` those that ``random`` may draw. Raises InputError.
+    """
+    text = text.strip()
+    if text in ("", "none"):
+        return []
+    if text.endswith(".toml"):
+        return sorted(_from_toml(Path(text), known, run_s), key=lambda fault: fault.start_s)
+    if text == "random":
+        return _random_plan(random_from or known, run_s, mtbf_s, Random(f"{seed}/faults"))
+    words = [word for word in _split(text) if word]
+    planned = []
+    for index, word in enumerate(words):
+        match = _ENTRY.fullmatch(word)
+        if not match:
+            raise InputError(f"--fault: {word!r} is not understood: write NAME, NAME@10s..20s or NAME(option=value)")
+        _check_name(match["name"], known)
+        if match["start"] is None:
+            start, stop = _spread(index, len(words), run_s)
+        else:
+            start, stop = (_moment(match[side], run_s, word) for side in ("start", "stop"))
+        planned.append(_checked(PlannedFault(match["name"], start, stop, _options(match["options"], word)), run_s))
+    return sorted(planned, key=lambda fault: fault.start_s)

@@ -1,0 +1,153 @@
+"""Worker threads that start and heal the planned faults while clients work.
+
+One thread a fault. Whatever happens, a fault that was started is healed when its time is over or the run ends.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from random import Random
+from typing import Any
+
+from driver.faults.base import Effect, Fault, Target, Unavailable
+from driver.faults.schedule import PlannedFault
+from setup.eventlog import EventLog
+
+__all__ = ["HEALTH_LEAD_NS", "RECOVERY_LIMIT_S", "FaultRecord", "FaultWorkers"]
+
+HEALTH_LEAD_NS = 700_000_000
+"""How long before a fault the cluster's health is looked at."""
+RECOVERY_LIMIT_S = 15.0
+"""How long after the heal a quorum may take to answer before the cluster counts as not recovered."""
+
+
+@dataclass(slots=True)
+class FaultRecord:
+    """What became of one planned fault; times CLOCK_MONOTONIC, None where it did not come to that."""
+
+    planned: PlannedFault
+    start_ns: int | None = None
+    stop_ns: int | None = None
+    effect: Effect | None = None
+    unavailable: str | None = None
+    error: str | None = None
+    health_before: bool | None = None
+    health_after: bool | None = None
+    recovered_ms: float | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        """For results.json."""
+        return {
+            "name": self.planned.name,
+            "options": dict(self.planned.options),
+            "planned_s": [self.planned.start_s, self.planned.stop_s],
+            "start_ns": self.start_ns,
+            "stop_ns": self.stop_ns,
+            "did": self.effect.sentence if self.effect else None,
+            "nodes": list(self.effect.nodes) if self.effect else [],
+            "links": sorted(map(str, self.effect.links)) if self.effect else [],
+            "unavailable": self.unavailable,
+            "error": self.error,
+            "health_before": self.health_before,
+            "health_after": self.health_after,
+            "recovered_ms": self.recovered_ms,
+        }
+
+
+@dataclass(slots=True)
+class FaultWorkers:
+    """All worker threads of a run.
+
+    ``make`` turns a planned fault into a fresh Fault; ``healthy`` asks whether a quorum answers.
+    """
+
+    target: Target
+    planned: Sequence[PlannedFault]
+    make: Callable[[PlannedFault], Fault]
+    healthy: Callable[[], bool]
+    seed: str
+    log: EventLog
+    on_change: Callable[[str], None] = print
+    records: list[FaultRecord] = field(default_factory=list)
+    _threads: list[threading.Thread] = field(default_factory=list)
+    _over: threading.Event = field(default_factory=threading.Event)
+
+    def begin(self, at_ns: int) -> None:
+        """Start the threads; second 0 of the plan is ``at_ns``."""
+        for number, planned in enumerate(self.planned):
+            record = FaultRecord(planned)
+            self.records.append(record)
+            thread = threading.Thread(
+                target=self._work, args=(number, record, at_ns), name=f"fault-{number}-{planned.name}", daemon=True
+            )
+            self._threads.append(thread)
+            thread.start()
+
+    def end(self, timeout_s: float = 60.0) -> None:
+        """Heal what is still going on and wait for every thread."""
+        self._over.set()
+        deadline = time.monotonic() + timeout_s
+        for thread in self._threads:
+            thread.join(max(0.0, deadline - time.monotonic()))
+        for record, thread in zip(self.records, self._threads, strict=True):
+            if thread.is_alive():
+                record.error = f"it was not healed within {timeout_s:g} s"
+
+    def _wait_until(self, at_ns: int) -> bool:
+        """True at that moment, False where the run ended before."""
+        return not self._over.wait(max(0.0, (at_ns - time.monotonic_ns()) / 1e9))
+
+    def _work(self, number: int, record: FaultRecord, at_ns: int) -> None:
+        planned = record.planned
+        random = Random(f"{self.seed}/fault/{number}/{planned.name}")
+        fault = self.make(planned)
+        reason = fault.available(self.target)
+        if reason:
+            record.unavailable = reason
+            self._say("fault unavailable", planned, f"{planned.name} cannot be done: {reason}")
+            return
+        start_ns = at_ns + round(planned.start_s * 1e9)
+        # The look at the cluster's health takes time of its own: it comes before the fault's moment, not after it.
+        looked = self._wait_until(start_ns - HEALTH_LEAD_NS)
+        record.health_before = self.healthy() if looked else None
+        if not self._wait_until(start_ns):
+            record.unavailable = "the run ended before its time came"
+            return
+        try:
+            record.start_ns = time.monotonic_ns()
+            record.effect = fault.start(self.target, random)
+            self._say("fault started", planned, record.effect.sentence, effect=record.effect.sentence)
+            self._wait_until(at_ns + round(planned.stop_s * 1e9))
+        except Unavailable as why:
+            record.unavailable = str(why)
+            self._say("fault unavailable", planned, f"{planned.name} could not be done: {why}")
+        except Exception as error:  # whatever a fault does wrong, the run goes on and says so
+            record.error = f"{type(error).__name__}: {error}"
+            self._say("fault failed", planned, f"{planned.name} failed: {record.error}")
+        self._heal(fault, record)
+
+    def _heal(self, fault: Fault, record: FaultRecord) -> None:
+        planned = record.planned
+        try:
+            fault.stop(self.target)
+        except Exception as error:
+            record.error = f"it could not be healed: {type(error).__name__}: {error}"
+            self._say("fault not healed", planned, f"{planned.name}: {record.error}")
+            return
+        if record.effect is None:
+            return
+        record.stop_ns = time.monotonic_ns()
+        self._say("fault healed", planned, f"{planned.name} healed")
+        give_up_ns = record.stop_ns + round(RECOVERY_LIMIT_S * 1e9)
+        while not record.health_after and time.monotonic_ns() < give_up_ns:
+            record.health_after = self.healthy()
+        if record.health_after:
+            record.recovered_ms = (time.monotonic_ns() - record.stop_ns) / 1e6
+        self.log.info("health after fault", fault=planned.name, healthy=record.health_after)
+
+    def _say(self, event: str, planned: PlannedFault, sentence: str, **fields: Any) -> None:
+        self.log.info(event, fault=planned.name, sentence=sentence, **fields)
+        self.on_change(sentence)

@@ -1,0 +1,245 @@
+"""One run, phase by phase. Whatever happens, what was seen is saved and what was started is taken down.
+
+prepare -> cluster up -> clients connected -> work and faults -> heal -> last reads -> cluster down -> verdict
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import time
+import traceback
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Protocol
+
+from adapters.base import Adapter
+from adapters.registry import system
+from driver.checkers.base import Valid
+from driver.clients.fleet import ClientFleet, FleetConfig
+from driver.cluster import Cluster, ClusterOptions
+from driver.config import RunConfig
+from driver.faults.registry import RANDOM_FAULTS, catalogue, make_fault, needs_client_traffic
+from driver.faults.schedule import PlannedFault, plan_faults
+from driver.faults.worker import FaultWorkers
+from driver.health import quorum_answers
+from driver.judge import judge_run
+from driver.lastreads import read_everything
+from driver.store import CONFIG, RESULTS, RunFolder
+from setup.errors import InputError, RaftmonError
+from setup.eventlog import EventLog, open_event_log
+from setup.topology import Topology
+
+__all__ = ["Plan", "Progress", "make_plan", "run"]
+
+LEAD_S = 0.3
+"""From the order to begin until second 0: long enough for every client host to hear of it."""
+
+
+class Progress(Protocol):
+    """Somebody who is told how the run goes on; must not block."""
+
+    def phase(self, text: str) -> None:
+        """A new phase began."""
+
+    def event(self, text: str) -> None:
+        """Something happened (a fault, a death)."""
+
+    def work(self, done_s: float, whole_s: float, stats: dict[str, Any]) -> None:
+        """How far the workload is; about twice a second."""
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What a configuration and its seed come to, before anything runs: pure data."""
+
+    config: RunConfig
+    topology: Topology
+    faults: tuple[PlannedFault, ...]
+    client_traffic: bool
+
+    def to_json(self) -> dict[str, Any]:
+        """The same for the same configuration and seed, byte for byte."""
+        return {
+            "config": self.config.to_json(),
+            "nodes": {node.name: [node.address, node.presented] for node in self.topology.nodes},
+            "client_hosts": {host.name: host.address for host in self.topology.clients},
+            "faults": [fault.to_json() for fault in self.faults],
+        }
+
+
+@dataclass(slots=True)
+class _Progressed:
+    """What a run has come to so far; saved with the results however it ends."""
+
+    began_ns: int | None = None
+    ended_ns: int | None = None
+    leader_before: tuple[str, int] | None = None
+    leader_after: tuple[str, int] | None = None
+    health_before: bool | None = None
+    health_after: bool | None = None
+    client_stats: dict[str, Any] = field(default_factory=dict)
+    workers: FaultWorkers | None = None
+
+
+def make_plan(config: RunConfig, adapter: Adapter) -> Plan:
+    """The plan of a configuration: a pure function of it. Raises InputError."""
+    has_nodes = getattr(adapter, "nodes_needed", True)
+    topology = Topology.star(config.nodes, config.client_hosts, transparent=config.transparent or not config.monitored)
+    if not has_nodes:
+        topology = dataclasses.replace(topology, nodes=())
+    known = list(catalogue(topology.node_names()))
+    faults = plan_faults(config.faults, known, config.duration_s, seed=config.seed, random_from=RANDOM_FAULTS)
+    if faults and not has_nodes:
+        raise InputError(f"--fault: {config.system} has no nodes of its own to do anything to; use --fault none")
+    if faults and not config.monitored:
+        raise InputError("--fault needs the monitor: leave --no-monitor out, or use --fault none")
+    for planned in faults:
+        make_fault(planned.name, planned.options, topology.node_names())
+    return Plan(config, topology, tuple(faults), any(needs_client_traffic(fault.name) for fault in faults))
+
+
+def run(config: RunConfig, store: Path, progress: Progress) -> tuple[RunFolder, dict[str, Any]]:
+    """Do the run and judge it. Returns its folder and ``results.json``'s content.
+
+    Must be called inside the sandbox where the system has nodes. Raises InputError before anything is started, and
+    RaftmonError where raftmon failed; the folder then keeps everything up to there, ``results.json`` with the error.
+    """
+    adapter = system(config.system, config.adapter_options())
+    plan = make_plan(config, adapter)
+    folder = RunFolder.create(store, config.run_name)
+    log = open_event_log(folder.events, "driver")
+    folder.save(CONFIG, {**plan.to_json(), "monotonic_ns": time.monotonic_ns(), "wall_ns": time.time_ns(), "format": 1})
+    log.info("run started", config=config.to_json())
+    state = _Progressed()
+    try:
+        _live(plan, adapter, folder, log, progress, state)
+    except BaseException as error:
+        log.error("run failed", error=f"{type(error).__name__}: {error}", trace=traceback.format_exc())
+        folder.save(RESULTS, {"valid": Valid.UNKNOWN, "error": str(error), **_facts(state)})
+        folder.hand_over()
+        if isinstance(error, RaftmonError):
+            raise type(error)(f"{error}\nwhat was recorded is in {folder.path}") from error
+        raise
+    progress.phase("judging")
+    results = judge_run(folder, _facts(state))
+    folder.save(RESULTS, results)
+    log.info("run ended", valid=results["valid"])
+    folder.hand_over()
+    return folder, results
+
+
+def _live(
+    plan: Plan, adapter: Adapter, folder: RunFolder, log: EventLog, progress: Progress, state: _Progressed
+) -> None:
+    config = plan.config
+    options = ClusterOptions(
+        seed=config.seed,
+        monitored=config.monitored,
+        client_traffic=plan.client_traffic,
+        rules=config.rules,
+        scripts=config.scripts,
+        strict=config.strict,
+        record=config.record,
+    )
+    progress.phase("starting the cluster")
+    with Cluster(plan.topology, adapter, folder, options, progress.event) as cluster:
+        state.leader_before = _await_leader(cluster)
+        state.health_before = quorum_answers(adapter, plan.topology, config.op_timeout_s)
+        progress.phase("connecting clients")
+        fleet = ClientFleet(_fleet_config(plan, folder), cluster.launch)
+        try:
+            fleet.start()
+            fleet.wait_connected()
+            _work(plan, cluster, fleet, log, progress, state)
+        finally:
+            fleet.stop()
+        if plan.topology.nodes:
+            progress.phase("last reads")
+            state.leader_after = _await_leader(cluster)
+            state.health_after = quorum_answers(adapter, plan.topology, config.op_timeout_s)
+        read_everything(adapter, plan.topology, config, folder.history)
+        progress.phase("taking the cluster down")
+    log.info("cluster down")
+
+
+def _await_leader(cluster: Cluster, timeout_s: float = 20.0) -> tuple[str, int] | None:
+    """The leader and its term, asked for until there is one; None where the system cannot say."""
+    deadline = time.monotonic() + timeout_s
+    view = cluster.leader_view()
+    while view is None and cluster.topology.nodes and time.monotonic() < deadline:
+        time.sleep(0.05)
+        view = cluster.leader_view()
+    return view
+
+
+def _fleet_config(plan: Plan, folder: RunFolder) -> FleetConfig:
+    config = plan.config
+    return FleetConfig.of(
+        system=config.system,
+        options=config.adapter_options(),
+        topology=plan.topology,
+        folder=folder.path,
+        history=folder.history,
+        workload=config.workload,
+        clients=config.clients,
+        keys=config.keys,
+        rate=config.rate,
+        seed=config.seed,
+        op_timeout_s=config.op_timeout_s,
+        pin=config.pin,
+    )
+
+
+def _work(
+    plan: Plan, cluster: Cluster, fleet: ClientFleet, log: EventLog, progress: Progress, state: _Progressed
+) -> None:
+    """Clients work, faults come and go; returns when both have ended."""
+    config = plan.config
+    names = plan.topology.node_names()
+    workers = FaultWorkers(
+        target=cluster,
+        planned=plan.faults,
+        make=lambda planned: make_fault(planned.name, planned.options, names),
+        healthy=lambda: quorum_answers(cluster.adapter, plan.topology, 0.5),
+        seed=config.seed,
+        log=log,
+        on_change=progress.event,
+    )
+    state.workers = workers
+    begin_ns = time.monotonic_ns() + round(LEAD_S * 1e9)
+    state.began_ns = begin_ns
+    progress.phase("working")
+    fleet.begin(begin_ns, config.duration_s)
+    log.info("workload began", begin_ns=begin_ns)
+    workers.begin(begin_ns)
+    try:
+        end_ns = begin_ns + round(config.duration_s * 1e9)
+        while time.monotonic_ns() < end_ns:
+            cluster.check_alive()
+            state.client_stats = fleet.stats()
+            progress.work((time.monotonic_ns() - begin_ns) / 1e9, config.duration_s, state.client_stats)
+            time.sleep(min(0.5, max(0.0, (end_ns - time.monotonic_ns()) / 1e9)))
+    finally:
+        workers.end()
+        fleet.join()
+        state.client_stats = fleet.stats()
+        state.ended_ns = time.monotonic_ns()
+        log.info("workload ended", end_ns=state.ended_ns)
+
+
+def _facts(state: _Progressed) -> dict[str, Any]:
+    """What the run itself knows, for results.json."""
+
+    def view(value: tuple[str, int] | None) -> dict[str, Any] | None:
+        return None if value is None else {"leader": value[0], "term": value[1]}
+
+    return {
+        "began_ns": state.began_ns,
+        "ended_ns": state.ended_ns,
+        "leader_before": view(state.leader_before),
+        "leader_after": view(state.leader_after),
+        "health_before": state.health_before,
+        "health_after": state.health_after,
+        "clients": state.client_stats,
+        "faults": [record.to_json() for record in state.workers.records] if state.workers else [],
+    }

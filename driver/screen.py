@@ -1,0 +1,144 @@
+"""What a user sees while a run goes on, and the one screen at its end. Reads well in a terminal and in a log file."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+from rich.console import Console, Group
+from rich.panel import Panel
+from rich.progress import BarColumn, Progress, TextColumn
+from rich.table import Table
+from rich.text import Text
+
+__all__ = ["RunScreen", "summary"]
+
+_COLOURS = {"valid": "bold green", "invalid": "bold red", "unknown": "bold yellow"}
+
+
+class RunScreen:
+    """The progress of one run: phases and events as lines, the workload as a bar (a line now and then in a file)."""
+
+    def __init__(self, console: Console, quiet: bool = False) -> None:
+        self._console = console
+        self._quiet = quiet
+        self._started = time.monotonic()
+        self._bar: Progress | None = None
+        self._task: Any = None
+        self._next_line_s = 0.0
+
+    def _line(self, text: str, style: str = "") -> None:
+        if not self._quiet:
+            stamp = f"{time.monotonic() - self._started:7.1f}s  "
+            self._console.print(Text(stamp, style="dim") + Text(text, style=style), highlight=False)
+
+    def phase(self, text: str) -> None:
+        """Close the bar if there is one, and name the phase."""
+        self.close()
+        self._line(text)
+
+    def event(self, text: str) -> None:
+        """One line, above the bar."""
+        self._line(text, "cyan")
+
+    def work(self, done_s: float, whole_s: float, stats: dict[str, Any]) -> None:
+        """Move the bar on; in a log file print a line every tenth of the work."""
+        counts = " ".join(f"{stats.get(name, 0)} {name}" for name in ("ok", "fail", "info"))
+        if self._quiet:
+            return
+        if not self._console.is_terminal:
+            if done_s >= self._next_line_s:
+                self._line(f"{done_s:5.1f} of {whole_s:g} s  {counts}")
+                self._next_line_s += whole_s / 10
+            return
+        if self._bar is None:
+            self._bar = Progress(
+                TextColumn("         working"), BarColumn(), TextColumn("{task.fields[counts]}"),
+                console=self._console, transient=True,
+            )  # fmt: skip
+            self._task = self._bar.add_task("work", total=whole_s, counts="")
+            self._bar.start()
+        self._bar.update(self._task, completed=done_s, counts=counts)
+
+    def close(self) -> None:
+        """Take the bar away."""
+        if self._bar is not None:
+            self._bar.stop()
+            self._bar = None
+
+
+def _milliseconds(value: float | None) -> str:
+    return "–" if value is None else f"{value:.1f} ms" if value < 1000 else f"{value / 1000:.1f} s"
+
+
+def _operations(results: dict[str, Any]) -> Table:
+    table = Table(box=None, pad_edge=False, header_style="dim")
+    for name in ("operation", "ok", "fail", "info", "p50", "p99", "max"):
+        table.add_column(name, justify="left" if name == "operation" else "right")
+    for f, row in results.get("operations", {}).items():
+        latency = row.get("latency_ms", {})
+        table.add_row(
+            f, str(row["ok"]), str(row["fail"]), str(row["info"]),
+            *(_milliseconds(latency.get(name)) for name in ("p50", "p99", "max")),
+        )  # fmt: skip
+    return table
+
+
+def _faults(results: dict[str, Any]) -> list[Text]:
+    began = results.get("began_ns") or 0
+    lines = []
+    for fault in results.get("faults", []):
+        if fault["start_ns"] and fault["did"]:
+            start = (fault["start_ns"] - began) / 1e9
+            stop = (fault["stop_ns"] - began) / 1e9 if fault["stop_ns"] else None
+            span = f"{start:5.1f}s .. {f'{stop:.1f}s' if stop is not None else 'not healed'}"
+            back = fault.get("recovered_ms")
+            after = f"; a quorum answered {_milliseconds(back)} after the heal" if back is not None else ""
+            lines.append(Text(f"{span}  {fault['did']}{after}"))
+        if fault["unavailable"]:
+            lines.append(Text(f"not done: {fault['name']}: {fault['unavailable']}", style="yellow"))
+        if fault["error"]:
+            lines.append(Text(f"failed: {fault['name']}: {fault['error']}", style="red"))
+    return lines or [Text("none")]
+
+
+def _leaders(results: dict[str, Any]) -> str:
+    before, after = results.get("leader_before"), results.get("leader_after")
+    if not before or not after:
+        return "unknown"
+    if before == after:
+        return f"{before['leader']} led throughout, term {before['term']}"
+    terms = f"term {before['term']} → {after['term']}"
+    return f"{before['leader']} led at the start, {after['leader']} at the end, {terms}"
+
+
+def _monitor(results: dict[str, Any]) -> Text:
+    counters = results.get("monitor")
+    if not counters:
+        return Text("no monitor stood between the nodes")
+    drops = counters.get("queue_drops", 0)
+    own = counters.get("own_time_us", {})
+    text = (
+        f"{counters.get('packets', 0):,} packets judged, {counters.get('recorded', 0):,} recorded; "
+        f"{drops} lost in the queue, {counters.get('truncated', 0)} cut short; "
+        f"own time {own.get('p50', 0):.0f} µs (p50), {own.get('p99', 0):.0f} µs (p99)"
+    )
+    return Text(text)
+
+
+def summary(results: dict[str, Any], folder: str) -> Group:
+    """The one screen: verdict in words, what clients did, faults, leaders, the monitor's own health, the folder."""
+    verdict = results["valid"]
+    body = Table.grid(padding=(0, 2))
+    body.add_column(style="dim", no_wrap=True)
+    body.add_column()
+    body.add_row("clients", _operations(results))
+    body.add_row("faults", Group(*_faults(results)))
+    body.add_row("leaders", _leaders(results))
+    body.add_row("monitor", _monitor(results))
+    for reason in results.get("reasons", []):
+        body.add_row("because", Text(reason, style="yellow"))
+    body.add_row("folder", folder)
+    sentences = [Text(sentence) for sentence in results.get("sentences", [])]
+    head = Text(verdict.upper(), style=_COLOURS.get(verdict, "bold"))
+    return Group(Panel(Group(*sentences, Text(), body), title=head, title_align="left", border_style=_COLOURS[verdict]))
