@@ -1,0 +1,131 @@
+"""What a system may offer beyond read, write and cas: small Protocols, which workloads and faults name as their needs.
+
+Those for clients (``Append``, ``Lock``, ``Watch``, ``Lease``, ``Transactions``, ``Revision``) are looked for on what
+``Adapter.connect`` returns; those for a whole cluster (``Members``, ``Hash``, ``Leader``) on the adapter itself. The
+rules of ``adapters.base.Client`` hold for every call: no retry, and Definite or Indefinite where it is not ok.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, NamedTuple, Protocol, runtime_checkable
+
+from setup.topology import Host
+
+__all__ = [
+    "Append",
+    "Hash",
+    "Leader",
+    "Leadership",
+    "Lease",
+    "Lock",
+    "Members",
+    "Revision",
+    "Transactions",
+    "Watch",
+    "capability",
+]
+
+
+@runtime_checkable
+class Revision(Protocol):
+    """A client that knows the store's revision in the last answer (0 before the first)."""
+
+    revision: int
+
+
+@runtime_checkable
+class Append(Protocol):
+    """Lists that grow at the end, in one atomic step."""
+
+    def append(self, key: str, value: Any) -> None:
+        """Put ``value`` at the end of the list at ``key``."""
+
+
+@runtime_checkable
+class Transactions(Protocol):
+    """Several keys in one atomic step."""
+
+    def transact(self, expected: Mapping[str, Any], writes: Mapping[str, Any]) -> None:
+        """Write all of ``writes`` if every key of ``expected`` holds what it says; otherwise raise Definite."""
+
+    def read_many(self, keys: Sequence[str]) -> dict[str, Any]:
+        """All keys as they were at one moment."""
+
+
+@runtime_checkable
+class Lock(Protocol):
+    """The system's own lock."""
+
+    def acquire(self, name: str, ttl_s: float) -> Any:
+        """Take the lock; returns a token for ``release``. Raises Definite where another holds it."""
+
+    def release(self, name: str, token: Any) -> None:
+        """Give the lock back."""
+
+
+@runtime_checkable
+class Lease(Protocol):
+    """Keys that vanish unless kept alive."""
+
+    def grant(self, ttl_s: int) -> Any:
+        """A new lease."""
+
+    def keep_alive(self, lease: Any) -> None:
+        """Start its time again; raises Definite where it has run out."""
+
+    def revoke(self, lease: Any) -> None:
+        """End it, and its keys."""
+
+    def write_leased(self, key: str, value: Any, lease: Any) -> None:
+        """Set ``key`` as long as the lease lives."""
+
+
+@runtime_checkable
+class Watch(Protocol):
+    """Changes in the order of the log."""
+
+    def watch(self, prefix: str, from_revision: int, timeout_s: float) -> Iterator[tuple[int, str, Any]]:
+        """(revision, key, value) of every change from that revision on; ends after ``timeout_s`` without one."""
+
+
+@runtime_checkable
+class Members(Protocol):
+    """A cluster whose members can change while it runs. ``through`` is a node that is asked to do it."""
+
+    def members(self, through: Host, timeout_s: float) -> dict[str, str]:
+        """Name -> identity of each member, as that node knows them."""
+
+    def add_member(self, through: Host, node: Host, timeout_s: float) -> None:
+        """Let ``node`` in; to be done before it is started with an empty data folder."""
+
+    def remove_member(self, through: Host, node: Host, timeout_s: float) -> None:
+        """Put ``node`` out."""
+
+
+@runtime_checkable
+class Hash(Protocol):
+    """A digest of a node's whole store."""
+
+    def hash_at(self, node: Host, revision: int, timeout_s: float) -> tuple[int, int]:
+        """(hash, revision it is of); ``revision`` 0 means the newest. Equal revisions must have equal hashes."""
+
+
+class Leadership(NamedTuple):
+    """What a node says of itself: whether it leads, and the term it is in (0 where the system has none)."""
+
+    leads: bool
+    term: int
+
+
+@runtime_checkable
+class Leader(Protocol):
+    """A node that says whether it leads. One that was cut off may be wrong: of several, the newest term is right."""
+
+    def leadership(self, node: Host, timeout_s: float) -> Leadership | None:
+        """What ``node`` says of itself; None where it did not answer in time."""
+
+
+def capability(thing: Any, kind: type) -> Any:
+    """``thing`` if it has every member of the Protocol ``kind``, else None."""
+    return thing if isinstance(thing, kind) else None

@@ -1,0 +1,118 @@
+"""One thread's connection to one etcd node, on etcd's own gRPC interface (``etcdserverpb.KV``).
+
+It uses the messages and stubs that python3-etcd3 ships, on a channel of its own: no fail-over, no retry, no endpoint
+bookkeeping between a call and the wire. Values are JSON.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+# gRPC's fork handlers would hold up a process that starts others; nothing here forks without exec.
+os.environ.setdefault("GRPC_ENABLE_FORK_SUPPORT", "0")
+os.environ.setdefault("GRPC_VERBOSITY", "NONE")
+
+import grpc
+import orjson
+from etcd3.etcdrpc import rpc_pb2, rpc_pb2_grpc
+
+from adapters.base import Definite
+from adapters.etcd_outcomes import ETCD
+from adapters.outcomes import raise_outcome
+
+__all__ = ["CHANNEL_OPTIONS", "EtcdClient"]
+
+CHANNEL_OPTIONS = (
+    ("grpc.enable_retries", 0),  # no policy, and none of gRPC's "transparent" retries either
+    ("grpc.use_local_subchannel_pool", 1),  # a new client is a new TCP connection, not a share in an old one
+    ("grpc.initial_reconnect_backoff_ms", 100),
+    ("grpc.min_reconnect_backoff_ms", 500),  # also how long one attempt to connect may take
+    ("grpc.max_reconnect_backoff_ms", 500),  # back within a second of a node's restart
+    ("grpc.enable_http_proxy", 0),
+    ("grpc.max_receive_message_length", -1),
+)
+
+_EQUAL = rpc_pb2.Compare.EQUAL
+_VALUE = rpc_pb2.Compare.VALUE
+_VERSION = rpc_pb2.Compare.VERSION
+
+
+class EtcdClient:
+    """read, write and cas on one node; each is sent once.
+
+    ``revision`` is the store's revision in the header of the last answer (0 before the first).
+    """
+
+    def __init__(self, target: str, timeout_s: float, *, serializable: bool = False) -> None:
+        self.revision = 0
+        self._target = target
+        self._timeout_s = timeout_s
+        self._serializable = serializable
+        self._stale = False
+        self._open()
+
+    def _open(self) -> None:
+        self._channel = grpc.insecure_channel(self._target, options=CHANNEL_OPTIONS)
+        self._kv = rpc_pb2_grpc.KVStub(self._channel)
+
+    def _renew(self) -> None:
+        # After a time-out the TCP connection may sit in a long retransmission pause. A new one asks at once.
+        self._stale = False
+        self._channel.close()
+        self._open()
+
+    def _failed(self, error: grpc.RpcError, *, read: bool) -> None:
+        code = error.code().name
+        self._stale = code == "DEADLINE_EXCEEDED"
+        raise_outcome(ETCD, code, error.details() or "", read=read, cause=error)
+
+    def read(self, key: str) -> Any:
+        """The value of ``key``, None where it has none."""
+        if self._stale:
+            self._renew()
+        request = rpc_pb2.RangeRequest(key=key.encode(), serializable=self._serializable)
+        try:
+            answer = self._kv.Range(request, timeout=self._timeout_s)
+        except grpc.RpcError as error:
+            self._failed(error, read=True)
+        self.revision = answer.header.revision
+        return orjson.loads(answer.kvs[0].value) if answer.kvs else None
+
+    def write(self, key: str, value: Any) -> None:
+        """Put ``key``."""
+        if self._stale:
+            self._renew()
+        request = rpc_pb2.PutRequest(key=key.encode(), value=orjson.dumps(value))
+        try:
+            answer = self._kv.Put(request, timeout=self._timeout_s)
+        except grpc.RpcError as error:
+            self._failed(error, read=False)
+        self.revision = answer.header.revision
+
+    def cas(self, key: str, expected: Any, new: Any) -> None:
+        """One transaction: compare, then put or else get. ``expected`` None means never written."""
+        if self._stale:
+            self._renew()
+        name = key.encode()
+        if expected is None:
+            compare = rpc_pb2.Compare(result=_EQUAL, target=_VERSION, key=name, version=0)
+        else:
+            compare = rpc_pb2.Compare(result=_EQUAL, target=_VALUE, key=name, value=orjson.dumps(expected))
+        put = rpc_pb2.RequestOp(request_put=rpc_pb2.PutRequest(key=name, value=orjson.dumps(new)))
+        get = rpc_pb2.RequestOp(request_range=rpc_pb2.RangeRequest(key=name))
+        try:
+            answer = self._kv.Txn(
+                rpc_pb2.TxnRequest(compare=[compare], success=[put], failure=[get]), timeout=self._timeout_s
+            )
+        except grpc.RpcError as error:
+            self._failed(error, read=False)
+        self.revision = answer.header.revision
+        if not answer.succeeded:
+            found = answer.responses[0].response_range.kvs
+            seen = orjson.loads(found[0].value) if found else None
+            raise Definite(f"{key} was {seen!r}, not {expected!r}", seen=seen, has_seen=True)
+
+    def close(self) -> None:
+        """Close the channel."""
+        self._channel.close()

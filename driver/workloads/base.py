@@ -1,0 +1,53 @@
+"""What a workload is. Generators are pure: no clock, no I/O, all chance from ``Random(f"{seed}/{slot}")``.
+
+A *slot* is the number of a client thread over all client hosts, from 0; it keeps its number when its process id is
+retired.
+"""
+
+from __future__ import annotations
+
+from random import Random
+from typing import Any, NamedTuple, Protocol
+
+from driver.history import Outcome
+
+__all__ = ["Call", "ThreadPlan", "Workload", "slot_random"]
+
+
+class Call(NamedTuple):
+    """One operation that shall be done; the fields are those of an ``invoke`` event (see driver/history.py)."""
+
+    f: str
+    key: Any
+    value: Any
+
+
+class ThreadPlan(Protocol):
+    """What one slot does, one call after the other."""
+
+    def next(self) -> Call:
+        """The next call. It depends on the seed, and on nothing but what ``observe`` was told."""
+
+    def observe(self, call: Call, outcome: Outcome, result: Any) -> None:
+        """How a call ended: ``result`` is what was read, or what a failed cas saw (None where nothing was seen)."""
+
+
+class Workload(Protocol):
+    """One kind of work. ``needs`` are the Protocols of adapters/capabilities.py that it cannot do without."""
+
+    name: str
+    needs: tuple[type, ...]
+
+    def parameters(self) -> dict[str, Any]:
+        """All that makes two workloads of this kind differ; JSON, part of the plan."""
+
+    def slot(self, slot: int, slots: int, random: Random) -> ThreadPlan:
+        """The generator of one of ``slots`` slots."""
+
+    def perform(self, client: Any, call: Call) -> Any:
+        """Do it on an adapter's client; returns the value of the ``ok`` event. Raises as the client does."""
+
+
+def slot_random(seed: str, slot: int) -> Random:
+    """The one source of chance of a slot."""
+    return Random(f"{seed}/{slot}")
