@@ -2,6 +2,8 @@
 
 Node ``i`` (from 1) really is ``10.77.i.2`` and its veth ends in the router at ``10.77.i.1``. Its peers know it
 as ``10.78.i.2``, its *presented* address, which belongs to the monitor. A client host ``j`` is ``10.79.j.2``.
+Under IPv6, where the kernel has it, the same hosts are ``fd77:0:0:i::2``, ``fd78:0:0:i::2`` and ``fd79:0:0:j::2``
+(the index in hexadecimal; unique local addresses, RFC 4193).
 """
 
 from __future__ import annotations
@@ -18,6 +20,11 @@ PRESENTED_NET = "10.78"
 CLIENT_NET = "10.79"
 MAX_NODES = 250
 MTU = 1500
+
+
+def _net6(net: str) -> str:
+    """``10.77`` -> ``fd77``: one step between real and presented addresses, as in IPv4."""
+    return "fd" + net.split(".")[1]
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +66,21 @@ class Host:
     def presented(self) -> str:
         """The address its peers know it under: the real one where nothing is presented."""
         return f"{self.presented_net or self.net}.{self.index}.2"
+
+    @property
+    def address6(self) -> str:
+        """The IPv6 address it really has."""
+        return f"{_net6(self.net)}:0:0:{self.index:x}::2"
+
+    @property
+    def gateway6(self) -> str:
+        """The router's end of its veth under IPv6."""
+        return f"{_net6(self.net)}:0:0:{self.index:x}::1"
+
+    @property
+    def presented6(self) -> str:
+        """The IPv6 address its peers know it under: the real one where nothing is presented."""
+        return f"{_net6(self.presented_net or self.net)}:0:0:{self.index:x}::2"
 
     @property
     def namespace(self) -> str:

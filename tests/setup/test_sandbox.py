@@ -1,0 +1,168 @@
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import psutil
+import pytest
+
+from setup import sandbox, sandbox_init
+
+ROOT = Path(__file__).parents[2]
+PREAMBLE = f"import sys; sys.path.insert(0, {str(ROOT)!r}); from setup import sandbox; sandbox.enter(); import os\n"
+OUTLIVES = "import subprocess, signal; subprocess.Popen(['sleep', '987654'], start_new_session=True)\n"
+
+
+def start(program, **options):
+    return subprocess.Popen(
+        [sys.executable, "-c", PREAMBLE + program], stdout=subprocess.PIPE, text=True, cwd="/", **options
+    )
+
+
+def processes_of(token):
+    """Living processes with ``token`` in their environment."""
+    found = []
+    for process in psutil.process_iter():
+        try:
+            if process.environ().get("RAFTMON_TEST") == token and process.status() != psutil.STATUS_ZOMBIE:
+                found.append(process)
+        except psutil.Error:
+            continue
+    return found
+
+
+def test_the_command_runs_again_inside_with_its_arguments_folder_and_environment():
+    process = start(
+        "print(sandbox.inside(), sys.argv[1:], os.getcwd(), os.environ['PYTHONDONTWRITEBYTECODE'], os.geteuid())",
+        env={**os.environ, "PYTHONDONTWRITEBYTECODE": "1"},
+    )
+    assert process.communicate(timeout=30)[0].split(maxsplit=1)[0] == "True"
+    assert process.returncode == 0
+
+
+def test_run_and_proc_are_private_and_loopback_is_up():
+    process = start(
+        "import socket; socket.create_server(('127.0.0.1', 0)); os.listdir('/run/netns')\n"
+        "print(sorted(os.listdir('/run')), sorted(filter(str.isdigit, os.listdir('/proc'))), os.getpid())"
+    )
+    assert process.communicate(timeout=30)[0].strip() == "['netns', 'raftmon-sandbox'] ['1', '2'] 2"
+
+
+def test_network_mount_and_pid_namespaces_are_new():
+    process = start("print(*(os.readlink('/proc/self/ns/' + kind) for kind in ('net', 'mnt', 'pid')))")
+    inner = process.communicate(timeout=30)[0].split()
+    ours = [os.readlink(f"/proc/self/ns/{kind}") for kind in ("net", "mnt", "pid")]
+    assert len(inner) == 3
+    assert not set(inner) & set(ours)
+
+
+def test_a_marker_from_elsewhere_does_not_deceive(monkeypatch):
+    monkeypatch.setenv(sandbox_init.MARKER_VARIABLE, "0123456789abcdef")
+    assert not sandbox.inside() or Path(sandbox_init.MARKER_FILE).read_text() == "0123456789abcdef"
+    process = start("print(os.getpid())")
+    assert process.communicate(timeout=30)[0].strip() == "2"
+
+
+@pytest.mark.parametrize(("ending", "status"), [("sys.exit(3)", 3), ("os.kill(os.getpid(), 9)", 128 + 9), ("", 0)])
+def test_the_exit_status_is_the_commands(ending, status):
+    process = start(ending)
+    process.communicate(timeout=30)
+    assert process.returncode == status
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
+def test_a_signal_to_the_outer_process_reaches_the_command_once(number):
+    process = start(
+        "import signal\n"
+        "got = []; signal.signal(int(sys.argv[1]), lambda *_: got.append(1))\n"
+        "print('ready', flush=True); signal.pause()\n"
+        "print(len(got), signal.sigtimedwait([int(sys.argv[1])], 0.2), flush=True)".replace("sys.argv[1]", f"{number}")
+    )
+    assert process.stdout.readline() == "ready\n"
+    process.send_signal(number)
+    assert process.communicate(timeout=30)[0] == "1 None\n"
+    assert process.returncode == 0
+
+
+def test_a_ctrl_c_at_the_terminal_reaches_the_command_once():
+    import pty
+
+    control, terminal = pty.openpty()
+    process = subprocess.Popen(
+        [
+            sys.executable,
+            "-c",
+            "import fcntl, termios, os\n"
+            "if 'RAFTMON_SANDBOX' not in os.environ: fcntl.ioctl(0, termios.TIOCSCTTY, 0)\n"
+            + PREAMBLE
+            + "import signal; got = []; signal.signal(2, lambda *_: got.append(1))\n"
+            "print('ready', flush=True); signal.pause()\n"
+            "print('got', len(got), signal.sigtimedwait([2], 0.2), flush=True)",
+        ],
+        stdin=terminal,
+        stdout=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+    os.close(terminal)
+    assert process.stdout.readline() == "ready\n"
+    os.write(control, b"\x03")
+    assert process.communicate(timeout=30)[0] == "got 1 None\n"
+    os.close(control)
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
+def test_nothing_lives_on_when_the_outer_process_is_ended(number):
+    token = f"{os.getpid()}-{number}"
+    process = start(OUTLIVES + "print('ready', flush=True); signal.pause()", env={**os.environ, "RAFTMON_TEST": token})
+    assert process.stdout.readline() == "ready\n"
+    victims = processes_of(token)
+    assert len(victims) == 4  # the outer process, pid 1, the command, the one it left behind
+    process.send_signal(number)
+    process.wait(timeout=30)
+    psutil.wait_procs(victims, timeout=30)
+    assert processes_of(token) == []
+
+
+def test_a_process_left_behind_ends_with_the_command():
+    token = f"{os.getpid()}-end"
+    process = start(OUTLIVES, env={**os.environ, "RAFTMON_TEST": token})
+    process.communicate(timeout=30)
+    assert process.returncode == 0
+    assert processes_of(token) == []
+
+
+def test_a_command_that_does_not_exist_ends_with_127():
+    done = subprocess.run(sandbox.sandboxed(["/nonexistent"]), capture_output=True, text=True, check=False)
+    assert done.returncode == 127
+    assert "cannot start /nonexistent: No such file" in done.stderr
+
+
+def test_a_machine_that_forbids_namespaces_is_told_in_one_sentence():
+    program = (
+        f"import sys; sys.path.insert(0, {str(ROOT)!r}); from setup import sandbox_init as init\n"
+        "def refuse(flags): raise PermissionError(1, 'Operation not permitted')\n"
+        "init.make_namespaces = refuse; sys.exit(init.run(print))"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+    assert done.returncode == 70
+    assert done.stderr.splitlines() == [
+        "raftmon: this machine did not let the sandbox be made (Operation not permitted); "
+        "raftmon doctor says what is missing and what to change"
+    ]
+
+
+@pytest.mark.skipif(os.geteuid() != 0 or sandbox.inside(), reason="needs the host's root")
+def test_under_sudo_files_are_given_to_the_caller(tmp_path, monkeypatch):
+    folder = tmp_path / "store"
+    (folder / "run").mkdir(parents=True)
+    (folder / "run" / "history.jsonl").touch()
+    (folder / "latest").symlink_to("/etc/passwd")
+    owner_of_target = os.stat("/etc/passwd").st_uid
+    monkeypatch.setenv("SUDO_UID", "12345")
+    monkeypatch.setenv("SUDO_GID", "12346")
+    sandbox.own_to_caller(folder)
+    for path in (folder, folder / "run", folder / "run" / "history.jsonl", folder / "latest"):
+        assert (path.lstat().st_uid, path.lstat().st_gid) == (12345, 12346)
+    assert os.stat("/etc/passwd").st_uid == owner_of_target
