@@ -31,8 +31,8 @@ class MemoryAdapter:
     """The register and its lies.
 
     Options: ``lie`` (names from ``LIES``, with commas or as a list), ``lie_probability`` (of each chance to tell one,
-    default 0.05), ``latency_ms`` (mean time an operation takes, default 1; 0 is at once), ``lie_seed``, ``lies_log``
-    (path of the log of lies).
+    default 0.05), ``latency_ms`` (mean time an operation takes, default 1; 0 is at once), ``lie_seed``,
+    ``lies_log`` (path of the log of lies; else ``lies.jsonl`` in the run's folder).
     """
 
     name = "memory"
@@ -53,9 +53,14 @@ class MemoryAdapter:
         self._latency_s = float(latency_ms or 0) / 1e3
         self._seed = seed
         self._register = Register()
-        self._liar = Liar(lies, float(probability or 0), Random(f"{seed}/lies"), LieLog(Path(log) if log else None))
+        self._log = LieLog(Path(log) if log else None)
+        self._liar = Liar(lies, float(probability or 0), Random(f"{seed}/lies"), self._log)
         self._clients = 0
         self._lock = threading.Lock()
+
+    def use_folder(self, folder: Path) -> None:
+        """Called by a client host with the run's folder: the log of lies goes there unless it was given a path."""
+        self._log.open_unless_open(folder / "lies.jsonl")
 
     def command(self, node: Host, topology: Topology, folder: Path) -> NodeCommand:
         """There is nothing to start."""

@@ -33,10 +33,16 @@ class LieLog:
     def __init__(self, path: Path | None) -> None:
         self._descriptor = -1
         if path is not None:
-            try:
-                self._descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o644)
-            except OSError as error:
-                raise InputError(f"the log of lies {path} cannot be written ({error.strerror})") from error
+            self.open_unless_open(path)
+
+    def open_unless_open(self, path: Path) -> None:
+        """Write to ``path`` from now on, unless there is a file already. Raises InputError where it cannot be."""
+        if self._descriptor >= 0:
+            return
+        try:
+            self._descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o644)
+        except OSError as error:
+            raise InputError(f"the log of lies {path} cannot be written ({error.strerror})") from error
 
     def write(self, entry: dict[str, Any]) -> None:
         """One line, one write."""

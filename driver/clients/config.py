@@ -1,0 +1,63 @@
+"""What one client host is told: a JSON file that ClientFleet writes and ``python -m driver.clients`` reads."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import orjson
+
+from setup.errors import InputError
+from setup.topology import Host
+
+__all__ = ["ARRIVALS", "HostConfig"]
+
+ARRIVALS = ("uniform", "poisson")
+
+
+@dataclass(frozen=True, slots=True)
+class HostConfig:
+    """One client host of a run.
+
+    ``slots`` are the numbers of its client threads, out of ``total_slots`` over all hosts; ``targets`` maps each of
+    them to a node's name. ``rate`` is operations a second over all slots, None for a closed loop. ``host_number`` of
+    ``hosts`` makes event indices unique without asking anybody.
+    """
+
+    host: str
+    host_number: int
+    hosts: int
+    slots: Sequence[int]
+    total_slots: int
+    targets: Mapping[int, str]
+    nodes: Sequence[Host]
+    system: str
+    options: Mapping[str, Any]
+    workload: str
+    parameters: Mapping[str, Any]
+    seed: str
+    op_timeout_s: float
+    history: str
+    folder: str
+    rate: float | None = None
+    arrival: str = "uniform"
+    connect_timeout_s: float = 20.0
+    extra: Mapping[str, Any] = field(default_factory=dict)
+
+    def save(self, path: Path) -> None:
+        """Write it as JSON."""
+        path.write_bytes(orjson.dumps(dataclasses.asdict(self), option=orjson.OPT_INDENT_2 | orjson.OPT_NON_STR_KEYS))
+
+    @classmethod
+    def load(cls, path: Path) -> HostConfig:
+        """What ``save`` wrote; raises InputError where the file is no such thing."""
+        try:
+            given = orjson.loads(path.read_bytes())
+            given["nodes"] = [Host(**node) for node in given["nodes"]]
+            given["targets"] = {int(slot): node for slot, node in given["targets"].items()}
+            return cls(**given)
+        except (OSError, orjson.JSONDecodeError, TypeError, KeyError, ValueError) as error:
+            raise InputError(f"{path} is no configuration of a client host: {error}") from error

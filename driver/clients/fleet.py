@@ -1,0 +1,314 @@
+"""All client hosts of a run, as the driver holds them."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import IO, Any
+
+import orjson
+
+from adapters.registry import system
+from driver.clients.config import ARRIVALS, HostConfig
+from driver.clients.latency import percentile_ms
+from driver.workloads.registry import workload
+from setup.errors import InputError, RaftmonError
+from setup.topology import Topology
+
+__all__ = ["ClientFleet", "FleetConfig", "FleetStats", "Launch", "NodeCounts"]
+
+Launch = Callable[..., "subprocess.Popen[bytes]"]  # launch(host_name, argv, **popen_kwargs)
+_ROOT = Path(__file__).resolve().parents[2]
+_TAIL_BYTES = 4096
+_JOIN_SLACK_S = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class FleetConfig:
+    """What the clients of a run shall do.
+
+    ``slots`` client threads, spread evenly over the topology's client hosts and, unless ``pin`` names nodes (with
+    commas), over its nodes. ``rate`` is operations a second over all of them, None for a closed loop. ``folder`` is
+    the run's: the history and the hosts' own files go there.
+    """
+
+    topology: Topology
+    folder: Path
+    history: Path
+    system: str
+    slots: int
+    seed: str
+    options: Mapping[str, Any] = field(default_factory=dict)
+    workload: str = "register"
+    parameters: Mapping[str, Any] = field(default_factory=dict)
+    rate: float | None = None
+    arrival: str = "uniform"
+    op_timeout_s: float = 2.0
+    connect_timeout_s: float = 20.0
+    pin: str | None = None
+
+    def hosts(self) -> list[HostConfig]:
+        """One configuration a client host. Raises InputError for what cannot be run."""
+        names = [host.name for host in self.topology.clients]
+        if not names or self.slots < len(names):
+            raise InputError(f"{self.slots} clients on {len(names)} client hosts: every host needs at least one client")
+        if self.arrival not in ARRIVALS:
+            raise InputError(f"there is no arrival {self.arrival!r}; there are {', '.join(ARRIVALS)}")
+        adapter = system(self.system, self.options)
+        if getattr(adapter, "one_host", False) and len(names) > 1:
+            raise InputError(f"the system {self.system} lives inside one client host: use --client-hosts 1")
+        workload(self.workload, self.parameters)
+        pinned = [word.strip() for word in self.pin.split(",")] if self.pin else self.topology.node_names()
+        targets = [self.topology.host(name).name for name in pinned]
+        for name in targets:
+            if name in names:
+                raise InputError(f"--pin names {name}, a client host; give nodes: {', '.join(pinned)}")
+        return [
+            HostConfig(
+                host=name,
+                host_number=number,
+                hosts=len(names),
+                slots=(mine := list(range(number, self.slots, len(names)))),
+                total_slots=self.slots,
+                targets={slot: targets[slot % len(targets)] for slot in mine},
+                nodes=self.topology.nodes,
+                system=self.system,
+                options=self.options,
+                workload=self.workload,
+                parameters=self.parameters,
+                seed=self.seed,
+                op_timeout_s=self.op_timeout_s,
+                history=str(self.history),
+                folder=str(self.folder),
+                rate=self.rate,
+                arrival=self.arrival,
+                connect_timeout_s=self.connect_timeout_s,
+            )
+            for number, name in enumerate(names)
+        ]
+
+
+@dataclass(slots=True)
+class NodeCounts:
+    """What the clients of one node saw since the start. ``last_ok_ns`` is 0 where nothing was ok yet."""
+
+    ok: int = 0
+    fail: int = 0
+    info: int = 0
+    last_ok_ns: int = 0
+
+
+@dataclass(slots=True)
+class FleetStats:
+    """Counts since the start; rate and latencies (of ok operations, ms, None where there were none) of late.
+
+    ``p50_ms`` and ``p99_ms`` are those of the newest report of each host (about 0.5 s), ``all_*`` of the whole run.
+    """
+
+    ok: int = 0
+    fail: int = 0
+    info: int = 0
+    ok_per_s: float = 0.0
+    p50_ms: float | None = None
+    p99_ms: float | None = None
+    all_p50_ms: float | None = None
+    all_p99_ms: float | None = None
+    nodes: dict[str, NodeCounts] = field(default_factory=dict)
+    open: int = 0
+
+
+class _HostProcess:
+    """One client host's process and what it last said."""
+
+    def __init__(self, config: HostConfig, process: subprocess.Popen[bytes], log: Path) -> None:
+        self.config = config
+        self.process = process
+        self.log = log
+        self.connected = threading.Event()
+        self.done = threading.Event()
+        self.ended = threading.Event()
+        self.error: str | None = None
+        self.nodes: dict[str, dict[str, int]] = {}
+        self.recent: dict[int, int] = {}
+        self.interval_s = 0.0
+        self.latencies: dict[int, int] = {}
+        self.open = 0
+        self.lock = threading.Lock()
+        self._reader = threading.Thread(target=self._read, name=f"read-{config.host}", daemon=True)
+        self._reader.start()
+
+    def _read(self) -> None:
+        output: IO[bytes] | None = self.process.stdout
+        assert output is not None
+        for line in output:
+            try:
+                self._take(orjson.loads(line))
+            except (orjson.JSONDecodeError, KeyError, TypeError, ValueError):  # an adapter that prints
+                continue
+        self.ended.set()
+        self.connected.set()
+
+    def _take(self, said: dict[str, Any]) -> None:
+        event = said["event"]
+        if event == "stats":
+            fresh = {int(number): count for number, count in said["latencies"].items()}
+            with self.lock:
+                self.nodes, self.recent, self.interval_s = said["nodes"], fresh, said["interval_s"]
+                for number, count in fresh.items():
+                    self.latencies[number] = self.latencies.get(number, 0) + count
+        elif event == "connected":
+            self.connected.set()
+        elif event == "done":
+            self.open = said["open"]
+            self.done.set()
+        elif event == "error":
+            self.error = said["error"]
+
+    def tell(self, order: dict[str, Any]) -> None:
+        """Send an order; one that is gone is noticed elsewhere."""
+        stream = self.process.stdin
+        assert stream is not None
+        with contextlib.suppress(OSError, ValueError):
+            stream.write(orjson.dumps(order) + b"\n")
+            stream.flush()
+
+    def check(self) -> None:
+        """Raise RaftmonError where the host failed or ended before its work was done."""
+        if self.error is not None:
+            raise RaftmonError(f"client host {self.config.host} failed: {self.error}{self._tail()}")
+        if self.ended.is_set() and not self.done.is_set():
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                self.process.wait(1)
+            raise RaftmonError(
+                f"client host {self.config.host} ended with status {self.process.returncode}{self._tail()}"
+            )
+
+    def _tail(self) -> str:
+        try:
+            text = self.log.read_bytes()[-_TAIL_BYTES:].decode(errors="replace").strip()
+        except OSError:
+            return ""
+        return f"\nlast words in {self.log}:\n{text}" if text else f" (nothing in {self.log})"
+
+
+class ClientFleet:
+    """The client hosts: ``start``, ``wait_connected``, ``begin``, then ``stats`` at will, ``stop`` and ``join``.
+
+    Every method may raise RaftmonError, with the last words of the host that failed. ``close`` never raises.
+    """
+
+    def __init__(self, config: FleetConfig, launch: Launch) -> None:
+        self._config = config
+        self._host_configs = config.hosts()
+        self._launch = launch
+        self._hosts: list[_HostProcess] = []
+        self._deadline_ns = 0
+
+    def start(self) -> None:
+        """Start the processes; each connects its clients at once."""
+        folder = self._config.folder / "clients"
+        folder.mkdir(parents=True, exist_ok=True)
+        path = os.pathsep.join(filter(None, [str(_ROOT), os.environ.get("PYTHONPATH")]))
+        for config in self._host_configs:
+            file, log = folder / f"{config.host}.json", folder / f"{config.host}.log"
+            config.save(file)
+            with log.open("ab") as errors:
+                process = self._launch(
+                    config.host,
+                    [sys.executable, "-m", "driver.clients", str(file)],
+                    stdin=subprocess.PIPE,
+                    stdout=subprocess.PIPE,
+                    stderr=errors,
+                    env={**os.environ, "PYTHONPATH": path, "GRPC_ENABLE_FORK_SUPPORT": "0"},
+                )
+            self._hosts.append(_HostProcess(config, process, log))
+
+    def wait_connected(self, timeout_s: float | None = None) -> None:
+        """Wait until every client had an answer from its node (the hosts' own time-out is ``connect_timeout_s``)."""
+        limit_s = self._config.connect_timeout_s + _JOIN_SLACK_S if timeout_s is None else timeout_s
+        end = time.monotonic() + limit_s
+        for host in self._hosts:
+            if not host.connected.wait(max(0.0, end - time.monotonic())):
+                raise RaftmonError(f"client host {host.config.host} was not connected within {limit_s:g} s")
+            host.check()
+
+    def begin(self, at_ns: int, duration_s: float) -> None:
+        """Let all clients begin at the same moment, ``at_ns`` (CLOCK_MONOTONIC), and end ``duration_s`` later."""
+        self._deadline_ns = at_ns + int(duration_s * 1e9)
+        self._tell({"op": "begin", "at_ns": at_ns, "duration_s": duration_s})
+
+    def stats(self) -> FleetStats:
+        """What was seen so far (up to half a second old)."""
+        self._check()
+        total = FleetStats()
+        recent: dict[int, int] = {}
+        everything: dict[int, int] = {}
+        for host in self._hosts:
+            with host.lock:
+                for name, counts in host.nodes.items():
+                    node = total.nodes.setdefault(name, NodeCounts())
+                    node.ok += counts["ok"]
+                    node.fail += counts["fail"]
+                    node.info += counts["info"]
+                    node.last_ok_ns = max(node.last_ok_ns, counts["last_ok_ns"])
+                if host.interval_s:
+                    total.ok_per_s += sum(host.recent.values()) / host.interval_s
+                for whole, part in ((recent, host.recent), (everything, host.latencies)):
+                    for number, count in part.items():
+                        whole[number] = whole.get(number, 0) + count
+                total.open += host.open
+        for node in total.nodes.values():
+            total.ok, total.fail, total.info = total.ok + node.ok, total.fail + node.fail, total.info + node.info
+        total.p50_ms, total.p99_ms = percentile_ms(recent, (0.5, 0.99))
+        total.all_p50_ms, total.all_p99_ms = percentile_ms(everything, (0.5, 0.99))
+        return total
+
+    def stop(self) -> None:
+        """No new operation from now on; those in flight end within their time-out or stay open."""
+        self._deadline_ns = time.monotonic_ns()
+        self._tell({"op": "stop"})
+
+    def join(self) -> FleetStats:
+        """Wait until all hosts have ended, kill those that do not, and return the last counts."""
+        end_s = self._deadline_ns / 1e9 + self._config.op_timeout_s + _JOIN_SLACK_S
+        for host in self._hosts:
+            host.ended.wait(max(0.1, end_s - time.monotonic()))
+            host.check()
+            try:
+                host.process.wait(1.0)
+            except subprocess.TimeoutExpired:
+                self.close()
+                raise RaftmonError(f"client host {host.config.host} did not end in time and was killed") from None
+        return self.stats()
+
+    def close(self) -> None:
+        """Kill what still runs. Never raises; may be called twice."""
+        for host in self._hosts:
+            with contextlib.suppress(OSError):
+                if host.process.poll() is None:
+                    host.process.kill()
+                host.process.wait(5)
+            for stream in (host.process.stdin, host.process.stdout):
+                if stream is not None and host.ended.wait(1):
+                    with contextlib.suppress(OSError):
+                        stream.close()
+
+    def pids(self) -> Sequence[int]:
+        """The processes, in order of the hosts."""
+        return [host.process.pid for host in self._hosts]
+
+    def _tell(self, order: dict[str, Any]) -> None:
+        self._check()
+        for host in self._hosts:
+            host.tell(order)
+
+    def _check(self) -> None:
+        for host in self._hosts:
+            host.check()
