@@ -93,6 +93,10 @@ class RunConfig:
             options["server_flags"] = list(self.server_flags)
         return options
 
+    def workload_parameters(self) -> dict[str, Any]:
+        """What the workload is made with."""
+        return {"keys": self.keys}
+
     def to_json(self) -> dict[str, Any]:
         """A JSON object that ``from_json`` turns back."""
         return dataclasses.asdict(self)
@@ -101,5 +105,5 @@ class RunConfig:
     def from_json(cls, value: dict[str, Any]) -> RunConfig:
         """The configuration in a run's ``config.json``; unknown names (of a later version) are left out."""
         names = {f.name for f in dataclasses.fields(cls)}
-        known = {key: tuple(v) if isinstance(v, list) else v for key, v in value.items() if key in names}
+        known: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in value.items() if k in names}
         return cls(**known)

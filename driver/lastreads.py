@@ -1,6 +1,7 @@
-"""The last phase of a register run: after the heal, every key is read once through every node.
+"""The last phase of a run: after the heal, what is stored is read once through every node.
 
-A write that was acknowledged and lost would otherwise only show if some client happened to read its key again.
+A write that was acknowledged and lost would otherwise only show if some client happened to read its key again. Which
+calls these are is the workload's to say (``last_calls``); one that has none is left alone.
 """
 
 from __future__ import annotations
@@ -8,10 +9,11 @@ from __future__ import annotations
 import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 from adapters.base import Adapter, Definite
-from driver.config import RunConfig
-from driver.history import event_line
+from driver.clients.events import EventWriter
+from driver.workloads.base import Call, Workload
 from setup.topology import Host, Topology
 
 __all__ = ["FIRST_PROCESS", "read_everything"]
@@ -20,31 +22,52 @@ FIRST_PROCESS = 1_000_000_000
 """Process ids of these reads begin here, out of the way of every client's."""
 
 
-def read_everything(adapter: Adapter, topology: Topology, config: RunConfig, keys: list[str], history: Path) -> None:
-    """Append one read a node and key to ``history``, as events of processes of their own."""
+def read_everything(
+    adapter: Adapter, topology: Topology, workload: Workload, history: Path, op_timeout_s: float, hosts: int
+) -> None:
+    """Append the workload's last calls, through every node, to ``history``, by a process id a node.
 
-    def one_node(number: int, node: Host) -> list[bytes]:
-        lines: list[bytes] = []
-        process = FIRST_PROCESS + number
-        client = adapter.connect(node, config.op_timeout_s)
-        try:
-            for key in keys:
-                lines.append(
-                    event_line(time.monotonic_ns(), process, "invoke", "read", key, None, node=node.name, host="driver")
-                )
-                try:
-                    value = client.read(key)
-                    lines.append(event_line(time.monotonic_ns(), process, "ok", "read", key, value))
-                except Exception as error:  # a read that failed did nothing, however it failed
-                    text = str(error) if isinstance(error, Definite) else f"{type(error).__name__}: {error}"
-                    lines.append(event_line(time.monotonic_ns(), process, "fail", "read", key, None, error=text))
-        finally:
-            client.close()
-        return lines
-
-    if not topology.nodes:
+    ``hosts`` is how many client hosts wrote the history: their event indices are interleaved below a multiple of it.
+    """
+    calls: list[Call] = getattr(workload, "last_calls", list)()
+    if not topology.nodes or not calls:
         return
-    with ThreadPoolExecutor(max_workers=len(topology.nodes)) as pool:
-        blocks = list(pool.map(one_node, range(len(topology.nodes)), topology.nodes))
-    with history.open("ab") as file:
-        file.write(b"".join(line for block in blocks for line in block))
+    with history.open("rb") as file:
+        first = sum(1 for _line in file) * hosts
+    events = EventWriter(history, first)
+    try:
+        with ThreadPoolExecutor(max_workers=len(topology.nodes)) as pool:
+            list(
+                pool.map(
+                    lambda numbered: _through(adapter, numbered, workload, calls, events, op_timeout_s),
+                    enumerate(topology.nodes),
+                )
+            )
+    finally:
+        events.close()
+
+
+def _through(
+    adapter: Adapter,
+    numbered: tuple[int, Host],
+    workload: Workload,
+    calls: list[Call],
+    events: EventWriter,
+    op_timeout_s: float,
+) -> None:
+    number, node = numbered
+    process = FIRST_PROCESS + number
+    place: dict[str, Any] = {"node": node.name, "host": "driver"}
+    client = adapter.connect(node, op_timeout_s)
+    try:
+        for call in calls:
+            events.put(time.monotonic_ns(), process, "invoke", call.f, call.key, call.value, place)
+            try:
+                value = workload.perform(client, call)
+            except Exception as error:  # a read that failed did nothing, however it failed
+                text = str(error) if isinstance(error, Definite) else f"{type(error).__name__}: {error}"
+                events.put(time.monotonic_ns(), process, "fail", call.f, call.key, call.value, {"error": text})
+            else:
+                events.put(time.monotonic_ns(), process, "ok", call.f, call.key, value, {})
+    finally:
+        client.close()

@@ -25,6 +25,7 @@ from driver.health import quorum_answers
 from driver.judge import judge_run
 from driver.lastreads import read_everything
 from driver.store import CONFIG, RESULTS, RunFolder
+from driver.workloads.registry import workload
 from setup.errors import InputError, RaftmonError
 from setup.eventlog import EventLog, open_event_log
 from setup.topology import Topology
@@ -152,12 +153,19 @@ def _live(
             fleet.wait_connected()
             _work(plan, cluster, fleet, log, progress, state)
         finally:
-            fleet.stop()
+            fleet.close()
         if plan.topology.nodes:
             progress.phase("last reads")
             state.leader_after = _await_leader(cluster)
             state.health_after = quorum_answers(adapter, plan.topology, config.op_timeout_s)
-        read_everything(adapter, plan.topology, config, folder.history)
+        read_everything(
+            adapter,
+            plan.topology,
+            workload(config.workload, config.workload_parameters()),
+            folder.history,
+            config.op_timeout_s,
+            config.client_hosts,
+        )
         progress.phase("taking the cluster down")
     log.info("cluster down")
 
@@ -174,17 +182,17 @@ def _await_leader(cluster: Cluster, timeout_s: float = 20.0) -> tuple[str, int] 
 
 def _fleet_config(plan: Plan, folder: RunFolder) -> FleetConfig:
     config = plan.config
-    return FleetConfig.of(
-        system=config.system,
-        options=config.adapter_options(),
+    return FleetConfig(
         topology=plan.topology,
         folder=folder.path,
         history=folder.history,
-        workload=config.workload,
-        clients=config.clients,
-        keys=config.keys,
-        rate=config.rate,
+        system=config.system,
+        slots=config.clients,
         seed=config.seed,
+        options=config.adapter_options(),
+        workload=config.workload,
+        parameters=config.workload_parameters(),
+        rate=config.rate,
         op_timeout_s=config.op_timeout_s,
         pin=config.pin,
     )
@@ -216,13 +224,12 @@ def _work(
         end_ns = begin_ns + round(config.duration_s * 1e9)
         while time.monotonic_ns() < end_ns:
             cluster.check_alive()
-            state.client_stats = fleet.stats()
+            state.client_stats = dataclasses.asdict(fleet.stats())
             progress.work((time.monotonic_ns() - begin_ns) / 1e9, config.duration_s, state.client_stats)
             time.sleep(min(0.5, max(0.0, (end_ns - time.monotonic_ns()) / 1e9)))
     finally:
         workers.end()
-        fleet.join()
-        state.client_stats = fleet.stats()
+        state.client_stats = dataclasses.asdict(fleet.join())
         state.ended_ns = time.monotonic_ns()
         log.info("workload ended", end_ns=state.ended_ns)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 
 from driver.faults.base import Fault
 from driver.faults.links import PARTITIONS, BadLinks, Partition
@@ -31,7 +32,7 @@ class FaultKind:
 
 def _node_kinds(names: tuple[str, ...]) -> dict[str, FaultKind]:
     kinds = {}
-    verbs = {"kill": Kill, "pause": Pause, "restart": Restart}
+    verbs: dict[str, Callable[[str, str], Fault]] = {"kill": Kill, "pause": Pause, "restart": Restart}
     words = {
         "kill": "SIGKILL, started again at the end:",
         "pause": "SIGSTOP, SIGCONT at the end:",
@@ -41,10 +42,7 @@ def _node_kinds(names: tuple[str, ...]) -> dict[str, FaultKind]:
         for selector in (*SELECTORS, *names):
             name = f"{verb}-{selector}"
 
-            def make(fault: Callable[..., Fault] = fault, name: str = name, selector: str = selector) -> Fault:
-                return fault(name, selector)
-
-            kinds[name] = FaultKind(make, f"{words[verb]} {selector}")
+            kinds[name] = FaultKind(partial(fault, name, selector), f"{words[verb]} {selector}")
     return kinds
 
 

@@ -42,6 +42,10 @@ class RegisterWorkload:
         """The generator of one slot."""
         return RegisterPlan(slot, slots, random, self._keys, self._weights)
 
+    def last_calls(self) -> list[Call]:
+        """A read of every key, for the end of a run."""
+        return [Call("read", f"k{number}", None) for number in range(self._keys)]
+
     def perform(self, client: Any, call: Call) -> Any:
         """Do one call."""
         if call.f == "read":

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import itertools
 from pathlib import Path
 
 import pytest
@@ -29,7 +30,7 @@ def test_one_fault_without_times_takes_the_middle_third():
 def test_several_without_times_follow_each_other_inside_the_run():
     faults = plan("kill-leader,halves,pause-n2")
     assert [fault.name for fault in faults] == ["kill-leader", "halves", "pause-n2"]
-    assert all(a.stop_s <= b.start_s for a, b in zip(faults, faults[1:], strict=False))
+    assert all(a.stop_s <= b.start_s for a, b in itertools.pairwise(faults))
     assert faults[-1].stop_s < 20
 
 
