@@ -1,0 +1,1 @@
+"""Pictures of histories: text timelines, the offline page of a linearization, a run's report."""
