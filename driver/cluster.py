@@ -19,7 +19,7 @@ from typing import Any
 from adapters.base import Adapter
 from adapters.capabilities import Leader
 from driver.store import RunFolder
-from monitor.client import MonitorClient
+from monitor.client import MonitorClient, wait_until_ready
 from monitor.config import MonitorConfig
 from setup.eventlog import EventLog, open_event_log
 from setup.errors import RaftmonError
@@ -128,8 +128,10 @@ class Cluster:
             [sys.executable, "-m", "monitor", str(path)], stdin=subprocess.DEVNULL, stdout=errors, stderr=errors
         )
         self._stack.callback(self._stop_monitor)
-        self.monitor = MonitorClient(self.folder.control_socket, author="driver")
-        self.monitor.wait_ready(self._monitor_process, timeout_s=READY_TIMEOUT_S)
+        process = self._monitor_process
+        self.monitor = wait_until_ready(
+            self.folder.control_socket, "driver", READY_TIMEOUT_S, lambda: process.poll() is None
+        )
 
     def _stop_monitor(self) -> None:
         process = self._monitor_process
@@ -203,14 +205,14 @@ class Cluster:
         names = [name if number == 1 else f"{name}.{number}" for number in range(1, len(listed) + 1)]
         with self._lock:
             self._rules.setdefault(name, []).extend(names)
-            self._need_monitor().add_many([f"name: {each} {line}" for each, line in zip(names, listed, strict=True)])
+            for each, line in zip(names, listed, strict=True):
+                self._need_monitor().add({"name": each, "rule": line})
 
     def remove_rules(self, name: str) -> None:
         """Take them away again."""
         with self._lock:
-            names = self._rules.pop(name, [])
-            if names:
-                self._need_monitor().remove_many(names)
+            for each in self._rules.pop(name, []):
+                self._need_monitor().remove(each)
 
     def _need_monitor(self) -> MonitorClient:
         if self.monitor is None:
@@ -220,7 +222,7 @@ class Cluster:
     def kill(self, node: str) -> None:
         """SIGKILL; the node's packets are dropped from before the signal until it is started again."""
         if self.monitor is not None:
-            self.add_rules(f"dead-{node}", [f"{node} -> * drop", f"* -> {node} drop"])
+            self.add_rules(f"dead-{node}", [f"{node} -> * or * -> {node} drop"])
         self._nodes[node].kill()
         self.log.info("node killed", node=node)
 

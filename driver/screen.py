@@ -116,12 +116,14 @@ def _monitor(results: dict[str, Any]) -> Text:
     counters = results.get("monitor")
     if not counters:
         return Text("no monitor stood between the nodes")
-    drops = counters.get("queue_drops", 0)
+    lost = counters.get("queue_kernel_dropped", 0) + counters.get("queue_user_dropped", 0)
     own = counters.get("own_time_us", {})
+    recorder = counters.get("recorder") or {}
     text = (
-        f"{counters.get('packets', 0):,} packets judged, {counters.get('recorded', 0):,} recorded; "
-        f"{drops} lost in the queue, {counters.get('truncated', 0)} cut short; "
-        f"own time {own.get('p50', 0):.0f} µs (p50), {own.get('p99', 0):.0f} µs (p99)"
+        f"{counters.get('packets', 0):,} packets seen, {recorder.get('packets', 0):,} recorded, "
+        f"{counters.get('dropped', 0):,} dropped by rules; {lost} lost in the queue, "
+        f"{counters.get('truncated', 0)} cut short; "
+        f"own time a packet {own.get('p50', 0):.0f} µs (p50), {own.get('p99', 0):.0f} µs (p99)"
     )
     return Text(text)
 

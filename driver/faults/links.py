@@ -60,6 +60,10 @@ PARTITIONS: Mapping[str, tuple[Grudge, int]] = {
 """Name -> (the links to cut, the fewest nodes it makes sense with)."""
 
 
+def _or(links: frozenset[Link]) -> str:
+    return " or ".join(sorted(map(str, links)))
+
+
 def _sentence(verb: str, links: frozenset[Link]) -> str:
     """Pairs cut both ways are named once."""
     words = []
@@ -95,7 +99,8 @@ class Partition:
         if not links:
             raise Unavailable(f"{self.name} cuts nothing in a cluster of {len(target.topology.nodes)}")
         self._rules = f"fault-{self.name}-{random.getrandbits(32):08x}"
-        target.add_rules(self._rules, [f"{link} {self._how}" for link in sorted(links, key=str)])
+        # One rule for all links: they are cut between the same two packets.
+        target.add_rules(self._rules, [f"{_or(links)} {self._how}"])
         nodes = tuple(sorted({end for link in links for end in (link.source, link.target)}))
         return Effect(_sentence("cut", links), nodes, links)
 
@@ -129,7 +134,7 @@ class BadLinks:
             link for link in target.topology.peer_links() if link.source in chosen or link.target in chosen
         )
         self._rules = f"fault-{self.name}-{random.getrandbits(32):08x}"
-        target.add_rules(self._rules, [f"{link} {self._action}" for link in sorted(links, key=str)])
+        target.add_rules(self._rules, [f"{_or(links)} {self._action}"])
         where = "every link" if len(chosen) == len(target.topology.nodes) else f"all links of {', '.join(chosen)}"
         return Effect(f"{where}: {self._action}", chosen, links)
 

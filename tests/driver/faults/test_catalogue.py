@@ -52,7 +52,7 @@ def test_a_partial_partition_cuts_the_leader_from_one_follower_only():
     (follower,) = set(effect.nodes) - {"n1"}
     assert effect.links == {Link("n1", follower), Link(follower, "n1")}
     (lines,) = target.rules.values()
-    assert sorted(lines) == sorted([f"n1->{follower} drop", f"{follower}->n1 drop"])
+    assert lines == [f"n1->{follower} or {follower}->n1 drop"]
 
 
 def test_a_partition_can_reject_instead():
