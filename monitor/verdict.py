@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from monitor.tasks import Task
 
 __all__ = ["ACCEPT", "DROP", "Copy", "Verdict"]
 
@@ -28,6 +32,10 @@ class Verdict:
     whole IP packets (a reset, an ICMP error, a forged message), already in *delivery* addresses (source presented,
     destination real), sent from the router past the queue. ``record`` overrides whether
     the recorder keeps the packet: True always, False never, None as the run is set up.
+
+    ``task`` is expensive work for a worker thread: the loop starts it unless it runs already, and ``copies`` leave when
+    it has ended (or was given up), not before; without copies the packet is dropped at once. A rule that wants its
+    later packets to wait or be dropped too hands back the same Task until ``task.ended``.
     """
 
     copies: tuple[Copy, ...]
@@ -35,6 +43,7 @@ class Verdict:
     comment: str = ""
     inject: tuple[bytes, ...] = ()
     record: bool | None = None
+    task: Task | None = None
 
 
 ACCEPT = Verdict((Copy(),))

@@ -1,0 +1,44 @@
+"""The monitor process: ``python -m monitor CONFIG.json``.
+
+It is ready when its control socket answers. It ends on ``stop``, SIGTERM or SIGINT: held packets leave, the recorder
+finishes its files, ``monitor.json`` is written.
+"""
+
+from __future__ import annotations
+
+import signal
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from monitor.config import MonitorConfig
+from monitor.process import MonitorProcess
+from setup.errors import EXIT_INTERNAL, InputError, RaftmonError
+
+
+def main(argv: Sequence[str]) -> int:
+    """Run a monitor; returns its exit status."""
+    if len(argv) != 1:
+        print("usage: python -m monitor CONFIG.json", file=sys.stderr)
+        return InputError.exit_status
+    try:
+        text = Path(argv[0]).read_bytes()
+    except OSError as error:
+        print(f"raftmon monitor: cannot read {argv[0]}: {error.strerror}", file=sys.stderr)
+        return InputError.exit_status
+    try:
+        process = MonitorProcess(MonitorConfig.from_json(text, argv[0]), Path(argv[0]))
+        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+            signal.signal(number, lambda *_: process.stop())
+        process.run()
+    except RaftmonError as error:
+        print(f"raftmon monitor: {error}", file=sys.stderr)
+        return error.exit_status
+    except OSError as error:
+        print(f"raftmon monitor: {error}", file=sys.stderr)
+        return EXIT_INTERNAL
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main(sys.argv[1:]))

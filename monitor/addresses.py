@@ -1,0 +1,135 @@
+"""Which link a packet is on, and how its addresses change between arrival, delivery and the record.
+
+A peer packet arrives as real source -> presented destination, leaves as presented source -> real destination, and is
+recorded as real -> real. Where the source moves by +k and the destination by -k no checksum changes (the idea of
+checksum-neutral prefixes, RFC 6296); elsewhere checksums are repaired incrementally (RFC 1624). Pure: no I/O.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+from dataclasses import dataclass
+
+from monitor.config import MonitorConfig
+from setup.topology import Link
+
+__all__ = ["AddressBook", "Route", "is_neutral", "readdress"]
+
+_TCP, _UDP = 6, 17
+_CHECKSUM_OFFSET = {_TCP: 16, _UDP: 6}
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """One directed link as the monitor sees it: 8 bytes of IPv4 source and destination (32 of IPv6) at each stage."""
+
+    link_id: int
+    link: Link
+    arrival: bytes
+    delivery: bytes
+    recorded: bytes
+
+    @property
+    def moves(self) -> bool:
+        """Whether the monitor changes the packet's addresses."""
+        return self.arrival != self.delivery
+
+
+def _word_sum(data: bytes) -> int:
+    return int.from_bytes(data, "big") % 0xFFFF  # 2**16 = 1 modulo 2**16 - 1: the ones' complement sum
+
+
+def is_neutral(old: bytes, new: bytes) -> bool:
+    """Whether putting ``new`` in the place of ``old`` (even length) leaves an Internet checksum valid."""
+    return _word_sum(old) == _word_sum(new)
+
+
+def _repaired(checksum: bytes, old_sum: int, new_sum: int) -> bytes:
+    """RFC 1624, equation 3: HC' = ~(~HC + ~m + m')."""
+    total = (0xFFFF - int.from_bytes(checksum, "big")) + (0xFFFF - old_sum) + new_sum
+    total = (total & 0xFFFF) + (total >> 16)
+    total = (total & 0xFFFF) + (total >> 16)
+    return (0xFFFF - total).to_bytes(2, "big")
+
+
+def readdress(data: bytes, addresses: bytes) -> bytes:
+    """The IP packet ``data`` with other ``addresses`` (source and destination, 8 or 32 bytes), checksums kept as good.
+
+    What was a valid checksum stays valid, what was wrong stays wrong by the same amount. Only the first fragment of a
+    datagram carries a transport checksum. A header too short for one is left as it is. Under IPv6 the transport's
+    checksum is repaired only where its header follows at once.
+    """
+    start = 12 if len(addresses) == 8 else 8
+    end = start + len(addresses)
+    old = data[start:end]
+    if old == addresses:
+        return data
+    if is_neutral(old, addresses):
+        return data[:start] + addresses + data[end:]
+    old_sum, new_sum = _word_sum(old), _word_sum(addresses)
+    packet = bytearray(data)
+    packet[start:end] = addresses
+    if start == 12:
+        packet[10:12] = _repaired(data[10:12], old_sum, new_sum)
+        header_length, protocol = (data[0] & 15) * 4, data[9]
+        first_fragment = not ((data[6] & 0x1F) | data[7])
+    else:
+        header_length, protocol, first_fragment = 40, data[6], True
+    offset = _CHECKSUM_OFFSET.get(protocol)
+    if offset is not None and first_fragment:
+        at = header_length + offset
+        checksum = data[at : at + 2]
+        absent = protocol == _UDP and checksum == b"\0\0"  # RFC 768: a UDP sender may leave it out
+        if len(checksum) == 2 and not absent:
+            repaired = _repaired(checksum, old_sum, new_sum)
+            if protocol == _UDP and repaired == b"\0\0":
+                repaired = b"\xff\xff"
+            packet[at : at + 2] = repaired
+    return bytes(packet)
+
+
+class AddressBook:
+    """Finds the route of a packet by its address pair, or by its ports where hosts share an address.
+
+    ``by_pair`` maps source and destination as they stand in the header (8 or 32 bytes) to a Route.
+    """
+
+    def __init__(self, config: MonitorConfig) -> None:
+        self.links = config.links()
+        self.by_pair: dict[bytes, Route] = {}
+        self._by_id: dict[tuple[int, int], Route] = {}
+        hosts = {host.name: host for host in config.hosts}
+        for link_id, link in enumerate(self.links):
+            source, target = hosts[link.source], hosts[link.target]
+            self._add(link_id, link, source.address, source.presented, target.address, target.presented)
+            if source.address6 and target.address6:
+                self._add(link_id, link, source.address6, source.presented6, target.address6, target.presented6)
+
+    def _add(
+        self, link_id: int, link: Link, source: str, source_shown: str | None, target: str, target_shown: str | None
+    ) -> None:
+        real = _pack(source, target)
+        if source_shown is None or target_shown is None:  # a client, which is presented to nobody, uses real addresses
+            route = Route(link_id, link, real, real, real)
+        else:
+            route = Route(link_id, link, _pack(source, target_shown), _pack(source_shown, target), real)
+        self.by_pair[route.arrival] = route
+        self._by_id[link_id, len(real)] = route
+
+    def find(self, data: bytes, pair: bytes) -> Route | None:
+        """The route of the packet ``data`` whose addresses are ``pair``; None where it is nobody's."""
+        return self.by_pair.get(pair)
+
+    def present(self, data: bytes) -> bytes:
+        """The packet ``data`` (arrival addresses) as it would be delivered."""
+        route = self.find(data, data[12:20] if data[0] >> 4 == 4 else data[8:40])
+        return data if route is None or not route.moves else readdress(data, route.delivery)
+
+    def recorded(self, link_id: int, data: bytes) -> bytes:
+        """The packet ``data`` (arrival addresses) of that link, as the record has it."""
+        route = self._by_id.get((link_id, 8 if data[0] >> 4 == 4 else 32))
+        return data if route is None or not route.moves else readdress(data, route.recorded)
+
+
+def _pack(source: str, target: str) -> bytes:
+    return ipaddress.ip_address(source).packed + ipaddress.ip_address(target).packed

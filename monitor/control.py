@@ -1,0 +1,313 @@
+"""The control socket: JSON lines over a Unix socket that only its owner may use, for many users at once.
+
+The protocol is in docs/architecture.md. The server runs on a thread of its own (asyncio); a change is made on the
+loop's thread, between two packets, and is in force when its answer leaves.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import socket
+import struct
+import threading
+from collections.abc import Awaitable, Callable
+from concurrent.futures import Future
+from pathlib import Path
+from typing import Any
+
+import orjson
+
+from monitor.engine import Engine
+from monitor.rules import RuleSet
+from setup.errors import InputError, RaftmonError
+from setup.eventlog import EventLog
+from setup.topology import Link
+
+__all__ = ["Control", "ControlServer"]
+
+_MOST_CLIENTS = 64
+_LINE_BYTES = 8 << 20
+_WATCH_S = 1.0
+
+Request = dict[str, Any]
+Push = Callable[[Any], Awaitable[None]]
+
+
+class Control:
+    """What the operations do. ``post`` runs a function on the loop's thread, where ``refresh`` follows a change.
+
+    ``stats`` gives the monitor's counters at this moment, ``stop`` ends it, ``set_paused`` switches judging off and on.
+    """
+
+    def __init__(
+        self,
+        engine: Engine,
+        links: tuple[Link, ...],
+        log: EventLog,
+        *,
+        post: Callable[[Callable[[], Any]], Future[Any]],
+        refresh: Callable[[], None],
+        stats: Callable[[], dict[str, Any]],
+        set_paused: Callable[[bool], None],
+        stop: Callable[[], None],
+        clock_ns: Callable[[], int],
+    ) -> None:
+        self._engine = engine
+        self._links = links
+        self._log = log
+        self._post = post
+        self._refresh = refresh
+        self._stats = stats
+        self._set_paused = set_paused
+        self._stop = stop
+        self._clock_ns = clock_ns
+        self._changing = asyncio.Lock()
+        self._operations: dict[str, Callable[[Request], Awaitable[Any]]] = {
+            "rules": self._rules,
+            "set": self._set,
+            "add": self._add,
+            "remove": self._remove,
+            "heal": self._heal,
+            "stats": self._get_stats,
+            "pause": self._pause,
+            "resume": self._resume,
+            "stop": self._end,
+        }
+
+    async def answer(self, request: Request) -> Any:
+        """The result of one request; raises InputError for one that is wrong."""
+        operation = self._operations.get(request.get("op", ""))
+        if operation is None:
+            there = ", ".join((*self._operations, "watch"))
+            raise InputError(f"there is no operation {request.get('op')!r}; there are {there}")
+        return await operation(request)
+
+    async def stats(self) -> dict[str, Any]:
+        """The counters, read between two packets."""
+        found: dict[str, Any] = await self._on_loop(self._stats)
+        return found
+
+    async def _on_loop(self, work: Callable[[], Any]) -> Any:
+        return await asyncio.wrap_future(self._post(work))
+
+    async def _change(self, make: Callable[[RuleSet], RuleSet], event: str, request: Request, **fields: Any) -> RuleSet:
+        """Replace the rules in force; two users' changes come one after the other."""
+        async with self._changing:
+            # Parsing a thousand rules takes a while: not on the loop's thread, and other users are answered meanwhile.
+            after = await asyncio.to_thread(self._prepared, make, self._engine.ruleset)
+
+            def swap() -> None:
+                self._engine.load(after, self._clock_ns())
+                self._refresh()
+
+            await self._on_loop(swap)
+        self._log.info(event, author=_author(request), rules=len(after), **fields)
+        return after
+
+    def _prepared(self, make: Callable[[RuleSet], RuleSet], before: RuleSet) -> RuleSet:
+        after = make(before)
+        for link in self._links:
+            after.for_link(link)  # worked out here and kept, so that the swap itself is short
+        return after
+
+    async def _rules(self, _request: Request) -> Any:
+        return self._engine.ruleset.to_items()
+
+    async def _set(self, request: Request) -> Any:
+        items = request.get("rules")
+        if not isinstance(items, list):
+            raise InputError('"set" needs "rules", a list of rules')
+
+        def make(before: RuleSet) -> RuleSet:
+            return _with_all(_script_rules(before), items)
+
+        after = await self._change(make, "rules-set", request, items=items[:50])
+        return [rule.name for rule in after]
+
+    async def _add(self, request: Request) -> Any:
+        item = request.get("rule")
+        if not isinstance(item, str | dict):
+            raise InputError('"add" needs "rule": an object or one line of text')
+        after = await self._change(lambda before: before.with_rule(item), "rule-added", request, rule=item)
+        return after.rules[-1].name
+
+    async def _remove(self, request: Request) -> Any:
+        name = request.get("name")
+        if not isinstance(name, str):
+            raise InputError('"remove" needs "name", the name of a rule')
+        await self._change(lambda before: before.without(name), "rule-removed", request, name=name)
+        return name
+
+    async def _heal(self, request: Request) -> Any:
+        count = len(self._engine.ruleset)
+        after = await self._change(_script_rules, "rules-healed", request)
+        return count - len(after)
+
+    async def _get_stats(self, _request: Request) -> Any:
+        return await self.stats()
+
+    async def _pause(self, request: Request) -> Any:
+        return await self._pausing(request, True)
+
+    async def _resume(self, request: Request) -> Any:
+        return await self._pausing(request, False)
+
+    async def _pausing(self, request: Request, paused: bool) -> Any:
+        def switch() -> None:
+            self._set_paused(paused)
+            self._refresh()
+
+        await self._on_loop(switch)
+        self._log.info("paused" if paused else "resumed", author=_author(request))
+        return paused
+
+    async def _end(self, request: Request) -> Any:
+        self._log.info("stop-asked", author=_author(request))
+        self._stop()
+        return None
+
+
+def _author(request: Request) -> str:
+    return str(request.get("author") or "somebody")[:100]
+
+
+def _script_rules(ruleset: RuleSet) -> RuleSet:
+    """The rules that user scripts brought: they leave with their script, not with the network's faults."""
+    after = ruleset
+    for item in ruleset.to_items():
+        if not item.get("script"):
+            after = after.without(item["name"])
+    return after
+
+
+def _with_all(ruleset: RuleSet, items: list[Any]) -> RuleSet:
+    for number, item in enumerate(items, 1):
+        if not isinstance(item, str | dict):
+            raise InputError(f"rule {number} is neither an object nor one line of text")
+        ruleset = ruleset.with_rule(item)
+    return ruleset
+
+
+class ControlServer:
+    """Serves ``control`` on the socket ``path`` (mode 0600), until ``close``. Raises InputError where it cannot."""
+
+    def __init__(self, path: Path, make_control: Callable[[], Control]) -> None:
+        self._path = path
+        self._make_control = make_control
+        self._clients = 0
+        self._socket = _listen(path)
+        self._loop = asyncio.new_event_loop()
+        self._done = asyncio.Event()
+        self._thread = threading.Thread(target=self._run, name="control", daemon=True)
+
+    def start(self) -> None:
+        """Answer from now on."""
+        self._thread.start()
+
+    def close(self) -> None:
+        """Stop answering and remove the socket."""
+        self._loop.call_soon_threadsafe(self._done.set)
+        self._thread.join(timeout=2)
+        with contextlib.suppress(OSError):
+            self._path.unlink()
+
+    def _run(self) -> None:
+        asyncio.set_event_loop(self._loop)
+        self._loop.run_until_complete(self._serve())
+
+    async def _serve(self) -> None:
+        self._control = self._make_control()
+        server = await asyncio.start_unix_server(self._client, sock=self._socket, limit=_LINE_BYTES)
+        await self._done.wait()
+        server.close()
+        await asyncio.sleep(0)
+        tasks = asyncio.all_tasks() - {asyncio.current_task()}
+        for task in tasks:
+            task.cancel()
+        await asyncio.wait(tasks, timeout=1) if tasks else None
+
+    async def _client(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        if not _is_owner(writer.get_extra_info("socket")) or self._clients >= _MOST_CLIENTS:
+            writer.close()
+            return
+        self._clients += 1
+        watching: list[asyncio.Task[None]] = []
+        try:
+            while line := await reader.readline():
+                await self._request(line, writer, watching)
+        except (ConnectionError, ValueError, asyncio.CancelledError):
+            pass  # gone, a line without end, or the monitor ends
+        finally:
+            self._clients -= 1
+            for task in watching:
+                task.cancel()
+            with contextlib.suppress(Exception):
+                writer.close()
+
+    async def _request(self, line: bytes, writer: asyncio.StreamWriter, watching: list[asyncio.Task[None]]) -> None:
+        number: Any = None
+        try:
+            request = orjson.loads(line)
+            if not isinstance(request, dict):
+                raise InputError("a request is one JSON object on one line")
+            number = request.get("id")
+            if request.get("op") == "watch":
+                if not watching:
+                    watching.append(asyncio.ensure_future(self._watch(number, writer)))
+                return
+            answer = {"id": number, "ok": True, "result": await self._control.answer(request)}
+        except orjson.JSONDecodeError as error:
+            answer = {
+                "id": number,
+                "ok": False,
+                "error": f"that is not JSON: {error}",
+                "status": InputError.exit_status,
+            }
+        except RaftmonError as error:
+            answer = {"id": number, "ok": False, "error": str(error), "status": error.exit_status}
+        except Exception as error:
+            text = f"the monitor failed on this: {error!r}"
+            answer = {"id": number, "ok": False, "error": text, "status": RaftmonError.exit_status}
+        await _send(writer, answer)
+
+    async def _watch(self, number: Any, writer: asyncio.StreamWriter) -> None:
+        with contextlib.suppress(ConnectionError):
+            while True:
+                await _send(writer, {"id": number, "ok": True, "result": await self._control.stats()})
+                await asyncio.sleep(_WATCH_S)
+
+
+async def _send(writer: asyncio.StreamWriter, answer: dict[str, Any]) -> None:
+    writer.write(orjson.dumps(answer, default=str) + b"\n")
+    await writer.drain()
+
+
+def _is_owner(connection: socket.socket) -> bool:
+    """Whether the other end is the user this process runs as (or root)."""
+    credentials = connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, struct.calcsize("3i"))
+    _, user, _ = struct.unpack("3i", credentials)
+    return user in (os.geteuid(), 0)
+
+
+def _listen(path: Path) -> socket.socket:
+    """A listening socket at ``path``, by way of its folder's descriptor: sun_path holds only 107 bytes."""
+    listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    listener.setblocking(False)
+    before = os.umask(0o177)
+    try:
+        folder = os.open(path.parent, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            with contextlib.suppress(FileNotFoundError):
+                path.unlink()
+            listener.bind(f"/proc/self/fd/{folder}/{path.name}")
+        finally:
+            os.close(folder)
+        listener.listen(_MOST_CLIENTS)
+    except OSError as error:
+        listener.close()
+        raise InputError(f"cannot make the control socket {path}: {error.strerror}; choose another folder") from error
+    finally:
+        os.umask(before)
+    return listener

@@ -1,0 +1,151 @@
+"""Whether the monitor disturbed what it watched: its counters, their bounds, and the reasons for an *unknown* verdict.
+
+The counters are the object ``monitor.json`` holds (docs/monitor.md explains each).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from typing import Any
+
+__all__ = [
+    "BOUND_HOLD_LATENESS_P99_MS",
+    "BOUND_OWN_TIME_P99_US",
+    "BOUND_RECORDER_LAG_MAX_S",
+    "Counters",
+    "Histogram",
+    "judge",
+]
+
+BOUND_OWN_TIME_P99_US = 1_000.0
+"""The monitor's own time per packet: past 1 ms at p99 it is no longer small against a local round trip and fsync."""
+
+BOUND_HOLD_LATENESS_P99_MS = 20.0
+"""How late a held packet may leave at p99: past 20 ms a delay rule did something else than it says."""
+
+BOUND_RECORDER_LAG_MAX_S = 30.0
+"""How far the recorder may fall behind: past that, decoded messages come too late for any rule or screen."""
+
+_SUB_BITS = 5  # 32 buckets an octave: an error of at most 1/32
+_SUB = 1 << _SUB_BITS
+
+
+class Histogram:
+    """Counts of non-negative integers in logarithmic buckets, 32 an octave (after HdrHistogram): memory is constant."""
+
+    def __init__(self) -> None:
+        self._counts = [0] * (64 * _SUB)
+        self.count = 0
+        self.largest = 0
+
+    def add(self, value: int) -> None:
+        """Count one value; below 0 counts as 0."""
+        self.add_many(value, 1)
+
+    def add_many(self, value: int, times: int) -> None:
+        """Count one value several times."""
+        value = max(value, 0)
+        shift = max(value.bit_length() - _SUB_BITS - 1, 0)
+        self._counts[min((shift << _SUB_BITS) + (value >> shift), len(self._counts) - 1)] += times
+        self.count += times
+        if value > self.largest:
+            self.largest = value
+
+    def quantile(self, part: float) -> int:
+        """The upper end of the bucket below which ``part`` (0 to 1) of the values lie; 0 where there are none."""
+        wanted = math.ceil(part * self.count)
+        seen = 0
+        for index, count in enumerate(self._counts):
+            seen += count
+            if count and seen >= wanted:
+                shift = max((index >> _SUB_BITS) - 1, 0)
+                upper = ((index - (shift << _SUB_BITS) + 1) << shift) - 1
+                return min(upper, self.largest)
+        return 0
+
+    def summary(self, divisor: float) -> dict[str, float]:
+        """p50, p99 and max, each divided by ``divisor`` (1000 makes microseconds of nanoseconds)."""
+        return {
+            "p50": round(self.quantile(0.5) / divisor, 3),
+            "p99": round(self.quantile(0.99) / divisor, 3),
+            "max": round(self.largest / divisor, 3),
+        }
+
+
+@dataclass(slots=True)
+class Counters:
+    """What the queue loop counts; only its thread writes. Packets unless the name says otherwise."""
+
+    packets: int = 0
+    bytes: int = 0
+    judged: int = 0
+    """Packets that went through a rule chain."""
+    dropped: int = 0
+    delayed: int = 0
+    copied: int = 0
+    """Further copies sent beside a packet."""
+    modified: int = 0
+    injected: int = 0
+    inject_failed: int = 0
+    unknown_link: int = 0
+    malformed: int = 0
+    truncated: int = 0
+    queue_id_gaps: int = 0
+    hold_overflow: int = 0
+    own_errors: int = 0
+    task_refused: int = 0
+    own_time_ns: Histogram = field(default_factory=Histogram)
+    hold_lateness_ns: Histogram = field(default_factory=Histogram)
+
+    def as_dict(self) -> dict[str, Any]:
+        """The plain counts, then the two distributions in their units."""
+        found: dict[str, Any] = {
+            item.name: getattr(self, item.name) for item in fields(self) if not item.name.endswith("_ns")
+        }
+        found["own_time_us"] = self.own_time_ns.summary(1e3)
+        found["hold_lateness_ms"] = self.hold_lateness_ns.summary(1e6)
+        return found
+
+
+# Counters that must be 0, and what it means where they are not.
+_MUST_BE_ZERO = {
+    "queue_kernel_dropped": "the kernel dropped {} packets because the queue was full",
+    "queue_user_dropped": "{} packets were lost between the kernel and the monitor, which did not keep up",
+    "queue_id_gaps": "{} packets never reached the monitor, as the gaps in their numbers show",
+    "truncated": "{} packets were larger than the queue can hand over and came cut",
+    "recorder_lost_packets": "{} packets are missing in the record because the recorder did not keep up",
+    "hold_overflow": "{} packets left at once although a rule delayed them, because too many were held",
+    "own_errors": "the monitor itself failed on {} packets and let them pass unjudged",
+    "inject_failed": "{} packets that rules wanted sent could not be sent",
+    "task_refused": "{} tasks started by rules were refused because too many were running",
+    "tasks_timed_out": "{} tasks started by rules did not end in time",
+}
+
+
+def judge(counters: Mapping[str, Any]) -> list[str]:
+    """The reasons why a run with these ``counters`` is no result; an empty list where there is none.
+
+    ``counters`` is the content of ``monitor.json``. A missing or unfinished one is a reason of its own.
+    """
+    if not counters.get("finished"):
+        return ["the monitor did not end properly, so its counters are not known"]
+    reasons = [
+        sentence.format(counters[name]) for name, sentence in _MUST_BE_ZERO.items() if int(counters.get(name) or 0) > 0
+    ]
+    own = counters.get("own_time_us", {}).get("p99", 0)
+    if own > BOUND_OWN_TIME_P99_US:
+        reasons.append(f"the monitor took {own:.0f} us a packet at p99, more than {BOUND_OWN_TIME_P99_US:.0f} us")
+    late = counters.get("hold_lateness_ms", {}).get("p99", 0)
+    if late > BOUND_HOLD_LATENESS_P99_MS:
+        reasons.append(f"held packets left {late:.1f} ms late at p99, more than {BOUND_HOLD_LATENESS_P99_MS:.0f} ms")
+    recorder = counters.get("recorder") or {}
+    lag = recorder.get("lag_ms", {}).get("max", 0) / 1000
+    if lag > BOUND_RECORDER_LAG_MAX_S:
+        reasons.append(f"the recorder fell {lag:.1f} s behind, more than {BOUND_RECORDER_LAG_MAX_S:.0f} s")
+    if counters.get("record") and not recorder.get("finished"):
+        reasons.append("the recorder did not finish its files")
+    if recorder.get("errors"):
+        reasons.append(f"the recorder failed: {recorder['errors'][0]}")
+    return reasons

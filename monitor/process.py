@@ -1,0 +1,182 @@
+"""Puts one monitor together: loop, engine, recorder, control socket; and takes it apart again."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+from typing import Any
+
+import orjson
+
+from monitor.addresses import AddressBook
+from monitor.config import MonitorConfig
+from monitor.control import Control, ControlServer
+from monitor.delivery import Delivery
+from monitor.engine import Engine
+from monitor.fidelity import Counters, judge
+from monitor.inject import RawSender
+from monitor.loop import Judge, QueueLoop
+from monitor.pipe import Backlog, open_pipe
+from monitor.queue_counters import QueueCounters
+from monitor.rules import RuleSet
+from monitor.tasks import Task, TaskPool
+from setup.errors import RaftmonError
+from setup.eventlog import open_event_log
+
+__all__ = ["MonitorProcess", "RecorderProcess"]
+
+_DRAIN_S = 20.0
+_FINISH_S = 60.0
+
+
+class RecorderProcess:
+    """The child that records: its pipe, and what it last said about itself."""
+
+    def __init__(self, config_path: Path, backlog_bytes: int) -> None:
+        reader, writer = open_pipe()
+        self._writer = writer
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "monitor.recorder", str(config_path)], stdin=reader, stdout=subprocess.PIPE
+        )
+        os.close(reader)
+        self.backlog = Backlog(writer, backlog_bytes)
+        self.said: dict[str, Any] = {}
+        self._listener = threading.Thread(target=self._listen, name="recorder-report", daemon=True)
+        self._listener.start()
+
+    @property
+    def pid(self) -> int:
+        """The recorder's process id."""
+        return self._process.pid
+
+    def _listen(self) -> None:
+        assert self._process.stdout is not None
+        for line in self._process.stdout:
+            self.said = orjson.loads(line)
+
+    def finish(self) -> None:
+        """Give it the rest, close the pipe and wait until its files are complete; bounded, then it is killed."""
+        deadline = time.monotonic() + _DRAIN_S
+        while self.backlog.waiting_bytes and time.monotonic() < deadline:
+            self.backlog.push()
+            time.sleep(0.002)
+        os.close(self._writer)
+        try:
+            self._process.wait(_FINISH_S)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+        self._listener.join(timeout=5)
+
+
+class MonitorProcess:
+    """One monitor from start to end. Raises InputError for bad rules, RaftmonError where the kernel refuses."""
+
+    def __init__(self, config: MonitorConfig, config_path: Path) -> None:
+        self._config = config
+        folder = Path(config.folder)
+        self._log = open_event_log(folder / "events.jsonl", "monitor")
+        self._counters = Counters()
+        self._book = AddressBook(config)
+        self._queue_counters = QueueCounters(config.queue)
+        started_ns = time.monotonic_ns()
+        self._engine = Engine(
+            self._book.links,
+            config.seed,
+            started_ns,
+            present=self._book.present,
+            listening={host.port for host in config.hosts if host.port is not None},
+            on_error=self._user_error,
+            strict=config.strict,
+        )
+        names = [host.name for host in config.hosts]
+        self._engine.load(RuleSet.from_items(list(config.rules), names), started_ns)  # type: ignore[arg-type]
+        self._tasks = TaskPool(self._task_ended, config.task_limit_s)
+        self._raw = RawSender()
+        self._delivery = Delivery(config.hold_max, self._raw.send, self._tasks, self._counters)
+        self._judge = Judge(config, self._book, self._engine, self._delivery, self._counters, self._log)
+        self._recorder = RecorderProcess(config_path, config.record_backlog_bytes) if config.record else None
+        backlog = self._recorder.backlog if self._recorder else None
+        self._loop = QueueLoop(config, self._judge, self._delivery, backlog)
+        self._loop.on_second = self._queue_counters.read
+        self._server = ControlServer(Path(config.control), self._control)
+
+    def run(self) -> None:
+        """Serve until told to stop. What a strict run's rule raised is raised here, after the files are complete."""
+        self._server.start()
+        self._log.info("monitor-started", queue=self._config.queue, mode=self._config.mode, pid=os.getpid())
+        try:
+            self._loop.run()
+        finally:
+            self._finish()
+
+    def stop(self) -> None:
+        """End soon; safe in a signal handler and from any thread."""
+        self._loop.stop()
+
+    def counters(self) -> dict[str, Any]:
+        """Everything counted so far, as in ``monitor.json``. On the loop's thread."""
+        self._judge.settle_own_time()
+        recorder = self._recorder
+        return {
+            **self._counters.as_dict(),
+            **self._queue_counters.as_dict(),
+            "record": self._config.record,
+            "links": {str(link): self._judge.link_packets[number] for number, link in enumerate(self._book.links)},
+            "rules": self._engine.stats(),
+            "paused": self._judge.paused,
+            "held": self._delivery.held,
+            "held_most": self._delivery.most_held,
+            "tasks_finished": self._tasks.finished,
+            "tasks_failed": self._tasks.failed,
+            "tasks_timed_out": self._tasks.timed_out,
+            "recorder_lost_packets": recorder.backlog.lost_packets if recorder else 0,
+            "recorder_lost_bytes": recorder.backlog.lost_bytes if recorder else 0,
+            "recorder_backlog_most_bytes": recorder.backlog.most_waiting_bytes if recorder else 0,
+            "recorder": recorder.said if recorder else None,
+        }
+
+    def _control(self) -> Control:
+        def set_paused(paused: bool) -> None:
+            self._judge.paused = paused
+
+        return Control(
+            self._engine,
+            self._book.links,
+            self._log,
+            post=self._loop.post,
+            refresh=self._judge.refresh,
+            stats=self.counters,
+            set_paused=set_paused,
+            stop=self._loop.stop,
+            clock_ns=time.monotonic_ns,
+        )
+
+    def _task_ended(self, task: Task) -> None:
+        """On a worker's thread."""
+        self._loop.post(lambda: self._delivery.task_ended(task, time.monotonic_ns()))
+
+    def _user_error(self, rule: str, text: str) -> None:
+        self._log.warning("rule-failed", rule=rule, traceback=text)
+        print(f"raftmon monitor: rule {rule} failed; its packets pass.\n{text}", file=sys.stderr, flush=True)
+
+    def _finish(self) -> None:
+        self._server.close()
+        self._tasks.close()
+        self._queue_counters.read()
+        if self._recorder is not None:
+            self._recorder.finish()
+        self._raw.close()
+        counters = {**self.counters(), "finished": True}
+        counters["disturbed"] = judge(counters)
+        path = Path(self._config.folder) / "monitor.json"
+        try:
+            path.with_suffix(".tmp").write_bytes(orjson.dumps(counters, option=orjson.OPT_INDENT_2))
+            path.with_suffix(".tmp").rename(path)
+        except OSError as error:
+            raise RaftmonError(f"cannot write {path}: {error.strerror}") from error
+        self._log.info("monitor-ended", packets=counters["packets"], disturbed=counters["disturbed"])
