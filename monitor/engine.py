@@ -18,7 +18,7 @@ from monitor.match import Age, All, Always, Dialled, Match, Not, Test
 from monitor.match import Any as AnyOf
 from monitor.packet import PacketView
 from monitor.rules import Rule, RuleSet
-from monitor.verdict import ACCEPT, Verdict
+from monitor.verdict import ACCEPT, Copy, Verdict
 from setup.errors import RaftmonError
 from setup.topology import Link
 
@@ -35,7 +35,10 @@ class MessageStage(Protocol):
     """Judges messages inside packets: asked after the packet rules, for packets these have not lost."""
 
     def bind(self, link: Link, rules: Sequence[Rule]) -> Effect | None:
-        """The link's message rules as one more effect on a packet's plan, None where nothing is to be done."""
+        """The link's message rules as one more effect on a packet's plan, None where nothing is to be done.
+
+        The effect appends to ``plan.rules`` the names of the rules that acted and says whether any did.
+        """
 
 
 class _Counters:
@@ -200,8 +203,7 @@ class Engine:
                         return plan.finish(order)
             if stage is not None:
                 plan = plan or Plan(view)
-                stage(plan)
-                if not plan.rules:
+                if not stage(plan) and not plan.rules:
                     plan = None
             if plan is not None:
                 return plan.finish(order)
@@ -216,19 +218,20 @@ class Engine:
         counters.packets += 1
         if bound.gated and not bound.fires():
             return plan
-        counters.hits += 1
-        counters.bytes += view.size
         if plan is None:
             plan = Plan(view)
-        plan.rules.append(bound.name)
         try:
-            bound.effect(plan)
-        except Exception as error:
+            acted = bound.effect(plan)
+        except (Exception, SystemExit) as error:  # user code: its mistakes never stop traffic
             self._user_error(bound, error)
-            plan.rules.remove(bound.name)
+            acted = False
+        if acted:
+            counters.hits += 1
+            counters.bytes += view.size
+            plan.rules.append(bound.name)
         return plan if plan.rules else None
 
-    def _user_error(self, bound: _Bound, error: Exception) -> None:
+    def _user_error(self, bound: _Bound, error: BaseException) -> None:
         bound.counters.errors += 1
         if self._strict:
             raise UserCodeError(f"rule {bound.name}: {trimmed_traceback(error)}") from error
@@ -238,8 +241,6 @@ class Engine:
 
 def _waiting(due_ns: int) -> Verdict:
     """No rule wants this packet, but one of its connection is still held before it."""
-    from monitor.verdict import Copy
-
     return Verdict((Copy(due_ns),), None, "waits its turn")
 
 

@@ -13,7 +13,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import ClassVar, Literal, Protocol, runtime_checkable
 
+from monitor.actions.kinds import check_number
 from monitor.packet import PacketView
+from setup.errors import InputError
 from setup.topology import Link
 
 __all__ = [
@@ -145,6 +147,10 @@ class Port(_Leaf):
     ports: frozenset[int]
     end: Literal["either", "source", "target"] = "either"
 
+    def __post_init__(self) -> None:
+        for port in self.ports:
+            check_number("a port", port, 0, 65535, whole=True)
+
     def compile(self, connections: Connections) -> Test:
         """One comparison where there is one port, which is nearly always."""
         ports = self.ports
@@ -167,6 +173,9 @@ class ProtocolIs(_Leaf):
     """Packets of one transport, by its number (6 is TCP)."""
 
     number: int
+
+    def __post_init__(self) -> None:
+        check_number("a protocol's number", self.number, 0, 255, whole=True)
 
     def compile(self, connections: Connections) -> Test:
         """One comparison."""
@@ -246,6 +255,12 @@ class PayloadMatches(_Leaf):
 
     pattern: bytes
 
+    def __post_init__(self) -> None:
+        try:
+            re.compile(self.pattern)
+        except (re.error, RecursionError, OverflowError) as error:
+            raise InputError(f"this is no regular expression: {error}") from error
+
     def compile(self, connections: Connections) -> Test:
         """``re.search``; ``.`` matches newlines too, since payloads are no lines."""
         search = re.compile(self.pattern, re.DOTALL).search
@@ -258,6 +273,12 @@ class Address(_Leaf):
 
     network: str
     end: Literal["either", "source", "target"] = "either"
+
+    def __post_init__(self) -> None:
+        try:
+            ipaddress.ip_network(self.network, strict=False)
+        except ValueError as error:
+            raise InputError(f"{self.network!r} is neither an address nor a network such as 10.0.0.0/8") from error
 
     def compile(self, connections: Connections) -> Test:
         """Integer mask and comparison on the address bytes."""
@@ -296,6 +317,9 @@ class Age(_Leaf):
 
     operator: str
     age_ms: float
+
+    def __post_init__(self) -> None:
+        check_number("an age in ms", self.age_ms, 0, 1e12)
 
     def compile(self, connections: Connections) -> Test:
         """Asks the engine's connection table."""

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
-from monitor.actions.kinds import Action
+from monitor.actions.kinds import Action, check_number
 from monitor.match import Match, Never
 from setup.errors import InputError
 from setup.topology import Link
@@ -34,6 +35,17 @@ class Rule:
     after_ms: float = 0.0
     for_ms: float | None = None
     every_nth: int = 1
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.name, str) or len(self.name) > 64 or re.search(r'[\x00-\x1f"\\+]', self.name):
+            raise InputError(f"a rule's name has at most 64 characters and none of \" \\ +, not {self.name!r}")
+        check_number("a rule's probability", self.probability, 0, 1)
+        check_number("every_nth of a rule", self.every_nth, 1, 1 << 31, whole=True)
+        check_number("after_ms of a rule", self.after_ms, 0, 1e12)
+        if self.count is not None:
+            check_number("count of a rule", self.count, 1, 1 << 62, whole=True)
+        if self.for_ms is not None:
+            check_number("for_ms of a rule", self.for_ms, 0, 1e12)
 
     @property
     def stage(self) -> Literal["packet", "message"]:

@@ -3,16 +3,24 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from monitor.actions import kinds
 from monitor.actions.plan import Plan
+from monitor.actions.refusal import refusals
+from monitor.checksums import transport_sum_is_valid, with_payload
+from monitor.packet import PacketView
+from monitor.verdict import Verdict
 from setup.topology import Link
 
-__all__ = ["Effect", "Scene", "bind"]
+__all__ = ["BINDERS", "Effect", "Scene", "TokenBucket", "bind", "draw_delay_ns"]
 
-Effect = Callable[[Plan], None]
+Effect = Callable[[Plan], bool]  # False: it had nothing to do with this packet after all
+
+_STATEFUL = kinds.LossBursts | kinds.Rate
+_STATES = 64  # of stateful actions that one user function may return
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,18 +34,32 @@ class Scene:
 
 def bind(action: kinds.Action, scene: Scene) -> Effect:
     """The action as a function on plans, with its own state for this link."""
-    return _BINDERS[type(action)](action, scene)
+    return BINDERS[type(action)](action, scene)
 
 
 def _accept(_action: kinds.Accept, _scene: Scene) -> Effect:
-    def apply(plan: Plan) -> None:
+    def apply(plan: Plan) -> bool:
         plan.ended = True
+        return True
 
     return apply
 
 
 def _drop(_action: kinds.Drop, _scene: Scene) -> Effect:
-    return lambda plan: plan.lose("drop")
+    def apply(plan: Plan) -> bool:
+        plan.lose("drop")
+        return True
+
+    return apply
+
+
+def _reject(_action: kinds.Reject, scene: Scene) -> Effect:
+    def apply(plan: Plan) -> bool:
+        plan.lose("reject")
+        plan.inject = refusals(plan.view, scene.present)
+        return True
+
+    return apply
 
 
 def draw_delay_ns(action: kinds.Delay, rng: random.Random) -> int:
@@ -51,24 +73,229 @@ def draw_delay_ns(action: kinds.Delay, rng: random.Random) -> int:
         ms = action.ms - action.jitter_ms + (rng.paretovariate(3) - 1) * 2 * action.jitter_ms
     else:
         ms = rng.uniform(action.ms - action.jitter_ms, action.ms + action.jitter_ms)
-    return max(0, round(ms * 1e6))
+    return min(max(0, round(ms * 1e6)), kinds.MAX_MS * 1_000_000)
 
 
 def _delay(action: kinds.Delay, scene: Scene) -> Effect:
     rng = scene.rng
 
-    def apply(plan: Plan) -> None:
+    def apply(plan: Plan) -> bool:
         delay_ns = draw_delay_ns(action, rng)
         plan.delay_ns += delay_ns
         if not action.keep_order:
             plan.keep_order = False
         plan.comments.append(f"delay {delay_ns / 1e6:.3f} ms")
+        return True
 
     return apply
 
 
-_BINDERS: dict[type[kinds.Action], Callable[..., Effect]] = {
+def _reorder(action: kinds.Reorder, _scene: Scene) -> Effect:
+    hold_ns = round(action.ms * 1e6)
+
+    def apply(plan: Plan) -> bool:
+        plan.delay_ns += hold_ns
+        plan.keep_order = False
+        plan.comments.append(f"reorder, held {action.ms:g} ms")
+        return True
+
+    return apply
+
+
+def _loss(action: kinds.Loss, scene: Scene) -> Effect:
+    rng = scene.rng
+
+    def apply(plan: Plan) -> bool:
+        if rng.random() >= action.probability:
+            return False
+        plan.lose("loss")
+        return True
+
+    return apply
+
+
+def _loss_bursts(action: kinds.LossBursts, scene: Scene) -> Effect:
+    rng = scene.rng
+    is_bad = False
+
+    def apply(plan: Plan) -> bool:
+        nonlocal is_bad
+        lost = rng.random() < (action.bad if is_bad else action.good)
+        if rng.random() < (action.leave if is_bad else action.enter):
+            is_bad = not is_bad
+        if lost:
+            plan.lose("loss burst")
+        return lost
+
+    return apply
+
+
+def _duplicate(action: kinds.Duplicate, _scene: Scene) -> Effect:
+    gap_ns = round(action.gap_ms * 1e6)
+
+    def apply(plan: Plan) -> bool:
+        plan.duplicates.append((action.copies, gap_ns))
+        plan.comments.append(f"duplicate x{action.copies}")
+        return True
+
+    return apply
+
+
+def _corrupt(action: kinds.Corrupt, scene: Scene) -> Effect:
+    rng = scene.rng
+
+    def flip(plan: Plan) -> None:
+        data = plan.view.data if plan.data is None else plan.data
+        view = PacketView(data)
+        start = view.payload_offset if action.repair else view.transport_offset
+        out = bytearray(data)
+        for _ in range(action.bits):
+            bit = rng.randrange(start * 8, view.end * 8)
+            out[bit >> 3] ^= 1 << (bit & 7)
+        if action.repair:
+            plan.data = with_payload(data, bytes(out[start : view.end]))
+        else:
+            # Several flips can cancel out in the sum; one more then makes sure that it is wrong.
+            if action.bits > 1 and transport_sum_is_valid(bytes(out)):
+                out[view.end - 1] ^= 1
+            plan.data = bytes(out)
+
+    def apply(plan: Plan) -> bool:
+        view = plan.view
+        empty = view.end == (view.payload_offset if action.repair else view.transport_offset)
+        if empty or (action.repair and (view.malformed or view.is_fragment)):
+            return False
+        plan.corrupts.append(flip)
+        plan.comments.append(f"corrupt {action.bits} bit{'s' if action.bits > 1 else ''}")
+        return True
+
+    return apply
+
+
+class TokenBucket:
+    """When packets may leave at a rate, by the virtual clock of GCRA (ITU-T I.371), which is a token bucket exactly.
+
+    Within any time t no more than ``burst + rate * t`` bytes (and the last packet) leave.
+    """
+
+    __slots__ = ("_burst_ns", "_full_ns", "_ns_per_byte", "_queue_ns")
+
+    def __init__(self, action: kinds.Rate) -> None:
+        self._ns_per_byte = 8e6 / action.kbit_s
+        self._burst_ns = action.burst_bytes * self._ns_per_byte
+        self._queue_ns = action.queue_bytes * self._ns_per_byte
+        self._full_ns = 0.0  # when the bucket would be full again
+
+    def depart_ns(self, now_ns: int, size: int) -> int | None:
+        """The time a packet of ``size`` bytes may leave; None where more would wait than the queue takes."""
+        full_ns = max(self._full_ns, now_ns) + size * self._ns_per_byte
+        depart_ns = max(now_ns, full_ns - self._burst_ns)
+        if depart_ns - now_ns > self._queue_ns:
+            return None
+        self._full_ns = full_ns
+        return round(depart_ns)
+
+
+def _rate(action: kinds.Rate, _scene: Scene) -> Effect:
+    depart_ns = TokenBucket(action).depart_ns
+
+    def apply(plan: Plan) -> bool:
+        plan.rates.append(depart_ns)
+        return True
+
+    return apply
+
+
+def _replace(action: kinds.Replace, _scene: Scene) -> Effect:
+    return lambda plan: plan.set_payload(plan.payload().replace(action.find, action.put))
+
+
+def _rewrite(action: kinds.Rewrite, _scene: Scene) -> Effect:
+    def apply(plan: Plan) -> bool:
+        payload = action.function(plan.payload())
+        if payload is None:
+            return False
+        if not isinstance(payload, bytes | bytearray | memoryview):
+            raise TypeError(f"the rewriting function returned {payload!r}; return bytes or None")
+        return plan.set_payload(bytes(payload))
+
+    return apply
+
+
+def _payload(action: kinds.Payload, _scene: Scene) -> Effect:
+    return lambda plan: plan.set_payload(action.payload)
+
+
+def _mirror(_action: kinds.Mirror, _scene: Scene) -> Effect:
+    def apply(plan: Plan) -> bool:
+        plan.record = True
+        plan.comments.append("mirror")
+        return True
+
+    return apply
+
+
+def _unrecorded(_action: kinds.Unrecorded, _scene: Scene) -> Effect:
+    def apply(plan: Plan) -> bool:
+        plan.record = False
+        return True
+
+    return apply
+
+
+def _call(action: kinds.Call, scene: Scene) -> Effect:
+    states: dict[kinds.Action, Effect] = {}  # a rate or a burst that is returned again goes on where it was
+
+    def effect_of(wanted: kinds.Action) -> Effect:
+        if not isinstance(wanted, _STATEFUL):
+            return bind(wanted, scene)
+        if wanted not in states:
+            if len(states) >= _STATES:
+                del states[next(iter(states))]
+            states[wanted] = bind(wanted, scene)
+        return states[wanted]
+
+    def apply(plan: Plan) -> bool:
+        result = action.function(plan.view)
+        if result is None:
+            return False
+        if isinstance(result, Verdict):
+            plan.verdict = result
+            plan.ended = True
+            return True
+        acted = False
+        for effect in [effect_of(wanted) for wanted in _actions(result)]:
+            acted = effect(plan) or acted
+            if plan.ended:
+                break
+        return acted
+
+    return apply
+
+
+def _actions(result: Any) -> Sequence[kinds.Action]:
+    wanted = result if isinstance(result, list | tuple) else [result]
+    for one in wanted:
+        if not isinstance(one, kinds.Action) or isinstance(one, kinds.Call):
+            raise TypeError(f"the rule returned {result!r}; return an action, a list of them, a Verdict or None")
+    return wanted
+
+
+BINDERS: dict[type[kinds.Action], Callable[..., Effect]] = {
     kinds.Accept: _accept,
     kinds.Drop: _drop,
+    kinds.Reject: _reject,
     kinds.Delay: _delay,
+    kinds.Reorder: _reorder,
+    kinds.Loss: _loss,
+    kinds.LossBursts: _loss_bursts,
+    kinds.Duplicate: _duplicate,
+    kinds.Corrupt: _corrupt,
+    kinds.Rate: _rate,
+    kinds.Replace: _replace,
+    kinds.Rewrite: _rewrite,
+    kinds.Payload: _payload,
+    kinds.Mirror: _mirror,
+    kinds.Unrecorded: _unrecorded,
+    kinds.Call: _call,
 }

@@ -7,7 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from math import isfinite
 from typing import Any, ClassVar, Literal
+
+from setup.errors import InputError
 
 __all__ = [
     "Accept",
@@ -21,6 +24,7 @@ __all__ = [
     "Loss",
     "LossBursts",
     "Mirror",
+    "Payload",
     "Rate",
     "Reject",
     "Reorder",
@@ -30,6 +34,15 @@ __all__ = [
 ]
 
 Distribution = Literal["uniform", "normal", "pareto"]
+MAX_MS = 3_600_000  # an hour
+
+
+def check_number(what: str, value: float, least: float, most: float, *, whole: bool = False) -> None:
+    """Raise InputError unless ``value`` is a number (a whole one where asked) between the bounds."""
+    right = isinstance(value, int if whole else int | float) and not isinstance(value, bool)
+    if not right or not isfinite(value) or not least <= value <= most:
+        kind = "a whole number" if whole else "a number"
+        raise InputError(f"{what} is {kind} from {least:g} to {most:g}, not {value!r}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,12 +89,22 @@ class Delay(Action):
     distribution: Distribution = "uniform"
     keep_order: bool = True
 
+    def __post_init__(self) -> None:
+        check_number("a delay in ms", self.ms, 0, MAX_MS)
+        if self.jitter_ms:
+            check_number("a jitter in ms", self.jitter_ms, 0, MAX_MS)
+        if self.distribution not in ("uniform", "normal", "pareto"):
+            raise InputError(f"a delay's distribution is uniform, normal or pareto, not {self.distribution!r}")
+
 
 @dataclass(frozen=True, slots=True)
 class Loss(Action):
     """Lose each packet with ``probability``, independently."""
 
     probability: float
+
+    def __post_init__(self) -> None:
+        check_number("a loss probability", self.probability, 0, 1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +119,10 @@ class LossBursts(Action):
     bad: float = 1.0
     good: float = 0.0
 
+    def __post_init__(self) -> None:
+        for name in ("enter", "leave", "bad", "good"):
+            check_number(f"{name!r} of loss bursts", getattr(self, name), 0, 1)
+
 
 @dataclass(frozen=True, slots=True)
 class Duplicate(Action):
@@ -104,12 +131,19 @@ class Duplicate(Action):
     copies: int = 1
     gap_ms: float = 0.0
 
+    def __post_init__(self) -> None:
+        check_number("the number of copies", self.copies, 1, 100, whole=True)
+        check_number("the gap between copies in ms", self.gap_ms, 0, MAX_MS)
+
 
 @dataclass(frozen=True, slots=True)
 class Reorder(Action):
     """Hold it back for ``ms`` milliseconds while those behind it overtake."""
 
     ms: float
+
+    def __post_init__(self) -> None:
+        check_number("the time to hold a packet back in ms", self.ms, 0, MAX_MS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,6 +155,9 @@ class Corrupt(Action):
 
     bits: int = 1
     repair: bool = False
+
+    def __post_init__(self) -> None:
+        check_number("the number of bits to flip", self.bits, 1, 1000, whole=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,6 +171,11 @@ class Rate(Action):
     queue_bytes: int = 65536
     burst_bytes: int = 3000
 
+    def __post_init__(self) -> None:
+        check_number("a rate in kbit/s", self.kbit_s, 0.001, 1e9)
+        check_number("a rate's queue in bytes", self.queue_bytes, 0, 1 << 26, whole=True)
+        check_number("a rate's burst in bytes", self.burst_bytes, 1, 1 << 26, whole=True)
+
 
 @dataclass(frozen=True, slots=True)
 class Replace(Action):
@@ -142,12 +184,24 @@ class Replace(Action):
     find: bytes
     put: bytes
 
+    def __post_init__(self) -> None:
+        if not self.find:
+            raise InputError("there is nothing to look for: rewrite takes the bytes to replace, which cannot be empty")
+
 
 @dataclass(frozen=True, slots=True)
 class Rewrite(Action):
     """Put ``function(payload)`` in the payload's place (None: leave it); lengths and checksums are repaired."""
 
     function: Callable[[bytes], bytes | None]
+    parsable: ClassVar[bool] = False
+
+
+@dataclass(frozen=True, slots=True)
+class Payload(Action):
+    """Put ``payload`` in the packet's; lengths and checksums are repaired. For use from Python."""
+
+    payload: bytes
     parsable: ClassVar[bool] = False
 
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
+from monitor.checksums import with_payload
 from monitor.packet import PacketView
 from monitor.verdict import Copy, Verdict
 
@@ -49,8 +51,8 @@ class Order:
 class Plan:
     """Filled by the actions of the rules that fire, in rule order; ``finish`` makes the verdict.
 
-    The stages of ``finish`` are fixed, so that shaping rules mean the same in any order: rewrite, corrupt, rate,
-    delay, order, duplicate.
+    The stages are fixed, so that shaping rules mean the same in any order: rewrite (at once, in rule order), and then,
+    in ``finish``, corrupt, rate, delay, order, duplicate. A packet that is lost changes nothing: it takes no tokens.
     """
 
     __slots__ = (
@@ -66,7 +68,6 @@ class Plan:
         "now_ns",
         "rates",
         "record",
-        "rewrites",
         "rules",
         "verdict",
         "view",
@@ -83,7 +84,6 @@ class Plan:
         self.rules: list[str] = []
         self.comments: list[str] = []
         self.duplicates: list[tuple[int, int]] = []  # copies, gap_ns
-        self.rewrites: list[Callable[[Plan], None]] = []
         self.corrupts: list[Callable[[Plan], None]] = []
         self.rates: list[Callable[[int, int], int | None]] = []
         self.inject: tuple[bytes, ...] = ()
@@ -95,14 +95,31 @@ class Plan:
         self.lost = self.ended = True
         self.comments = [comment]
 
+    def payload(self) -> bytes:
+        """The payload as rewritten so far."""
+        return self.view.payload if self.data is None else PacketView(self.data).payload
+
+    def set_payload(self, payload: bytes) -> bool:
+        """Put another payload in; whether that changed anything. Raises ValueError where it is too long."""
+        if payload == self.payload():
+            return False
+        before = self.view.data if self.data is None else self.data
+        after = with_payload(before, payload)
+        if after is before:  # a fragment or a malformed packet
+            return False
+        self.data = after
+        self.comments.append(f"rewrite {len(before)} B to {len(after)} B")
+        return True
+
     def finish(self, order: Order) -> Verdict:
         """The verdict, with the packet's place in its connection taken in ``order``."""
         rule = "+".join(self.rules)
         if self.verdict is not None:
             given = self.verdict
-            return Verdict(given.copies, given.rule or rule, given.comment or "user verdict", given.inject)
+            return replace(given, rule=given.rule or rule, comment=given.comment or "user verdict")
         if not self.lost:
-            self._change()
+            for corrupt in self.corrupts:
+                corrupt(self)
             due_ns = self._depart()
         if self.lost:
             return Verdict((), rule, ", ".join(self.comments), self.inject, self.record)
@@ -116,12 +133,6 @@ class Plan:
                 later = (copies[-1].due_ns or self.now_ns) + gap_ns if gap_ns else copies[-1].due_ns
                 copies.append(Copy(later, self.data))
         return Verdict(tuple(copies), rule, ", ".join(self.comments), self.inject, self.record)
-
-    def _change(self) -> None:
-        for change in self.rewrites:
-            change(self)
-        for change in self.corrupts:
-            change(self)
 
     def _depart(self) -> int:
         """When the packet has passed all token buckets and all delays; sets ``lost`` where a bucket's queue is full."""
