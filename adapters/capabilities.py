@@ -120,10 +120,10 @@ class Leadership(NamedTuple):
 
 @runtime_checkable
 class Leader(Protocol):
-    """A node that says whether it leads. One that was cut off may be wrong: of several, the newest term is right."""
+    """Nodes that say whether they lead. The wire is the better witness: a node that was cut off may still think so."""
 
     def leadership(self, node: Host, timeout_s: float) -> Leadership | None:
-        """What ``node`` says of itself; None where it did not answer in time."""
+        """The node's own view, None where it did not answer. Never raises."""
 
 
 def capability(thing: Any, kind: type) -> Any:

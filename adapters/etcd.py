@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import http.client
 import shutil
 import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import orjson
-
-from adapters.base import Client, NodeCommand
+from adapters import etcd_http
+from adapters.base import Client, Definite, Indefinite, NodeCommand
 from adapters.capabilities import Leadership
 from adapters.options import Options
 from setup.errors import InputError
@@ -47,6 +45,7 @@ class EtcdAdapter:
         self._token = given.text("token", "raftmon")
         self._log_level = given.text("log_level", "warn")
         self._serializable = bool(given.flag("serializable", False))
+        self._joining: set[str] = set()
         given.done()
 
     def command(self, node: Host, topology: Topology, folder: Path) -> NodeCommand:
@@ -63,7 +62,7 @@ class EtcdAdapter:
             f"--advertise-client-urls=http://{node.address}:{CLIENT_PORT}",
             f"--initial-cluster={cluster}",
             f"--initial-cluster-token={self._token}",
-            "--initial-cluster-state=new",
+            f"--initial-cluster-state={'existing' if node.name in self._joining else 'new'}",
             f"--heartbeat-interval={self._heartbeat_ms}",
             f"--election-timeout={self._election_ms}",
             "--logger=zap",
@@ -88,18 +87,10 @@ class EtcdAdapter:
         """Ask ``/health``: etcd answers true after a read through the log of its own (so it has a leader)."""
         deadline = time.monotonic() + timeout_s
         while (left := deadline - time.monotonic()) > 0:
-            if _healthy(node.address, min(left, 2.0)):
+            if etcd_http.healthy(f"{node.address}:{CLIENT_PORT}", min(left, 2.0)):
                 return True
             time.sleep(min(_ASK_AGAIN_S, max(0.0, deadline - time.monotonic())))
         return False
-
-    def leadership(self, node: Host, timeout_s: float) -> Leadership | None:
-        """What the node's Maintenance.Status says: it leads if the leader's id is its own."""
-        status = _status(node.address, timeout_s)
-        if status is None:
-            return None
-        own = status.get("header", {}).get("member_id")
-        return Leadership(own is not None and status.get("leader") == own, int(status.get("raftTerm", 0)))
 
     def connect(self, node: Host, timeout_s: float) -> Client:
         """A client of that node alone."""
@@ -107,28 +98,37 @@ class EtcdAdapter:
 
         return EtcdClient(f"{node.address}:{CLIENT_PORT}", timeout_s, serializable=self._serializable)
 
+    def leadership(self, node: Host, timeout_s: float) -> Leadership | None:
+        """Whether the node says that it leads (``Maintenance.Status``)."""
+        try:
+            status = etcd_http.call(f"{node.address}:{CLIENT_PORT}", "maintenance/status", {}, timeout_s)
+            header = status["header"]
+            return Leadership(status.get("leader") == header["member_id"], int(header.get("raft_term", 0)))
+        except (Indefinite, Definite, KeyError, ValueError):
+            return None
 
-def _status(address: str, timeout_s: float) -> dict[str, Any] | None:
-    """The answer of Maintenance.Status (etcd rpc.proto) by etcd's JSON gateway; its integers are texts."""
-    connection = http.client.HTTPConnection(address, CLIENT_PORT, timeout=timeout_s)
-    try:
-        connection.request("POST", "/v3/maintenance/status", b"{}")
-        answer = connection.getresponse()
-        found = orjson.loads(answer.read())
-        return found if answer.status == 200 and isinstance(found, dict) else None
-    except (OSError, http.client.HTTPException, orjson.JSONDecodeError):
-        return None
-    finally:
-        connection.close()
+    def members(self, through: Host, timeout_s: float) -> dict[str, str]:
+        """Name -> member id; a member that was added and never started has its peer URL for a name."""
+        answer = etcd_http.call(f"{through.address}:{CLIENT_PORT}", "cluster/member/list", {}, timeout_s)
+        return {member.get("name") or member["peerURLs"][0]: member["ID"] for member in answer.get("members", [])}
 
+    def add_member(self, through: Host, node: Host, timeout_s: float) -> None:
+        """Add the node under its presented address; ``command`` then lets it join instead of found a cluster."""
+        self._joining.add(node.name)
+        body = {"peerURLs": [f"http://{node.presented}:{PEER_PORT}"]}
+        etcd_http.call(f"{through.address}:{CLIENT_PORT}", "cluster/member/add", body, timeout_s)
 
-def _healthy(address: str, timeout_s: float) -> bool:
-    connection = http.client.HTTPConnection(address, CLIENT_PORT, timeout=timeout_s)
-    try:
-        connection.request("GET", "/health")
-        answer = connection.getresponse()
-        return answer.status == 200 and str(orjson.loads(answer.read()).get("health")) == "true"
-    except (OSError, http.client.HTTPException, orjson.JSONDecodeError):
-        return False
-    finally:
-        connection.close()
+    def remove_member(self, through: Host, node: Host, timeout_s: float) -> None:
+        """Remove the node; raises Definite where there is no such member."""
+        identity = self.members(through, timeout_s).get(node.name)
+        if identity is None:
+            raise Definite(f"{node.name} is no member of the cluster as {through.name} knows it")
+        etcd_http.call(f"{through.address}:{CLIENT_PORT}", "cluster/member/remove", {"ID": identity}, timeout_s)
+
+    def hash_at(self, node: Host, revision: int, timeout_s: float) -> tuple[int, int]:
+        """(hash, revision) of the node's keys up to ``revision`` (``Maintenance.HashKV``); 0 is the newest it has."""
+        answer = etcd_http.call(
+            f"{node.address}:{CLIENT_PORT}", "maintenance/hash", {"revision": str(revision)}, timeout_s
+        )
+        newest = int(answer["header"]["revision"])
+        return int(answer.get("hash", 0)), revision or newest

@@ -15,12 +15,12 @@ from typing import IO, Any
 
 import orjson
 
-from adapters.registry import system
+from adapters.registry import nodes_needed, system
 from driver.clients.config import ARRIVALS, HostConfig
 from driver.clients.latency import percentile_ms
 from driver.workloads.registry import workload
 from setup.errors import InputError, RaftmonError
-from setup.topology import Topology
+from setup.topology import NODE_NET, Host, Topology
 
 __all__ = ["ClientFleet", "FleetConfig", "FleetStats", "Launch", "NodeCounts"]
 
@@ -65,11 +65,12 @@ class FleetConfig:
         if getattr(adapter, "one_host", False) and len(names) > 1:
             raise InputError(f"the system {self.system} lives inside one client host: use --client-hosts 1")
         workload(self.workload, self.parameters)
-        pinned = [word.strip() for word in self.pin.split(",")] if self.pin else self.topology.node_names()
-        targets = [self.topology.host(name).name for name in pinned]
-        for name in targets:
-            if name in names:
-                raise InputError(f"--pin names {name}, a client host; give nodes: {', '.join(pinned)}")
+        nodes = self.topology.nodes
+        if not nodes:
+            if nodes_needed(adapter):
+                raise InputError(f"the system {self.system} needs at least one node")
+            nodes = (Host(adapter.name, 0, NODE_NET),)  # for the history; nobody talks to it
+        targets = self._targets([node.name for node in nodes])
         return [
             HostConfig(
                 host=name,
@@ -78,7 +79,7 @@ class FleetConfig:
                 slots=(mine := list(range(number, self.slots, len(names)))),
                 total_slots=self.slots,
                 targets={slot: targets[slot % len(targets)] for slot in mine},
-                nodes=self.topology.nodes,
+                nodes=nodes,
                 system=self.system,
                 options=self.options,
                 workload=self.workload,
@@ -93,6 +94,16 @@ class FleetConfig:
             )
             for number, name in enumerate(names)
         ]
+
+    def _targets(self, nodes: Sequence[str]) -> Sequence[str]:
+        """The nodes that slots are dealt out to, one after the other."""
+        if self.pin is None:
+            return nodes
+        pinned = [word.strip() for word in self.pin.split(",")]
+        for name in pinned:
+            if name not in nodes:
+                raise InputError(f"--pin: there is no node {name!r} in this run; there are {', '.join(nodes)}")
+        return pinned
 
 
 @dataclass(slots=True)

@@ -43,7 +43,7 @@ class RegisterWorkload:
         return RegisterPlan(slot, slots, random, self._keys, self._weights)
 
     def last_calls(self) -> list[Call]:
-        """A read of every key, for the end of a run."""
+        """A read of every key: what is done once through every node after the heal, so that a lost write shows."""
         return [Call("read", f"k{number}", None) for number in range(self._keys)]
 
     def perform(self, client: Any, call: Call) -> Any:
