@@ -1,0 +1,216 @@
+"""From the packets of a capture to Raft messages: streams, then the protocol each connection turns out to speak."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from monitor.raft.directory import Directory
+from monitor.raft.etcd import EtcdConversation
+from monitor.raft.http import HttpTap, TapCounters
+from monitor.raft.message import Channel, RaftMessage
+from monitor.raft.nats import NatsTap
+from monitor.raft.pysyncobj import PySyncObjTap
+from monitor.raft.sniff import guess
+from monitor.streams import Budget, Consumer, Flow, StreamTable
+
+__all__ = ["Decoder", "WireEvent"]
+
+_MAX_HELD_EVENTS = 10_000
+
+
+@dataclass(slots=True)
+class WireEvent:
+    """Something seen on the wire that is not a message: ``stream opened``, ``refused``."""
+
+    time_ns: int
+    kind: str
+    channel: Channel
+    text: str
+    packet: int
+
+
+class Decoder:
+    """Feed it packets in the order they were captured; it gives the messages each one completed.
+
+    ``names`` maps IP addresses to node names (a run's topology); without it names come from the wire. ``max_bytes``
+    bounds what is kept of unfinished streams, and the same again of unfinished messages.
+    """
+
+    def __init__(self, names: Mapping[str, str] | None = None, *, max_bytes: int = 64 << 20) -> None:
+        self.directory = Directory(names)
+        self.buffers = Budget(max_bytes)
+        self.taps = TapCounters()
+        self.now_ns = 0
+        self.lost_at_join = 0
+        self.unknown_field_bytes = 0
+        self.link_heartbeats = {"msgapp": 0, "message": 0}
+        self.events: list[WireEvent] = []
+        self.channels: list[Channel] = []
+        self.packets = 0
+        self.messages = 0
+        self.streams = StreamTable(self._open, max_bytes=max_bytes)
+        self._out: list[RaftMessage] = []
+        self._next_channel = 1
+        self._nats = NatsTap.common()
+
+    def packet(self, number: int, time_ns: int, data: bytes) -> Sequence[RaftMessage]:
+        """Take one IP packet (its number and time); the messages whose last byte it brought."""
+        self.now_ns = time_ns
+        self.packets += 1
+        self.streams.packet(data, number)
+        if self._out:
+            out, self._out = self._out, []
+            self.messages += len(out)
+            return out
+        return ()
+
+    def finish(self) -> Sequence[RaftMessage]:
+        """The capture is over: messages that lay behind holes."""
+        self.streams.finish()
+        out, self._out = self._out, []
+        self.messages += len(out)
+        return out
+
+    def counters(self) -> dict[str, Any]:
+        """What was read and what was not, in bytes and messages; see docs/messages.md for each name."""
+        return {
+            "packets": self.packets,
+            "messages": self.messages,
+            "unparsed_bytes": self.taps.unparsed,
+            "skipped_bytes": self.taps.skipped,
+            "foreign_bytes": self.taps.foreign,
+            "hole_bytes": self.streams.hole_bytes,
+            "duplicate_bytes": self.streams.duplicate_bytes,
+            "unknown_field_bytes": self.unknown_field_bytes,
+            "lost_at_join": self.lost_at_join,
+            "link_heartbeats": dict(self.link_heartbeats),
+        }
+
+    # What the codecs call (etcd.Output).
+
+    def message(self, message: RaftMessage) -> None:
+        """One decoded message."""
+        self._out.append(message)
+
+    def event(self, kind: str, channel: Channel, text: str, packet: int) -> None:
+        """Note a WireEvent; the oldest go where nobody takes them."""
+        if len(self.events) >= _MAX_HELD_EVENTS:
+            del self.events[: _MAX_HELD_EVENTS // 2]
+        self.events.append(WireEvent(self.now_ns, kind, channel, text, packet))
+
+    def channel(self, name: str, flow: Flow, system: str = "etcd") -> Channel:
+        """A new channel on this flow, listed in ``channels`` until somebody takes it from there."""
+        channel = Channel(
+            self._next_channel,
+            name,
+            system,
+            source_address=f"{flow.source}:{flow.source_port}",
+            target_address=f"{flow.target}:{flow.target_port}",
+        )
+        self._next_channel += 1
+        if len(self.channels) >= _MAX_HELD_EVENTS:
+            del self.channels[: _MAX_HELD_EVENTS // 2]
+        self.channels.append(channel)
+        return channel
+
+    def _open(self, client: Flow, server: Flow) -> tuple[Consumer, Consumer]:
+        pair = _Pair(self, client, server)
+        return pair.sides[0], pair.sides[1]
+
+    def taps_for(self, system: str, client: Flow, server: Flow) -> tuple[Consumer, Consumer]:
+        """The consumers of a connection that speaks ``system``."""
+        joined = not client.from_start
+        if system == "etcd":
+            conversation = EtcdConversation(self, client, server)
+            return (
+                HttpTap(conversation, self.taps, joined=joined),
+                HttpTap(conversation, self.taps, joined=joined),
+            )
+        if system == "nats":
+            return NatsTap.pair(self, client, server, joined=joined, shared=self._nats)
+        if system == "pysyncobj":
+            return PySyncObjTap.pair(self, client, server, joined=joined)
+        return _Foreign(self.taps), _Foreign(self.taps)
+
+
+class _Foreign:
+    """Counts the bytes of a connection that carries no Raft that is read here."""
+
+    def __init__(self, counters: TapCounters) -> None:
+        self._counters = counters
+
+    def data(self, payload: bytes, mark: int) -> None:
+        """See ``Consumer.data``."""
+        self._counters.foreign += len(payload)
+
+    def hole(self, size: int) -> None:
+        """See ``Consumer.hole``."""
+
+    def end(self) -> None:
+        """See ``Consumer.end``."""
+
+
+class _Pair:
+    """Both directions of a connection until it is known what they speak."""
+
+    def __init__(self, decoder: Decoder, client: Flow, server: Flow) -> None:
+        self.decoder = decoder
+        self.flows = (client, server)
+        self.sides = (_Unsure(self, 0), _Unsure(self, 1))
+
+    def decide(self, system: str) -> None:
+        """Both directions speak ``system``: hand over, with the bytes kept so far."""
+        taps = self.decoder.taps_for(system, *self.flows)
+        for side, tap in zip(self.sides, taps, strict=True):
+            side.become(tap)
+        for side in self.sides:
+            side.replay()
+
+
+class _Unsure:
+    """One direction until its first bytes tell the protocol; then it is that protocol's tap in all but name."""
+
+    data: Callable[[bytes, int], None]
+    hole: Callable[[int], None]
+    end: Callable[[], None]
+
+    def __init__(self, pair: _Pair, side: int) -> None:
+        self._pair = pair
+        self._from_start = pair.flows[side].from_start
+        self._held: list[tuple[bytes, int]] = []
+        self.data = self._data
+        self.hole = self._hole
+        self.end = self._end
+
+    def become(self, tap: Consumer) -> None:
+        """From now on everything goes to ``tap``."""
+        self.data, self.hole, self.end = tap.data, tap.hole, tap.end
+
+    def replay(self) -> None:
+        """Hand over what was kept."""
+        held, self._held = self._held, []
+        for payload, mark in held:
+            self.data(payload, mark)
+
+    def _data(self, payload: bytes, mark: int) -> None:
+        self._held.append((payload, mark))
+        start = payload if len(self._held) == 1 else b"".join(part for part, _ in self._held)
+        if self._from_start and len(start) < 8:
+            return
+        system = guess(start, from_start=self._from_start)
+        if system is not None:
+            self._pair.decide(system)
+        else:  # joined in mid-stream: nothing here tells, the next segment may
+            self._pair.decoder.taps.skipped += len(start)
+            self._held.clear()
+
+    def _hole(self, size: int) -> None:
+        self._from_start = False
+        self._pair.decoder.taps.skipped += sum(len(part) for part, _ in self._held)
+        self._held.clear()
+
+    def _end(self) -> None:
+        self._pair.decoder.taps.foreign += sum(len(part) for part, _ in self._held)
+        self._held.clear()

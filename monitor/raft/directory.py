@@ -1,0 +1,65 @@
+"""Who is who: node ids, names and addresses, learnt from the wire as it comes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from monitor.raft.message import Channel
+
+__all__ = ["Directory"]
+
+_MAX_NODES = 4096
+
+
+class _Labels(dict[int, str | None]):
+    """id -> the name it is shown under; an id without a name is shown in hexadecimal, as etcd writes it."""
+
+    def __missing__(self, ident: int) -> str | None:
+        label = f"{ident:x}" if ident else None
+        if len(self) < _MAX_NODES:
+            self[ident] = label
+        return label
+
+
+class Directory:
+    """``names`` maps addresses (IP) to node names where the run's topology is known.
+
+    ``renamed`` holds, for every id that was shown in hexadecimal before its name was known, that name.
+    """
+
+    def __init__(self, names: Mapping[str, str] | None = None) -> None:
+        self.labels = _Labels()
+        self.labels[0] = None
+        self.renamed: dict[str, str] = {}
+        self.addresses: dict[str, int] = {}
+        self._names = dict(names or {})
+        self._fixed: set[int] = set()
+
+    def name(self, ident: int, name: str) -> None:
+        """The node says (or another says of it) that it is called ``name``."""
+        if not ident or not name or ident in self._fixed or len(self.renamed) >= _MAX_NODES:
+            return
+        self.labels[ident] = name
+        self.renamed[f"{ident:x}"] = name
+
+    def seen(self, ident: int, address: str, port: int | None) -> None:
+        """The node with this id was seen at this address; ``port`` is its listening port, None for an ephemeral one."""
+        if ident in self._fixed or len(self.addresses) >= _MAX_NODES:
+            return
+        if (name := self._names.get(address)) is not None:
+            self.name(ident, name)
+            self._fixed.add(ident)
+        if port is not None:
+            self.addresses[f"{address}:{port}"] = ident
+
+    def place(self, channel: Channel) -> None:
+        """Fill in who speaks on a channel from its addresses, as far as they are known for certain."""
+        if channel.source is None:
+            channel.source = self._at(channel.source_address)
+        if channel.target is None:
+            channel.target = self._at(channel.target_address)
+
+    def _at(self, address: str) -> str | None:
+        if (ident := self.addresses.get(address)) is not None:
+            return self.labels[ident]
+        return self._names.get(address.rpartition(":")[0])
