@@ -21,8 +21,8 @@ from adapters.capabilities import Leader
 from driver.store import RunFolder
 from monitor.client import MonitorClient, wait_until_ready
 from monitor.config import MonitorConfig
-from setup.eventlog import EventLog, open_event_log
 from setup.errors import RaftmonError
+from setup.eventlog import EventLog, open_event_log
 from setup.firewall import Firewall
 from setup.namespaces import Network
 from setup.nodes import NodeProcess
@@ -67,6 +67,8 @@ class Cluster:
         self.adapter = adapter
         self.folder = folder
         self.options = options
+        self.system = adapter.name
+        self.system_options: dict[str, Any] = {}
         self.log: EventLog = open_event_log(folder.events, "driver")
         self.monitor: MonitorClient | None = None
         self.network: Network | None = None

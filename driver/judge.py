@@ -14,7 +14,7 @@ from driver.histories.model import NEVER, OUTCOMES, History
 from driver.store import RunFolder
 from monitor.fidelity import judge as judge_fidelity
 
-__all__ = ["judge_run", "operation_table"]
+__all__ = ["check_history", "judge_run", "operation_table"]
 
 
 def operation_table(history: History) -> dict[str, dict[str, Any]]:
@@ -38,7 +38,17 @@ def operation_table(history: History) -> dict[str, dict[str, Any]]:
 
 
 def _fault_reasons(facts: dict[str, Any]) -> list[str]:
-    return [f"the fault {fault['name']} failed: {fault['error']}" for fault in facts.get("faults", []) if fault["error"]]
+    faults = facts.get("faults", [])
+    return [f"the fault {fault['name']} failed: {fault['error']}" for fault in faults if fault["error"]]
+
+
+def _results(history: History, workload: str) -> list[Result]:
+    return [check_safely(checker, history) for checker in checkers_for(workload)]
+
+
+def check_history(folder: RunFolder, workload: str) -> list[Result]:
+    """What the workload's checkers say to the history as it is now."""
+    return _results(read_history(folder.history), workload)
 
 
 def judge_run(folder: RunFolder, facts: dict[str, Any]) -> dict[str, Any]:
@@ -49,7 +59,7 @@ def judge_run(folder: RunFolder, facts: dict[str, Any]) -> dict[str, Any]:
     """
     config = (folder.load("config.json") or {}).get("config", {})
     history = read_history(folder.history)
-    results: list[Result] = [check_safely(checker, history) for checker in checkers_for(config.get("workload", "register"))]
+    results = _results(history, config.get("workload", "register"))
     counters = folder.load("monitor.json")
     reasons = [str(problem) for problem in history.problems]
     if config.get("monitored", True) and facts.get("monitor_expected", True):
@@ -70,5 +80,3 @@ def judge_run(folder: RunFolder, facts: dict[str, Any]) -> dict[str, Any]:
         "monitor": counters,
         "config": config,
     }
-
-

@@ -18,9 +18,9 @@ from driver.cli.arguments import CommandParser
 from driver.config import DEFAULT_FAULTS, RunConfig, duration_s
 from driver.run import make_plan, run
 from driver.screen import RunScreen, summary
+from driver.servers_of import with_server
 from setup.errors import InputError
 from setup.sandbox import enter
-from setup.servers import resolve
 
 __all__ = ["add_run_options", "config_of", "main", "parser"]
 
@@ -85,9 +85,7 @@ def config_of(arguments: argparse.Namespace) -> RunConfig:
     fault = arguments.fault
     if arguments.system == "memory" and fault == DEFAULT_FAULTS:
         fault = "none"
-    server = arguments.server
-    if arguments.system.startswith("etcd"):
-        server = str(resolve(server or "etcd").path)
+    server = with_server(arguments.system, arguments.server, {}).get("server")
     return RunConfig(
         system=arguments.system, server=server, nodes=arguments.nodes, clients=arguments.clients,
         client_hosts=arguments.client_hosts, keys=arguments.keys, rate=arguments.rate, faults=fault,
