@@ -7,9 +7,8 @@ that a change of the rules on one link leaves the dice of every other link alone
 from __future__ import annotations
 
 import random
-import traceback
 from collections.abc import Callable, Collection, Sequence
-from typing import Any, Protocol
+from typing import Protocol
 
 from monitor.actions.effects import Effect, Scene, bind
 from monitor.actions.plan import Order, Plan
@@ -18,17 +17,13 @@ from monitor.match import Age, All, Always, Dialled, Match, Not, Test
 from monitor.match import Any as AnyOf
 from monitor.packet import PacketView
 from monitor.rules import Rule, RuleSet
+from monitor.usercode import UserCodeError, trimmed_traceback
 from monitor.verdict import ACCEPT, Copy, Verdict
-from setup.errors import RaftmonError
 from setup.topology import Link
 
 __all__ = ["Chain", "Engine", "MessageStage", "UserCodeError"]
 
 Chain = Callable[[bytes, int], Verdict]
-
-
-class UserCodeError(RaftmonError):
-    """A user's rule raised an exception and the run is strict: the loop ends the run with this message."""
 
 
 class MessageStage(Protocol):
@@ -248,11 +243,3 @@ def _asks_connections(match: Match) -> bool:
     if isinstance(match, All | AnyOf):
         return any(_asks_connections(part) for part in match.parts)
     return _asks_connections(match.part) if isinstance(match, Not) else isinstance(match, Dialled | Age)
-
-
-def trimmed_traceback(error: BaseException) -> str:
-    """The part of a traceback that lies in the user's own files, in Python's usual form."""
-    frames = traceback.extract_tb(error.__traceback__)
-    own = [frame for frame in frames if "/monitor/" not in frame.filename]
-    lines: list[Any] = ["Traceback (your code only):\n", *traceback.format_list(own or frames[-1:])]
-    return "".join([*lines, *traceback.format_exception_only(error)]).rstrip()

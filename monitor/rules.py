@@ -76,7 +76,9 @@ class RuleSet:
         return [rule_to_item(rule) for rule in self.rules]
 
     def with_rule(self, item: dict[str, Any] | str | Rule) -> RuleSet:
-        """The set with one rule more, at the end. A rule without a name gets the first free of r1, r2, …
+        """The set with one rule more, behind the others but before those of user scripts.
+
+        A rule without a name gets a free one of r1, r2, …
 
         Raises InputError for a rule that is wrong, a name that is taken, or more than MAX_RULES rules.
         """
@@ -93,7 +95,10 @@ class RuleSet:
             raise InputError(f"there is already a rule {rule.name!r}: remove it first or give this one another name")
         if len(self.rules) >= MAX_RULES:
             raise InputError(f"there are already {MAX_RULES} rules, the most there can be: remove some")
-        return RuleSet((*self.rules, rule), self.names)
+        written = [one for one in self.rules if one.action.parsable]
+        scripted = [one for one in self.rules if not one.action.parsable]
+        (written if rule.action.parsable else scripted).append(rule)
+        return RuleSet((*written, *scripted), self.names)
 
     def without(self, name: str) -> RuleSet:
         """The set without that rule; raises InputError with the names there are."""
