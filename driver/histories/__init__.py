@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from driver.histories.formats import FORMATS, read_history
 from driver.histories.model import Columns, History, Meta, Problem
+from driver.histories.writers import WRITERS, write_history
 
-__all__ = ["Columns", "History", "Meta", "Problem"]
+__all__ = ["FORMATS", "WRITERS", "Columns", "History", "Meta", "Problem", "read_history", "write_history"]

@@ -28,10 +28,14 @@ Integers = NDArray[np.int64]
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """One thing wrong with a history. ``line`` counts from 1; None where it is about the whole file."""
+    """One thing wrong with a history. ``line`` counts from 1; None where it is about the whole file.
+
+    ``breaks`` names the assumption that it breaks (see ``driver.checkers.assumptions``), if it breaks one.
+    """
 
     line: int | None
     sentence: str
+    breaks: str | None = None
 
     def __str__(self) -> str:
         return self.sentence if self.line is None else f"line {self.line}: {self.sentence}"
@@ -185,7 +189,8 @@ class History:
     """Operations in order of call, with the problems found in their file and where it was.
 
     Made by ``driver.histories.read_history(path)`` or from operations: ``History(operations)``. Iterating gives
-    Operations. ``operations`` and ``columns`` are each made once, when first asked for.
+    Operations. ``operations`` and ``columns`` are each made once, when first asked for. ``problems`` are what is wrong
+    with the file, ``notes`` what is unusual but harmless.
     """
 
     def __init__(
@@ -194,6 +199,7 @@ class History:
         *,
         columns: Columns | None = None,
         problems: Iterable[Problem] = (),
+        notes: Iterable[Problem] = (),
         meta: Meta | None = None,
     ) -> None:
         self._operations: list[Operation] | None = None
@@ -201,6 +207,7 @@ class History:
             self._operations = sorted(operations or (), key=lambda operation: operation.call_ns)
         self._columns = columns
         self.problems: list[Problem] = list(problems)
+        self.notes: list[Problem] = list(notes)
         self.meta = meta or Meta()
 
     @property

@@ -1,0 +1,111 @@
+"""Events as every reader leaves them, before they are paired into operations.
+
+Readers append one row an event; ``pairing.pair`` makes operations of them. Bad lines become Problems here.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from driver.histories.model import Problem, Values
+
+__all__ = ["FAIL", "INFO", "INVOKE", "MUTATING", "OK", "TYPES", "Events"]
+
+INVOKE, OK, FAIL, INFO = range(4)
+TYPES = {"invoke": INVOKE, "ok": OK, "fail": FAIL, "info": INFO}
+
+MUTATING = frozenset(
+    ("write", "w", "put", "set", "cas", "compare-and-set", "delete", "del", "append", "add", "remove", "enqueue")
+)
+"""Functions whose value stands in the invocation; of any other the completion's value counts."""
+
+MAX_PROBLEMS = 1000  # a file of another kind would otherwise fill the memory with complaints
+
+
+@dataclass(slots=True)
+class Events:
+    """Rows of events in file order. ``rare`` holds row -> fields that are seldom there (seen, error, extra…)."""
+
+    line: list[int] = field(default_factory=list)
+    time: list[int | None] = field(default_factory=list)
+    process: list[int] = field(default_factory=list)
+    type: list[int] = field(default_factory=list)
+    f: list[int] = field(default_factory=list)
+    key: list[Any] = field(default_factory=list)
+    value: list[Any] = field(default_factory=list)
+    index: list[int | None] = field(default_factory=list)
+    place: list[int] = field(default_factory=list)
+    rare: dict[int, dict[str, Any]] = field(default_factory=dict)
+    f_names: Values = field(default_factory=Values)
+    places: Values = field(default_factory=Values)
+    problems: list[Problem] = field(default_factory=list)
+    notes: list[Problem] = field(default_factory=list)
+    lines: int = 0
+    others: int = 0
+    suppressed: int = 0
+    _names: dict[Any, int] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.places.code((None, None))
+
+    def __len__(self) -> int:
+        return len(self.type)
+
+    def complain(self, line: int | None, sentence: str, breaks: str | None = None) -> None:
+        """Record a problem; of very many, only the first are kept and the rest counted."""
+        if len(self.problems) < MAX_PROBLEMS:
+            self.problems.append(Problem(line, sentence, breaks))
+        else:
+            self.suppressed += 1
+
+    def process_code(self, process: Any) -> int:
+        """The process as an integer; names get negative ones."""
+        if type(process) is int and -(2**62) < process < 2**62:
+            return process
+        name = str(process)
+        return self._names.setdefault(name, -1 - len(self._names))
+
+    def add(self, line: int, event: dict[str, Any]) -> None:
+        """Append one event given as a dict with the fields of ``driver.history``; complain where it is none."""
+        kind, process, f = event.get("type"), event.get("process"), event.get("f")
+        if process is None or isinstance(process, dict | list | bool):
+            self.complain(line, "an event without a process", "every line is an event")
+            return
+        if process == "nemesis":
+            self.others += 1
+            return
+        code = TYPES.get(kind) if isinstance(kind, str) else None
+        if code is None:
+            self.complain(
+                line, f"an event of type {kind!r}; there are invoke, ok, fail and info", "every line is an event"
+            )
+            return
+        if not isinstance(f, str):
+            self.complain(line, f"an event whose function is {f!r}", "every line is an event")
+            return
+        moment = event.get("time_ns", event.get("time"))
+        if moment is not None and not (type(moment) is int and abs(moment) < 2**62):
+            self.complain(line, f"a time that is no whole number of nanoseconds: {moment!r}", "a monotonic clock")
+            moment = None
+        index = event.get("index")
+        row = len(self.type)
+        self.line.append(line)
+        self.time.append(moment)
+        self.process.append(self.process_code(process))
+        self.type.append(code)
+        self.f.append(self.f_names.code(f))
+        self.key.append(event.get("key"))
+        self.value.append(event.get("value"))
+        self.index.append(index if type(index) is int and abs(index) < 2**62 else None)
+        self.place.append(self.places.code((_text(event.get("node")), _text(event.get("host")))))
+        rare = {name: value for name, value in event.items() if name not in _COMMON}
+        if rare:
+            self.rare[row] = rare
+
+
+_COMMON = frozenset(("type", "process", "f", "time_ns", "time", "index", "key", "value", "node", "host"))
+
+
+def _text(value: Any) -> str | None:
+    return value if value is None or isinstance(value, str) else str(value)

@@ -1,0 +1,299 @@
+"""Pair invocations with completions. Odd events never raise: they become Problems with their line.
+
+What is done with what cannot be paired keeps the verdict sound, that is, never *invalid* for want of a line:
+
+- An invocation that never ends is indefinite.
+- A completion without an invocation is an operation that may have begun at any time since the history began.
+- A process with two operations open: a completion goes to the open operation it fits; what is left is indefinite.
+- A completion earlier than its invocation: the operation is taken to span both.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from driver.histories.events import FAIL, INFO, INVOKE, MUTATING, OK, Events
+from driver.histories.model import NEVER, Columns, History, Meta, Problem, Values, freeze
+
+__all__ = ["pair"]
+
+Integers = NDArray[np.int64]
+ONE_IN_FLIGHT = "one operation in flight per process"
+MONOTONIC = "a monotonic clock"
+NO_ROW = -1
+_TYPE_WORDS = ("invoke", "ok", "fail", "info")
+_READING = frozenset(("read", "get", "r", "dequeue"))
+
+
+def pair(events: Events, meta: Meta) -> History:
+    """Operations from ``events``, in order of call."""
+    size = len(events)
+    times = _times(events, meta)
+    process = np.array(events.process, np.int64).reshape(size)
+    kind = np.array(events.type, np.int8).reshape(size)
+    f = np.array(events.f, np.int64).reshape(size)
+    order = np.argsort(process, kind="stable")
+    follows = np.zeros(size, np.bool_)
+    if size:
+        follows[:-1] = process[order][1:] == process[order][:-1]
+    is_call = kind[order] == INVOKE
+    next_is_call = np.roll(is_call, -1)
+    paired = is_call & follows & ~next_is_call
+    odd = is_call & follows & next_is_call
+    begins = np.roll(~follows, 1) if size else follows
+    odd |= ~is_call & (begins | ~np.roll(is_call, 1))
+    ends = np.roll(order, -1)
+    odd |= paired & (f[order] != f[ends])
+    odd |= _other_key(events, order, ends, paired)
+    if odd.any():
+        strange = np.unique(process[order[odd]])
+        is_strange = np.isin(process[order], strange)
+        paired &= ~is_strange
+        is_call &= ~is_strange
+        calls, returns = order[is_call], np.where(paired, ends, NO_ROW)[is_call]
+        slow_calls, slow_returns = _pair_slowly(events, strange, order[is_strange])
+        calls = np.concatenate((calls, slow_calls))
+        returns = np.concatenate((returns, slow_returns))
+    else:
+        calls, returns = order[is_call], np.where(paired, ends, NO_ROW)[is_call]
+    columns = _columns(events, times, process, kind, f, calls, returns)
+    _look_at_indexes(events)
+    if events.suppressed:
+        events.problems.append(Problem(None, f"and {events.suppressed} more problems"))
+    meta.lines = events.lines
+    return History(columns=columns, problems=sorted(events.problems, key=_by_line), notes=events.notes, meta=meta)
+
+
+def _by_line(problem: Problem) -> float:
+    return float("inf") if problem.line is None else problem.line
+
+
+def _times(events: Events, meta: Meta) -> Integers:
+    """Times in ns; positions where the format has none; a missing one is the one before it."""
+    size = len(events)
+    missing = [row for row, moment in enumerate(events.time) if moment is None]
+    if len(missing) == size:
+        meta.ordered_only = True
+        return np.arange(size, dtype=np.int64)
+    last = 0
+    for row in missing:
+        events.complain(events.line[row], "an event without a time; taken to be at the time before it", MONOTONIC)
+        last = events.time[row - 1] or last if row else last
+        events.time[row] = last
+    times = np.array(events.time, np.int64)
+    back = np.flatnonzero(times[1:] < times[:-1])
+    if len(back):
+        row = int(back[0]) + 1
+        events.notes.append(
+            Problem(
+                events.line[row],
+                f"the time goes back by {(times[row - 1] - times[row]) / 1e6:g} ms from the line before"
+                + (f", and on {len(back) - 1} later lines" if len(back) > 1 else "")
+                + "; lines are put in order of their times",
+            )
+        )
+    return times
+
+
+def _other_key(events: Events, order: Integers, ends: Integers, paired: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Where a completion names another key than its invocation."""
+    keys = events.key
+    odd = np.zeros(len(order), np.bool_)
+    if not any(key is not None for key in keys):
+        return odd
+    places = np.flatnonzero(paired)
+    for place, call, end in zip(places.tolist(), order[places].tolist(), ends[places].tolist(), strict=True):
+        key = keys[end]
+        if key is not keys[call] and key is not None and key != keys[call]:
+            odd[place] = True
+    return odd
+
+
+def _pair_slowly(events: Events, strange: Integers, rows: Integers) -> tuple[Integers, Integers]:
+    """Pair the events of the processes in which something is odd, and say what."""
+    open_rows: dict[int, list[int]] = {int(process): [] for process in strange}
+    last: dict[int, int] = {}
+    calls: list[int] = []
+    returns: list[int] = []
+    for row in rows.tolist():
+        process, waiting = events.process[row], open_rows[events.process[row]]
+        if events.type[row] == INVOKE:
+            if waiting:
+                events.complain(
+                    events.line[row],
+                    f"process {process} begins {_words(events, row)} while its {_words(events, waiting[-1])} "
+                    f"(line {events.line[waiting[-1]]}) has not ended",
+                    ONE_IN_FLIGHT,
+                )
+            waiting.append(row)
+            continue
+        call = _fitting(events, waiting, row)
+        if call is not None:
+            waiting.remove(call)
+            calls.append(call)
+            returns.append(row)
+        elif process in last and _same(events, last[process], row):
+            events.complain(events.line[row], f"process {process} ends {_words(events, row)} a second time")
+        else:
+            fate = _adopt(events, row, calls, returns)
+            what = f"process {process} ends {_words(events, row)} ({_TYPE_WORDS[events.type[row]]})"
+            events.complain(events.line[row], f"{what} which it never began; {fate}")
+        last[process] = row
+    for waiting in open_rows.values():
+        calls += waiting
+        returns += [NO_ROW] * len(waiting)
+    return np.array(calls, np.int64), np.array(returns, np.int64)
+
+
+def _adopt(events: Events, row: int, calls: list[int], returns: list[int]) -> str:
+    """Keep a completion without invocation where that says something; tell what became of it."""
+    reads = events.f_names.objects[events.f[row]] in _READING
+    if events.type[row] == FAIL or (events.type[row] == INFO and (reads or events.value[row] is None)):
+        return "it is left out"
+    calls.append(row)
+    returns.append(row)
+    return "it may have begun at any time"
+
+
+def _fitting(events: Events, waiting: list[int], row: int) -> int | None:
+    """The open operation that a completion belongs to: same function, same key, and if it can be, same value."""
+    same = [call for call in waiting if events.f[call] == events.f[row]]
+    if events.key[row] is not None:
+        same = [call for call in same if events.key[call] in (None, events.key[row])]
+    exact = [call for call in same if freeze(events.value[call]) == freeze(events.value[row])]
+    if exact:
+        return exact[0]
+    written = events.f_names.objects[events.f[row]] in MUTATING
+    if len(same) > 1 and written and events.type[row] == OK and events.value[row] is not None:
+        return None
+    return same[0] if same else None
+
+
+def _same(events: Events, one: int, two: int) -> bool:
+    return all(
+        freeze(column[one]) == freeze(column[two]) for column in (events.type, events.f, events.key, events.value)
+    )
+
+
+def _words(events: Events, row: int) -> str:
+    value = events.value[row]
+    text = events.f_names.objects[events.f[row]] + ("" if value is None else f" {value!r:.60}")
+    return text if events.key[row] is None else f"{text} on {events.key[row]!r:.40}"
+
+
+def _columns(
+    events: Events,
+    times: Integers,
+    process: Integers,
+    kind: NDArray[np.int8],
+    f: Integers,
+    calls: Integers,
+    returns: Integers,
+) -> Columns:
+    ended = returns >= 0
+    adopted = ended & (returns == calls)
+    last = np.where(ended, returns, calls)
+    outcome = np.where(ended, kind[last] - 1, INFO - 1).astype(np.int8)
+    call_ns, return_ns = times[calls], np.where(ended, times[last], NEVER)
+    if len(times):
+        call_ns[adopted] = times.min()
+    back = np.flatnonzero(return_ns < call_ns)
+    for row in back.tolist():
+        events.complain(
+            events.line[int(returns[row])],
+            f"process {process[calls[row]]} ends {_words(events, int(calls[row]))} "
+            f"{(call_ns[row] - return_ns[row]) / 1e6:g} ms before it began (line {events.line[int(calls[row])]})",
+            MONOTONIC,
+        )
+    call_ns[back], return_ns[back] = return_ns[back], call_ns[back]
+    return_ns[outcome == INFO - 1] = NEVER
+    order = np.argsort(call_ns, kind="stable")
+    calls, last, ended, outcome = calls[order], last[order], ended[order], outcome[order]
+    keys = Values()
+    key_codes = [
+        keys.code(events.key[call] if events.key[call] is not None else events.key[end])
+        for call, end in zip(calls.tolist(), last.tolist(), strict=True)
+    ]
+    indexes = [row if (index := events.index[row]) is None else index for row in calls.tolist()]
+    place = np.array(events.place, np.int64).reshape(len(events))[calls]
+    return Columns(
+        process=process[calls],
+        f=f[calls],
+        f_names=events.f_names.objects,
+        key=np.array(key_codes, np.int64).reshape(len(calls)),
+        keys=keys,
+        value=_values(events, f, calls, last, outcome),
+        call_ns=call_ns[order],
+        return_ns=return_ns[order],
+        outcome=outcome,
+        index=np.array(indexes, np.int64).reshape(len(calls)),
+        place=place,
+        places=events.places.objects,
+        rare=_rare(events, calls, last),
+    )
+
+
+def _values(events: Events, f: Integers, calls: Integers, last: Integers, outcome: NDArray[np.int8]) -> list[Any]:
+    """Of what was answered the completion's value, of what was sent the invocation's."""
+    names = events.f_names.objects
+    mutating = np.array([name in MUTATING for name in names] or [False])
+    source = np.where((outcome == OK - 1) & ~mutating[f[calls]], last, calls)
+    values = [events.value[row] for row in source.tolist()]
+    # A lock or a transaction answers without repeating what was asked; a list of parts answers in the same shape.
+    telling = np.array([name not in _READING for name in names] or [False])
+    for row in np.flatnonzero(telling[f[calls]] & (outcome == OK - 1)).tolist():
+        call, end = int(calls[row]), int(last[row])
+        sent, answered = events.value[call], events.value[end]
+        if values[row] is None:
+            values[row] = sent
+        elif isinstance(sent, list) and sent and isinstance(sent[0], list) and isinstance(answered, list):
+            values[row] = answered
+    return values
+
+
+def _rare(events: Events, calls: Integers, last: Integers) -> dict[int, dict[str, Any]]:
+    if not events.rare:
+        return {}
+    found: dict[int, dict[str, Any]] = {}
+    for row, (call, end) in enumerate(zip(calls.tolist(), last.tolist(), strict=True)):
+        fields = dict(events.rare.get(call, ()))
+        fields.update(events.rare.get(end, ()))
+        if not fields:
+            continue
+        entry: dict[str, Any] = {}
+        if "seen" in fields:
+            entry["seen"], entry["has_seen"] = fields.pop("seen"), True
+        if "error" in fields:
+            error = fields.pop("error")
+            entry["error"] = error if error is None or isinstance(error, str) else repr(error)
+        if fields:
+            entry["extra"] = fields
+        found[row] = entry
+    return found
+
+
+def _look_at_indexes(events: Events) -> None:
+    """Repeated indexes are a problem; lines without one among lines with one are told."""
+    known = [index for index in events.index if index is not None]
+    if not known:
+        return
+    if len(known) < len(events.index):
+        row = events.index.index(None)
+        events.notes.append(
+            Problem(events.line[row], f"no index, and on {len(events.index) - len(known) - 1} other lines")
+        )
+    indexes = np.array(known, np.int64)
+    ordered = np.sort(indexes)
+    if not (ordered[1:] == ordered[:-1]).any():
+        return
+    first_line: dict[int, int] = {}
+    for line, index in zip(events.line, events.index, strict=True):
+        if index is None:
+            continue
+        if index in first_line:
+            events.complain(line, f"index {index} is that of line {first_line[index]} too")
+        else:
+            first_line[index] = line
