@@ -1,0 +1,55 @@
+# `make` alone says what there is. ARGS are passed on: make run ARGS="--nodes 5 --duration 30".
+.DEFAULT_GOAL := help
+.PHONY: help install install-dev run doctor test lint types pytest bench test-leftovers image clean
+ARGS ?=
+BIN := .venv/bin
+TIMES ?= 20
+SEED ?= 1
+
+# $(call step,name,command): says what is done, and names it again if it fails.
+step = @echo "== $(1)"; $(2) || { status=$$?; echo "make: step '$(1)' failed" >&2; exit $$status; }
+
+help: ## this list
+	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 24
+
+install: ## set up what a run needs: packages, .venv, the default server
+	@python3 setup/install.py
+
+install-dev:
+	@python3 setup/install.py --dev
+
+run: install ## run a cluster behind the monitor and judge what its clients saw
+	@$(BIN)/raftmon run $(ARGS)
+
+doctor: install ## prove, by doing, that this machine can run raftmon
+	@$(BIN)/raftmon doctor $(ARGS)
+
+test: lint types pytest ## lint, types, every test, and that the tests left nothing behind
+
+lint: install-dev ## ruff (docstrings of public names included), formatting, direction of imports
+	$(call step,ruff check,$(BIN)/ruff check -q .)
+	$(call step,ruff format,$(BIN)/ruff format -q --check .)
+	$(call step,lint-imports,$(BIN)/lint-imports --no-logo)
+
+types: install-dev ## mypy, strict
+	$(call step,mypy,$(BIN)/mypy)
+
+pytest: export RAFTMON_LEFTOVERS := $(shell date +%s%N)
+pytest: install-dev
+	@mkdir -p .cache
+	$(call step,what is there before,$(BIN)/python -m setup.leftovers save .cache/before.json)
+	$(call step,pytest,$(BIN)/python -m pytest $(ARGS))
+	$(call step,what is left after,$(BIN)/python -m setup.leftovers compare .cache/before.json)
+
+test-leftovers: install-dev ## kill `raftmon run` TIMES times at random moments: nothing may be left
+	$(call step,test-leftovers,$(BIN)/python tests/leftovers_loop.py --times $(TIMES) --seed $(SEED) $(ARGS))
+
+bench: install ## measure what the monitor costs (see docs)
+	@$(BIN)/python -m tests.bench $(ARGS)
+
+image: ## build the container image
+	docker build -t raftmon .
+
+clean: ## remove .venv, caches and server binaries; recorded runs stay (raftmon clean removes those)
+	rm -rf .venv .cache .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache build *.egg-info
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
