@@ -164,7 +164,8 @@ class Cluster:
 
     def _stop_nodes(self) -> None:
         with ThreadPoolExecutor(max_workers=len(self._nodes)) as pool:
-            list(pool.map(lambda process: process.stop(), self._nodes.values()))
+            # SIGKILL: a graceful end (etcd hands its leadership over, and waits) would only delay the verdict by seconds.
+            list(pool.map(lambda process: process.kill(), self._nodes.values()))
 
     def wait_ready(self, timeout_s: float = READY_TIMEOUT_S) -> None:
         """Return when every node has said that it serves; raises RaftmonError with the tail of its log otherwise."""

@@ -24,6 +24,7 @@ from driver.faults.worker import FaultWorkers
 from driver.health import quorum_answers
 from driver.judge import judge_run
 from driver.lastreads import read_everything
+from driver.live import announce, withdraw
 from driver.store import CONFIG, RESULTS, RunFolder
 from driver.workloads.registry import workload
 from setup.errors import InputError, RaftmonError
@@ -110,17 +111,20 @@ def run(config: RunConfig, store: Path, progress: Progress) -> tuple[RunFolder, 
     folder = RunFolder.create(store, config.run_name)
     log = open_event_log(folder.events, "driver")
     folder.save(CONFIG, {**plan.to_json(), "monotonic_ns": time.monotonic_ns(), "wall_ns": time.time_ns(), "format": 1})
+    announce(folder)
     log.info("run started", config=config.to_json())
     state = _Progressed()
     try:
         _live(plan, adapter, folder, log, progress, state)
     except BaseException as error:
+        withdraw(folder)
         log.error("run failed", error=f"{type(error).__name__}: {error}", trace=traceback.format_exc())
         folder.save(RESULTS, {"valid": Valid.UNKNOWN, "error": str(error), **_facts(state)})
         folder.hand_over()
         if isinstance(error, RaftmonError):
             raise type(error)(f"{error}\nwhat was recorded is in {folder.path}") from error
         raise
+    withdraw(folder)
     progress.phase("judging")
     results = judge_run(folder, _facts(state))
     folder.save(RESULTS, results)

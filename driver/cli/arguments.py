@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+from pathlib import Path
 from typing import NoReturn
 
 from setup.errors import EXIT_USAGE
@@ -21,6 +22,17 @@ class CommandParser(argparse.ArgumentParser):
             epilog="example:\n" + "\n".join(f"  {line}" for line in example.strip().splitlines()),
             formatter_class=argparse.RawDescriptionHelpFormatter,
             allow_abbrev=False,
+        )
+
+    def add_run_choice(self) -> None:
+        """``--run`` and ``--store``: which recorded run is meant."""
+        self.add_argument("--run", metavar="RUN", help="a run's folder or a part of its name (default: the newest)")
+        self.add_store()
+
+    def add_store(self) -> None:
+        """``--store``."""
+        self.add_argument(
+            "--store", type=Path, default=Path("store"), metavar="DIR", help="where runs are kept (default: ./store)"
         )
 
     def error(self, message: str) -> NoReturn:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-from pathlib import Path
 
 from driver.cli.arguments import CommandParser
 from driver.store import remove_runs
@@ -19,9 +18,7 @@ def parser() -> CommandParser:
         "Remove recorded runs from the store, oldest first. Server binaries and everything else stay.",
         "raftmon clean --keep 3",
     )
-    made.add_argument(
-        "--store", type=Path, default=Path("store"), metavar="DIR", help="where runs are (default: store)"
-    )
+    made.add_store()
     made.add_argument("--keep", type=int, default=0, metavar="N", help="keep the newest N runs (default: 0)")
     return made
 

@@ -16,11 +16,15 @@ from adapters.registry import SYSTEMS, system
 from driver.checkers.base import Valid
 from driver.cli.arguments import CommandParser
 from driver.config import DEFAULT_FAULTS, RunConfig, duration_s
+from driver.live import remember_outer_pid
 from driver.run import make_plan, run
 from driver.screen import RunScreen, summary
 from driver.servers_of import with_server
 from setup.errors import InputError
 from setup.sandbox import enter
+
+LOG_WIDTH = 120
+"""Columns of the output where it goes to a file or a pipe."""
 
 __all__ = ["add_run_options", "config_of", "main", "parser"]
 
@@ -107,8 +111,9 @@ def main(arguments: argparse.Namespace) -> int:
     adapter = system(config.system, config.adapter_options())
     make_plan(config, adapter)  # what is wrong with it is said before anything starts
     if getattr(adapter, "nodes_needed", True):
+        remember_outer_pid()
         enter()
-    console = Console(stderr=arguments.json, highlight=False)
+    console = Console(stderr=arguments.json, highlight=False, width=None if sys.stdout.isatty() else LOG_WIDTH)
     screen = RunScreen(console)
     try:
         folder, results = run(config, arguments.store, screen)

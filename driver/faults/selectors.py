@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from random import Random
 
@@ -9,14 +10,19 @@ from driver.faults.base import Target, Unavailable
 
 __all__ = ["SELECTORS", "need_leader", "select"]
 
+ELECTION_S = 5.0
+"""How long a fault on the leader waits for there to be one."""
+
 SELECTORS = ("one", "leader", "follower", "minority", "majority", "all")
 
 
 def need_leader(target: Target) -> str:
-    """The leader; raises Unavailable where nobody leads."""
-    leader = target.leader()
-    if leader is None:
-        raise Unavailable("nobody led the cluster at that moment, or nobody could say who")
+    """The leader, waited for through an election; raises Unavailable where nobody leads for ELECTION_S."""
+    deadline = time.monotonic() + ELECTION_S
+    while (leader := target.leader()) is None:
+        if time.monotonic() > deadline:
+            raise Unavailable(f"nobody led the cluster for {ELECTION_S:g} s, or nobody could say who")
+        time.sleep(0.02)
     return leader
 
 

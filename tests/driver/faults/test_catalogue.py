@@ -62,7 +62,8 @@ def test_a_partition_can_reject_instead():
 
 
 @pytest.mark.parametrize("name", ["kill-leader", "pause-follower", "full-partition", "partial-partition"])
-def test_without_a_leader_a_fault_on_the_leader_says_so(name: str):
+def test_without_a_leader_a_fault_on_the_leader_says_so(name: str, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("driver.faults.selectors.ELECTION_S", 0.0)
     with pytest.raises(Unavailable, match="nobody led"):
         make_fault(name, {}, ("n1", "n2", "n3")).start(FakeTarget(leader=None), Random(0))
 

@@ -1,0 +1,38 @@
+"""``raftmon exec``: run a command on a node or client host of a run that is still on."""
+
+from __future__ import annotations
+
+import argparse
+import os
+
+from driver.cli.arguments import CommandParser
+from driver.live import command_on_host
+from driver.store import find_run
+from setup.errors import InputError
+
+__all__ = ["main", "parser"]
+
+
+def parser() -> CommandParser:
+    """The options of ``raftmon exec``."""
+    made = CommandParser(
+        "exec",
+        "Run a command in the network namespace of a node (n1) or client host (c1) of a run that is still on.",
+        "raftmon exec n1 etcdctl --endpoints 10.77.1.2:2379 endpoint status\nraftmon exec n2 ip addr",
+    )
+    made.add_run_choice()
+    made.add_argument("host", metavar="HOST", help="n1, n2, …, c1, …")
+    made.add_argument("argv", nargs=argparse.REMAINDER, metavar="COMMAND", help="the command and its arguments")
+    return made
+
+
+def main(arguments: argparse.Namespace) -> int:
+    """Replace this process by the command."""
+    argv = arguments.argv[1:] if arguments.argv[:1] == ["--"] else arguments.argv
+    if not argv:
+        raise InputError(f"raftmon exec {arguments.host} needs a command: ip addr, for one")
+    command = command_on_host(find_run(arguments.run, arguments.store), arguments.host, argv)
+    try:
+        os.execvp(command[0], command)
+    except OSError as error:
+        raise InputError(f"{command[0]} cannot be executed: {error.strerror}; it comes with util-linux") from error
