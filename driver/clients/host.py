@@ -42,6 +42,8 @@ _MAX_LINE = 1 << 16
 
 def run_host(config: HostConfig) -> int:
     """Do all that ``config`` says; returns the exit status. Ends the process where a client thread hangs."""
+    output = os.dup(1)
+    os.dup2(2, 1)  # what an adapter prints goes to the log and not between our lines
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the driver says when to stop
     adapter = system(config.system, config.options)
     use_folder = getattr(adapter, "use_folder", None)
@@ -52,7 +54,7 @@ def run_host(config: HostConfig) -> int:
     workers = _workers(config, adapter, writer, gate)
     gc.freeze()  # imports and set-up are not garbage
     gc.set_threshold(50_000, 20, 100)
-    host = _Host(config, writer, gate, workers)
+    host = _Host(config, writer, gate, workers, output)
     try:
         status = host.run()
     except RaftmonError as error:
@@ -97,8 +99,9 @@ def _workers(config: HostConfig, adapter: Adapter, writer: EventWriter, gate: Ga
 class _Host:
     """The main thread: reads orders, flushes events, says how it goes."""
 
-    def __init__(self, config: HostConfig, writer: EventWriter, gate: Gate, workers: list[Worker]) -> None:
+    def __init__(self, config: HostConfig, writer: EventWriter, gate: Gate, workers: list[Worker], output: int) -> None:
         self._config = config
+        self._output = output
         self._writer = writer
         self._gate = gate
         self._workers = workers
@@ -113,7 +116,8 @@ class _Host:
     def say(self, message: dict[str, Any]) -> None:
         """One line to the driver; a driver that is gone ends the host."""
         try:
-            os.write(1, orjson.dumps({"host": self._config.host, "time_ns": time.monotonic_ns(), **message}) + b"\n")
+            line = orjson.dumps({"host": self._config.host, "time_ns": time.monotonic_ns(), **message})
+            os.write(self._output, line + b"\n")
         except BrokenPipeError:
             self._gate.stop()
 
