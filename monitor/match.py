@@ -363,7 +363,13 @@ class All:
 
     def specialise(self, link: Link) -> Match:
         """NEVER where one part is; the parts that are ALWAYS fall away."""
-        return both(*(part.specialise(link) for part in self.parts))
+        left = []
+        for part in self.parts:
+            special = part.specialise(link)
+            if isinstance(special, Never):  # a thousand rules on other links are told apart here
+                return NEVER
+            left.append(special)
+        return both(*left)
 
     def compile(self, connections: Connections) -> Test:
         """Short-circuit, left to right."""

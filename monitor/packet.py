@@ -34,7 +34,7 @@ class PacketView:
 
     ``version`` is 4 or 6, None where the bytes are not IP. ``protocol`` is the transport's number (6 is TCP).
     ``source_port`` and ``target_port`` are there for TCP and UDP, except in later fragments. ``flags``, ``seq``,
-    ``ack_number`` (also ``ack``'s number) and ``window`` are there for TCP. ``size`` is the whole packet in bytes,
+    ``ack`` (the number) and ``window`` are there for TCP. ``size`` is the whole packet in bytes,
     ``ttl`` the time to live or hop limit, ``now_ns`` CLOCK_MONOTONIC. ``transport_offset``, ``payload_offset`` and
     ``end`` are byte offsets in ``data``; padding after the IP packet is outside ``end``.
     """
@@ -196,8 +196,11 @@ class PacketView:
                 return
             self.source_port, self.target_port = _PORTS(self.data, offset)
             length = int.from_bytes(self.data[offset + 4 : offset + 6], "big")
-            if (length < 8 and length) or (length > end - offset and not self.is_fragment):
+            # Zero is IPv6's jumbogram (RFC 2675); a first fragment rightly claims more than it holds.
+            if 0 < length < 8 or (length > end - offset and not self.is_fragment):
                 self.malformed = f"UDP length {length} in a datagram of {end - offset} bytes"
+                self.payload_offset = end
+                return
             self.payload_offset = offset + 8
         elif protocol in (ICMP, ICMPV6):
             if end - offset < 8:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
@@ -64,10 +64,7 @@ class RuleSet:
     @classmethod
     def from_items(cls, items: Sequence[dict[str, Any] | str], names: Sequence[str]) -> RuleSet:
         """Rules from JSON objects and lines of text; raises InputError that says which item is wrong and how."""
-        ruleset = cls((), tuple(names))
-        for item in items:
-            ruleset = ruleset.with_rule(item)
-        return ruleset
+        return cls((), tuple(names)).with_rules(items)
 
     def to_items(self) -> list[dict[str, Any]]:
         """JSON objects from which ``from_items`` makes the same set; rules of user scripts bear ``"script": true``."""
@@ -76,28 +73,34 @@ class RuleSet:
         return [rule_to_item(rule) for rule in self.rules]
 
     def with_rule(self, item: dict[str, Any] | str | Rule) -> RuleSet:
-        """The set with one rule more, behind the others but before those of user scripts.
+        """The set with one rule more; see ``with_rules``."""
+        return self.with_rules([item])
 
-        A rule without a name gets a free one of r1, r2, …
+    def with_rules(self, items: Iterable[dict[str, Any] | str | Rule]) -> RuleSet:
+        """The set with more rules, behind the others but before those of user scripts.
 
-        Raises InputError for a rule that is wrong, a name that is taken, or more than MAX_RULES rules.
+        A rule without a name gets a free one of r1, r2, … Raises InputError for a rule that is wrong, a name that is
+        taken, or more than MAX_RULES rules.
         """
         from monitor.items import rule_from_item  # items needs Rule from here
 
-        rule = item if isinstance(item, Rule) else rule_from_item(item, self.names)
-        taken = {one.name for one in self.rules}
-        if not rule.name:
-            number = len(taken) + 1
-            while f"r{number}" in taken:
-                number += 1
-            rule = replace(rule, name=f"r{number}")
-        if rule.name in taken:
-            raise InputError(f"there is already a rule {rule.name!r}: remove it first or give this one another name")
-        if len(self.rules) >= MAX_RULES:
-            raise InputError(f"there are already {MAX_RULES} rules, the most there can be: remove some")
         written = [one for one in self.rules if one.action.parsable]
         scripted = [one for one in self.rules if not one.action.parsable]
-        (written if rule.action.parsable else scripted).append(rule)
+        taken = {one.name for one in self.rules}
+        number = 0
+        for item in items:
+            rule = item if isinstance(item, Rule) else rule_from_item(item, self.names)
+            if not rule.name:
+                number += 1
+                while f"r{number}" in taken:
+                    number += 1
+                rule = replace(rule, name=f"r{number}")
+            if rule.name in taken:
+                raise InputError(f"there is already a rule {rule.name!r}: remove it first or choose another name")
+            if len(taken) >= MAX_RULES:
+                raise InputError(f"there are already {MAX_RULES} rules, the most there can be: remove some")
+            taken.add(rule.name)
+            (written if rule.action.parsable else scripted).append(rule)
         return RuleSet((*written, *scripted), self.names)
 
     def without(self, name: str) -> RuleSet:
