@@ -8,6 +8,7 @@ from __future__ import annotations
 import dataclasses
 import time
 import traceback
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
@@ -100,8 +101,12 @@ def make_plan(config: RunConfig, adapter: Adapter) -> Plan:
     return Plan(config, topology, tuple(faults), any(needs_client_traffic(fault.name) for fault in faults))
 
 
-def run(config: RunConfig, store: Path, progress: Progress) -> tuple[RunFolder, dict[str, Any]]:
+def run(
+    config: RunConfig, store: Path, progress: Progress, interact: Callable[[Cluster], None] | None = None
+) -> tuple[RunFolder, dict[str, Any]]:
     """Do the run and judge it. Returns its folder and ``results.json``'s content.
+
+    ``interact`` takes the place of clients and faults: it is given the live cluster.
 
     Must be called inside the sandbox where the system has nodes. Raises InputError before anything is started, and
     RaftmonError where raftmon failed; the folder then keeps everything up to there, ``results.json`` with the error.
@@ -115,7 +120,7 @@ def run(config: RunConfig, store: Path, progress: Progress) -> tuple[RunFolder, 
     log.info("run started", config=config.to_json())
     state = _Progressed()
     try:
-        _live(plan, adapter, folder, log, progress, state)
+        _live(plan, adapter, folder, log, progress, state, interact)
     except BaseException as error:
         withdraw(folder)
         log.error("run failed", error=f"{type(error).__name__}: {error}", trace=traceback.format_exc())
@@ -134,7 +139,13 @@ def run(config: RunConfig, store: Path, progress: Progress) -> tuple[RunFolder, 
 
 
 def _live(
-    plan: Plan, adapter: Adapter, folder: RunFolder, log: EventLog, progress: Progress, state: _Progressed
+    plan: Plan,
+    adapter: Adapter,
+    folder: RunFolder,
+    log: EventLog,
+    progress: Progress,
+    state: _Progressed,
+    interact: Callable[[Cluster], None] | None,
 ) -> None:
     config = plan.config
     options = ClusterOptions(
@@ -148,6 +159,10 @@ def _live(
     )
     progress.phase("starting the cluster")
     with Cluster(plan.topology, adapter, folder, options, progress.event) as cluster:
+        cluster.system_options = config.adapter_options()
+        if interact is not None:
+            interact(cluster)
+            return
         state.leader_before = _await_leader(cluster)
         state.health_before = quorum_answers(adapter, plan.topology, config.op_timeout_s)
         progress.phase("connecting clients")

@@ -21,6 +21,7 @@ COMMANDS: dict[str, Command] = {
     "check": Command("driver.cli.check", "judge a recorded history again, from disk alone"),
     "doctor": Command("driver.cli.doctor", "prove, by doing, that this machine can run raftmon"),
     "servers": Command("driver.cli.servers", "list or install the server binaries of the systems under test"),
+    "test": Command("driver.cli.test", "run the test scripts on a system: sanity, multi-client, restart, partition"),
     "exec": Command("driver.cli.exec", "run a command on a node of a run that is still on"),
     "clean": Command("driver.cli.clean", "remove recorded runs"),
 }

@@ -20,6 +20,8 @@ from driver.live import remember_outer_pid
 from driver.run import make_plan, run
 from driver.screen import RunScreen, summary
 from driver.servers_of import with_server
+from driver.shell import open_shell
+from driver.store import CONFIG, find_run
 from setup.errors import InputError
 from setup.sandbox import enter
 
@@ -39,6 +41,10 @@ def parser() -> CommandParser:
         "raftmon run --server etcd@3.5.1 --fault none --json",
     )
     add_run_options(made)
+    made.add_argument(
+        "--replay", metavar="RUN", help="the configuration and seed of a recorded run; options are ignored"
+    )
+    made.add_argument("-d", "--shell", action="store_true", help="a prompt with the live cluster instead of clients")
     made.add_argument("--json", action="store_true", help="print results.json instead of the screen")
     return made
 
@@ -102,12 +108,21 @@ def config_of(arguments: argparse.Namespace) -> RunConfig:
     )  # fmt: skip
 
 
+def _replayed(arguments: argparse.Namespace) -> RunConfig:
+    """The configuration of a recorded run, seed included."""
+    folder = find_run(arguments.replay, arguments.store)
+    found = folder.load(CONFIG)
+    if not found or "config" not in found:
+        raise InputError(f"--replay: {folder.path} has no {CONFIG} that can be read: name the folder of a whole run")
+    return RunConfig.from_json(found["config"])
+
+
 def main(arguments: argparse.Namespace) -> int:
     """Check everything that can be checked outside, enter the sandbox, run, print."""
     if arguments.seed is None:
         arguments.seed = secrets.token_hex(4)
         sys.orig_argv.extend(["--seed", arguments.seed])  # the command inside must draw the same
-    config = config_of(arguments)
+    config = config_of(arguments) if arguments.replay is None else _replayed(arguments)
     adapter = system(config.system, config.adapter_options())
     make_plan(config, adapter)  # what is wrong with it is said before anything starts
     if getattr(adapter, "nodes_needed", True):
@@ -116,7 +131,8 @@ def main(arguments: argparse.Namespace) -> int:
     console = Console(stderr=arguments.json, highlight=False, width=None if sys.stdout.isatty() else LOG_WIDTH)
     screen = RunScreen(console)
     try:
-        folder, results = run(config, arguments.store, screen)
+        interact = (lambda cluster: open_shell(cluster, config.seed)) if arguments.shell else None
+        folder, results = run(config, arguments.store, screen, interact)
     finally:
         screen.close()
     if arguments.json:

@@ -1,0 +1,88 @@
+"""``raftmon test``: the test scripts that people run, by name."""
+
+from __future__ import annotations
+
+import argparse
+import subprocess
+import sys
+from pathlib import Path
+
+from driver.cli.arguments import CommandParser
+from setup.errors import EXIT_INTERNAL, EXIT_INVALID, EXIT_USAGE, InputError
+
+__all__ = ["SCRIPTS", "main", "parser"]
+
+_TESTS = Path(__file__).resolve().parents[2] / "tests"
+SCRIPTS = {
+    "sanity": "system/test_sanity.py",
+    "multi-client": "system/test_multi_client.py",
+    "restart": "system/test_restart.py",
+    "partition": "system/test_partition.py",
+}
+_PYTEST_STATUS = {0: 0, 1: EXIT_INVALID, 4: EXIT_USAGE}
+
+
+def parser() -> CommandParser:
+    """The options of ``raftmon test``."""
+    made = CommandParser(
+        "test",
+        "Run raftmon's test scripts (tests/system/, written to be read) on a system, or the contract of an adapter.",
+        "raftmon test sanity\nraftmon test all --system etcd --server etcd@3.5.1 --nodes 5 --junit results.xml\n"
+        "raftmon test adapter ./my_system.py",
+    )
+    made.add_argument("script", choices=[*SCRIPTS, "all", "adapter"], help="which script")
+    made.add_argument("path", nargs="?", metavar="SYSTEM", help="with adapter: a name or a .py file")
+    made.add_argument("--system", default="etcd", metavar="NAME", help="the system under test (default: etcd)")
+    made.add_argument("--server", metavar="SPEC", help="its server: etcd@3.5.1 or a path")
+    made.add_argument("--nodes", type=int, default=3, metavar="N", help="nodes of each cluster (default: 3)")
+    made.add_argument("--rules", action="append", default=[], metavar="FILE.py", help="your own rules in every cluster")
+    made.add_argument("--seed", default="0", metavar="N", help="all chance comes from it (default: 0)")
+    made.add_argument(
+        "--repeat", type=int, default=1, metavar="N", help="run it N times, stop at a failure (default: 1)"
+    )
+    made.add_argument("--junit", type=Path, metavar="FILE", help="write JUnit XML")
+    made.add_argument("-k", metavar="EXPRESSION", help="only tests whose name fits, as in pytest")
+    made.add_store()
+    return made
+
+
+def _targets(arguments: argparse.Namespace) -> list[Path]:
+    if arguments.script == "adapter":
+        if arguments.path is None:
+            raise InputError("raftmon test adapter needs a system: a name or the path of a .py file")
+        return [_TESTS / "adapters" / "contract.py"]
+    if arguments.path is not None:
+        raise InputError(f"raftmon test {arguments.script} takes no {arguments.path!r}; use --system {arguments.path}")
+    names = list(SCRIPTS) if arguments.script == "all" else [arguments.script]
+    return [_TESTS / SCRIPTS[name] for name in names]
+
+
+def main(arguments: argparse.Namespace) -> int:
+    """Run pytest with the plugin's options; 0 all passed, 1 something failed."""
+    if arguments.repeat < 1:
+        raise InputError(f"--repeat is {arguments.repeat}: give 1 or more")
+    targets = _targets(arguments)
+    missing = [str(target) for target in targets if not target.exists()]
+    if missing:
+        raise InputError(f"the script {missing[0]} is not there: raftmon test needs a checkout of raftmon")
+    system = arguments.path if arguments.script == "adapter" else arguments.system
+    command = [sys.executable, "-m", "pytest", *map(str, targets), "-q", "--system", system]
+    command += ["--nodes", str(arguments.nodes), "--seed", arguments.seed, "--store", str(arguments.store)]
+    for name in ("server", "k"):
+        if getattr(arguments, name) is not None:
+            command += [f"--{name}" if len(name) > 1 else f"-{name}", getattr(arguments, name)]
+    for path in arguments.rules:
+        command += ["--rules", str(Path(path).resolve())]
+    return _rounds(command, arguments.repeat, arguments.junit)
+
+
+def _rounds(command: list[str], rounds: int, junit: Path | None) -> int:
+    """Run it so many times, until a round fails; each round has a JUnit file of its own."""
+    for number in range(1, rounds + 1):
+        if rounds > 1:
+            print(f"round {number} of {rounds}", flush=True)
+        file = junit.with_stem(f"{junit.stem}-{number}") if junit is not None and rounds > 1 else junit
+        status = subprocess.run([*command, *([f"--junit-xml={file}"] if file else [])], check=False).returncode
+        if status:
+            return _PYTEST_STATUS.get(status, EXIT_INTERNAL)
+    return 0
