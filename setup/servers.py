@@ -26,6 +26,7 @@ from setup.unpack import Origin, debian, wheel, zookeeper_launcher
 
 __all__ = ["RECIPES", "Recipe", "ServerBinary", "available", "cache_folder", "install", "resolve"]
 
+_CHECKOUT = Path(__file__).resolve().parents[1]
 _STAMP = "raftmon-server.json"
 _LONGEST_VERSION_ANSWER_S = 20.0
 _VERSION = re.compile(r"\b[vV]?(\d+\.\d+\.\d+)\b")
@@ -118,14 +119,17 @@ RECIPES: tuple[Recipe, ...] = (
 def cache_folder() -> Path:
     """Where binaries are kept: $RAFTMON_CACHE, else the checkout's .cache/raftmon, else the user's cache folder."""
     given = os.environ.get("RAFTMON_CACHE")
-    checkout = Path(__file__).resolve().parents[1]
     if given:
-        base = Path(given)
-    elif (checkout / "setup.cfg").is_file() and os.access(checkout, os.W_OK):
-        base = checkout / ".cache" / "raftmon"
-    else:
-        base = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "raftmon"
-    return base / "servers"
+        return Path(given) / "servers"
+    if (_CHECKOUT / "setup.cfg").is_file() and os.access(_CHECKOUT, os.W_OK):
+        return _CHECKOUT / ".cache" / "raftmon" / "servers"
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "raftmon" / "servers"
+
+
+def _readable_folders() -> list[Path]:
+    """Where to look: the cache, and the checkout's own, which may be another user's to write."""
+    own = _CHECKOUT / ".cache" / "raftmon" / "servers"
+    return list(dict.fromkeys([cache_folder(), *([] if os.environ.get("RAFTMON_CACHE") else [own])]))
 
 
 def available() -> list[tuple[Recipe, ServerBinary | None]]:
@@ -235,17 +239,18 @@ def _fill(recipe: Recipe, folder: Path) -> None:
 
 def _installed(recipe: Recipe) -> ServerBinary | None:
     """The recipe's binary if its install is whole: the stamp is there and the binary has the size it tells."""
-    folder = cache_folder() / recipe.spec
-    binary = folder / recipe.binary
-    try:
-        stamp = json.loads((folder / _STAMP).read_text())
-        whole = stamp["binary_bytes"] == binary.stat().st_size and os.access(binary, os.X_OK)
-    except (OSError, ValueError, KeyError, TypeError):
-        return None
-    if not whole:
-        return None
-    tools = {name: folder / path for name, path in recipe.tools.items()}
-    return ServerBinary(recipe.system, recipe.version, binary, tools, stamp.get("origin", ""))
+    for cache in _readable_folders():
+        folder = cache / recipe.spec
+        binary = folder / recipe.binary
+        try:
+            stamp = json.loads((folder / _STAMP).read_text())
+            whole = stamp["binary_bytes"] == binary.stat().st_size and os.access(binary, os.X_OK)
+        except (OSError, ValueError, KeyError, TypeError):
+            continue
+        if whole:
+            tools = {name: folder / path for name, path in recipe.tools.items()}
+            return ServerBinary(recipe.system, recipe.version, binary, tools, stamp.get("origin", ""))
+    return None
 
 
 def _by_path(path: Path) -> ServerBinary:

@@ -1,0 +1,47 @@
+"""``raftmon doctor``: prove, by doing, that this machine can run raftmon."""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import json
+
+from driver.cli.arguments import CommandParser
+from setup.errors import EXIT_INTERNAL
+from setup.preflight import Finding, examine, fit
+
+__all__ = ["main", "parser"]
+
+_MARKS = {"ok": "ok", "warning": "WARN", "failed": "FAIL", "skipped": "-"}
+
+
+def parser() -> argparse.ArgumentParser:
+    """The arguments of ``raftmon doctor``."""
+    made = CommandParser(
+        "doctor",
+        "Try, line by line, all that a run needs: namespaces, veths, iptables, a packet through a queue, a rewritten\n"
+        "TCP connection. Everything happens in throw-away sandboxes; nothing on the machine is changed.\n"
+        "Exit status: 0 if raftmon can run here (warnings allowed), 70 if not.",
+        "raftmon doctor\nraftmon doctor --json",
+    )
+    made.add_argument("--json", action="store_true", help="print one JSON list instead of lines")
+    return made
+
+
+def main(arguments: argparse.Namespace) -> int:
+    """Examine and show; 0 if raftmon can run here, else 70."""
+    findings = examine()
+    if arguments.json:
+        print(json.dumps([dataclasses.asdict(finding) for finding in findings], indent=1))
+    else:
+        for finding in findings:
+            _show(finding)
+        verdict = "can run here" if fit(findings) else "cannot run here yet: see the first FAIL above"
+        print(f"raftmon {verdict}")
+    return 0 if fit(findings) else EXIT_INTERNAL
+
+
+def _show(finding: Finding) -> None:
+    print(f"{_MARKS[finding.state]:<5} {finding.name:<18} {finding.words}")
+    if finding.advice:
+        print(f"      {'':<18} -> {finding.advice}")
