@@ -1,0 +1,175 @@
+"""Locks: never two holders at once, by time and by the revisions (fencing tokens) the system hands out.
+
+Operations, with ``key`` the lock's name; one process holds one lock at a time:
+``f="acquire"``, ``value`` the fencing token (in etcd the create revision of the lock's key), null where there is none;
+``f="release"``, ``value`` the revision of the release, or null;
+``f="guarded"``, ``value`` the token with which a protected resource accepted an action.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from driver.checkers.base import Result
+from driver.checkers.findings import Findings, milliseconds
+from driver.histories.model import History
+from driver.history import Operation, Outcome
+
+__all__ = ["Lock"]
+
+FOREVER = 2**63 - 1
+
+
+@dataclass(slots=True)
+class _Hold:
+    """The time in which a process certainly held the lock: from the acquire's return to the release's call."""
+
+    acquire: Operation
+    release: Operation | None
+    start_ns: int
+    stop_ns: int
+
+    @property
+    def operations(self) -> tuple[Operation, ...]:
+        return (self.acquire,) if self.release is None else (self.acquire, self.release)
+
+
+class Lock:
+    """Names: *overlap* (two processes held it at one time, with how long), *overlap-by-revision* (one got its token
+    before the other's release, by revisions), *double-acquire*, *release-without-hold*, *duplicate-token*,
+    *token-order* (a later acquire got a lower token), *stale-token-accepted* (a resource took a token after a higher).
+
+    A lock that is never released is held for ever; with ``expires`` (locks under a lease) only until its process is
+    next heard of, or not at all. ``details``: ``anomalies``, ``examples``, ``acquires``, ``longest_overlap_ms``.
+    """
+
+    name = "lock"
+
+    def __init__(self, *, expires: bool = False) -> None:
+        self._expires = expires
+
+    def check(self, history: History) -> Result:
+        """Judge every lock of the history."""
+        found = Findings()
+        acquires = 0
+        longest_ns = 0
+        for operations in history.by_key().values():
+            holds = _holds(operations, found, self._expires)
+            acquires += len(holds)
+            longest_ns = max(longest_ns, _overlaps(holds, found, self._expires))
+            _tokens(holds, found)
+            _fences([o for o in operations if o.f == "guarded" and o.outcome is Outcome.OK], found)
+        return found.result(
+            self.name,
+            good=f"{acquires} acquires, and never two holders at once",
+            details={"acquires": acquires, "longest_overlap_ms": longest_ns / 1e6},
+            unknown=None if acquires else "no lock was ever acquired",
+        )
+
+
+def _holds(operations: Sequence[Operation], found: Findings, expires: bool) -> list[_Hold]:
+    """Each acquire with its release, by process."""
+    open_holds: dict[int, _Hold] = {}
+    holds: list[_Hold] = []
+    for operation in operations:
+        process = operation.process
+        held = open_holds.get(process)
+        if operation.f == "acquire" and operation.outcome is Outcome.OK:
+            if held is not None and not expires:
+                sentence = f"process {process} acquired the lock that it held already"
+                found.add("double-acquire", sentence, [held.acquire, operation], key=operation.key)
+                continue
+            start_ns = operation.return_ns if operation.return_ns is not None else operation.call_ns
+            hold = _Hold(operation, None, start_ns, start_ns if expires else FOREVER)
+            open_holds[process] = hold
+            holds.append(hold)
+        elif operation.f == "release" and operation.outcome is not Outcome.FAIL:
+            if held is None:
+                if operation.outcome is Outcome.OK:
+                    sentence = f"process {process} released a lock that it did not hold"
+                    found.add("release-without-hold", sentence, [operation], key=operation.key)
+                continue
+            held.release, held.stop_ns = operation, max(operation.call_ns, held.start_ns)
+            del open_holds[process]
+        elif held is not None and expires and operation.outcome is Outcome.OK:
+            held.stop_ns = max(held.stop_ns, operation.call_ns)
+    return holds
+
+
+def _overlaps(holds: Sequence[_Hold], found: Findings, expires: bool) -> int:
+    """Reports each hold that starts within an earlier one; returns the longest overlap in ns."""
+    longest_ns = 0
+    current: _Hold | None = None
+    for hold in sorted(holds, key=lambda one: one.start_ns):
+        if current is not None and hold.start_ns < current.stop_ns and hold.stop_ns > current.start_ns:
+            stop_ns = min(hold.stop_ns, current.stop_ns)
+            overlap_ns = 0 if stop_ns == FOREVER else stop_ns - hold.start_ns
+            if overlap_ns or not expires:  # a hold of no length within another one is one too many
+                longest_ns = max(longest_ns, overlap_ns)
+                span = "from then on" if stop_ns == FOREVER else f"for {milliseconds(overlap_ns)}"
+                sentence = (
+                    f"processes {current.acquire.process} and {hold.acquire.process} both held the lock {span}: "
+                    f"from {hold.start_ns} ns to {'the end' if stop_ns == FOREVER else f'{stop_ns} ns'}"
+                )
+                found.add(
+                    "overlap",
+                    sentence,
+                    [*current.operations, *hold.operations],
+                    key=hold.acquire.key,
+                    at_ns=hold.start_ns,
+                    start_ns=hold.start_ns,
+                    stop_ns=None if stop_ns == FOREVER else stop_ns,
+                )
+        if current is None or hold.stop_ns > current.stop_ns:
+            current = hold
+    return longest_ns
+
+
+def _tokens(holds: Sequence[_Hold], found: Findings) -> None:
+    """Tokens are unique, grow in real time, and no token lies within another's hold."""
+    with_token = [hold for hold in holds if isinstance(hold.acquire.value, int)]
+    by_token = sorted(with_token, key=lambda hold: int(hold.acquire.value))
+    widest: tuple[int, _Hold] | None = None
+    for before, hold in zip([None, *by_token], by_token, strict=False):
+        acquire, token = hold.acquire, int(hold.acquire.value)
+        if before is not None and before.acquire.value == token:
+            sentence = f"processes {before.acquire.process} and {acquire.process} both got the token {token}"
+            found.add("duplicate-token", sentence, [before.acquire, acquire], key=acquire.key)
+        elif widest is not None and token < widest[0]:
+            other = widest[1]
+            sentence = (
+                f"process {acquire.process} got the token {token} while process {other.acquire.process} held the lock "
+                f"from revision {other.acquire.value} to {widest[0]}"
+            )
+            found.add("overlap-by-revision", sentence, [*other.operations, acquire], key=acquire.key)
+        released = hold.release.value if hold.release is not None and hold.release.outcome is Outcome.OK else None
+        if isinstance(released, int) and (widest is None or released > widest[0]):
+            widest = (released, hold)
+    latest: _Hold | None = None  # of those that had returned, the one with the highest token
+    returns = sorted(with_token, key=lambda hold: hold.start_ns)
+    place = 0
+    for hold in sorted(with_token, key=lambda one: one.acquire.call_ns):
+        while place < len(returns) and returns[place].start_ns < hold.acquire.call_ns:
+            if latest is None or returns[place].acquire.value > latest.acquire.value:
+                latest = returns[place]
+            place += 1
+        if latest is not None and hold.acquire.value < latest.acquire.value:
+            sentence = f"token {hold.acquire.value} was handed out after token {latest.acquire.value}"
+            found.add("token-order", sentence, [latest.acquire, hold.acquire], key=hold.acquire.key)
+
+
+def _fences(accepted: Sequence[Operation], found: Findings) -> None:
+    """A resource that saw a token must refuse every lower one from then on."""
+    known = [operation for operation in accepted if isinstance(operation.value, int)]
+    returns = sorted(known, key=lambda operation: operation.return_ns or operation.call_ns)
+    highest: Operation | None = None
+    place = 0
+    for operation in known:
+        while place < len(returns) and (returns[place].return_ns or returns[place].call_ns) < operation.call_ns:
+            if highest is None or returns[place].value > highest.value:
+                highest = returns[place]
+            place += 1
+        if highest is not None and operation.value < highest.value:
+            sentence = f"the resource accepted token {operation.value} after token {highest.value}"
+            found.add("stale-token-accepted", sentence, [highest, operation], key=operation.key)

@@ -1,0 +1,105 @@
+"""Do all nodes hold the same store once everything has healed? Their revisions and hashes say.
+
+Operations: ``f="store"``, ``node`` the node asked, ``value`` ``{"revision": r, "hash": h, "compact_revision": c}``
+(``compact_revision`` may be left out; in etcd: HashKV). Each node is asked after healing, some more than once.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from driver.checkers.base import Result
+from driver.checkers.findings import Findings
+from driver.histories.model import History
+from driver.history import Operation, Outcome
+
+__all__ = ["StoresAgree"]
+
+
+class StoresAgree:
+    """Names: *hash-differs* (two nodes, one revision, two hashes), *hash-changed* (one node, one revision, two hashes),
+    *revision-differs* (the nodes' last answers), *revision-back* (one node's revision went down), *compacted-apart*
+    (not comparable: the last answers were compacted at different revisions; unknown), *no-answer* (a node of ``nodes``
+    never gave its hash; unknown), *unreadable*.
+
+    ``nodes`` are all that should answer; where it is not given, those that were asked. ``details``: ``anomalies``,
+    ``examples``, ``stores`` {node: last answer}.
+    """
+
+    name = "stores-agree"
+
+    def __init__(self, nodes: Iterable[str] = ()) -> None:
+        self._nodes = tuple(nodes)
+
+    def check(self, history: History) -> Result:
+        """Compare every answer with every other of the same revision, and the last ones with each other."""
+        found = Findings()
+        asked = [operation for operation in history.operations if operation.f == "store"]
+        nodes = sorted({*self._nodes, *(str(operation.node) for operation in asked)})
+        last: dict[str, Operation] = {}
+        by_revision: dict[tuple[Any, Any], list[Operation]] = {}
+        for operation in asked:
+            if operation.outcome is not Outcome.OK:
+                continue
+            if not _readable(operation, found):
+                continue
+            node = str(operation.node)
+            before = last.get(node)
+            if before is not None and operation.value["revision"] < before.value["revision"]:
+                sentence = f"{node} went back from revision {before.value['revision']} to {operation.value['revision']}"
+                found.add("revision-back", sentence, [before, operation])
+            last[node] = operation
+            mark = (operation.value["revision"], operation.value.get("compact_revision"))
+            by_revision.setdefault(mark, []).append(operation)
+        for (revision, _), answers in by_revision.items():
+            _compare(revision, answers, found)
+        _last(last, found)
+        silent = [node for node in nodes if node not in last]
+        for node in silent:
+            found.add("no-answer", f"{node} never told its hash", [o for o in asked if o.node == node][-1:])
+        doubtful = [name for name in ("no-answer", "compacted-apart") if name in found.counts]
+        unknown = found.examples[doubtful[0]][0].sentence if doubtful else None
+        if not last:
+            unknown = "no node told its hash"
+        return found.result(
+            self.name,
+            good=f"{', '.join(nodes)} hold the same store",
+            details={"stores": {node: operation.value for node, operation in sorted(last.items())}},
+            harmless=("no-answer", "compacted-apart"),
+            unknown=unknown,
+        )
+
+
+def _readable(operation: Operation, found: Findings) -> bool:
+    value = operation.value
+    if isinstance(value, Mapping) and isinstance(value.get("revision"), int) and value.get("hash") is not None:
+        return True
+    found.add("unreadable", f"{operation.node} gave {value!r}, which has no revision and hash", [operation])
+    return False
+
+
+def _compare(revision: Any, answers: list[Operation], found: Findings) -> None:
+    """Answers of one revision (and one compaction) must have one hash."""
+    first: dict[Any, Operation] = {}
+    for operation in answers:
+        first.setdefault(operation.value["hash"], operation)
+    if len(first) < 2:
+        return
+    a, b = list(first.values())[:2]
+    hashes = f"{a.value['hash']} and {b.value['hash']}"
+    if a.node == b.node:
+        found.add("hash-changed", f"{a.node} had the hashes {hashes}, both at revision {revision}", [a, b])
+    else:
+        found.add("hash-differs", f"{a.node} and {b.node} have the hashes {hashes} at revision {revision}", [a, b])
+
+
+def _last(last: Mapping[str, Operation], found: Findings) -> None:
+    answers = list(last.values())
+    for a, b in itertools.pairwise(answers):
+        if a.value["revision"] != b.value["revision"]:
+            sentence = f"{a.node} ends at revision {a.value['revision']}, {b.node} at {b.value['revision']}"
+            found.add("revision-differs", sentence, [a, b])
+        elif a.value.get("compact_revision") != b.value.get("compact_revision"):
+            found.add("compacted-apart", f"{a.node} and {b.node} were compacted at different revisions", [a, b])

@@ -1,0 +1,119 @@
+"""Every change of a store that anybody reported, put together from acknowledged writes and all watches."""
+
+from __future__ import annotations
+
+import bisect
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from driver.checkers.findings import Findings
+from driver.histories.model import freeze
+from driver.history import Operation, Outcome
+
+__all__ = ["Change", "EventLog", "build_log"]
+
+_WRITES = {"write": "put", "put": "put", "delete": "delete", "cas": "put"}
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One key's change at one revision; ``value`` is None for a delete."""
+
+    revision: int
+    key: Any
+    type: str
+    value: Any
+    source: Operation
+
+
+@dataclass(slots=True)
+class EventLog:
+    """Changes in order of revision, and the writes by what they wrote."""
+
+    changes: list[Change] = field(default_factory=list)
+    of_key: dict[Any, list[Change]] = field(default_factory=dict)
+    writes: dict[tuple[Any, Any], Operation] = field(default_factory=dict)
+    complete_from: int | None = None
+
+    def between(self, first: int, last: int) -> Iterator[Change]:
+        """Changes with first <= revision <= last."""
+        place = bisect.bisect_left(self.changes, first, key=lambda change: change.revision)
+        while place < len(self.changes) and self.changes[place].revision <= last:
+            yield self.changes[place]
+            place += 1
+
+    def before(self, key: Any, revision: int) -> Change | None:
+        """The last known change of ``key`` below ``revision``."""
+        changes = self.of_key.get(freeze(key), [])
+        place = bisect.bisect_left(changes, revision, key=lambda change: change.revision)
+        return changes[place - 1] if place else None
+
+    def write_of(self, event: Mapping[str, Any]) -> Operation | None:
+        """The operation that wrote the event's value, where it is known."""
+        return self.writes.get((freeze(event.get("key")), freeze(event.get("value"))))
+
+
+def build_log(operations: Iterable[Operation], found: Findings) -> EventLog:
+    """The log; reports *disagree* where two reports of one revision and key differ, *phantom* for unknown values.
+
+    A put that no operation of the history made is *phantom* only if the history has writes at all.
+    """
+    listed = list(operations)
+    log = EventLog()
+    known: dict[tuple[int, Any], Change] = {}
+    for operation in listed:
+        kind = _WRITES.get(operation.f)
+        if kind is None or operation.outcome is Outcome.FAIL:
+            continue
+        value = _written(operation)
+        if kind == "put":
+            log.writes[(freeze(operation.key), freeze(value))] = operation
+        revision = (operation.extra or {}).get("revision")
+        if operation.outcome is Outcome.OK and isinstance(revision, int):
+            _note(Change(revision, operation.key, kind, value, operation), known, found)
+    for operation in listed:
+        if operation.f != "watch" or not isinstance(operation.value, (list, tuple)):
+            continue
+        for response in operation.value:
+            for event in (response.get("events") or ()) if isinstance(response, Mapping) else ():
+                if isinstance(event, Mapping) and isinstance(event.get("revision"), int):
+                    _watched(event, operation, log, known, found)
+    log.changes = sorted(known.values(), key=lambda change: change.revision)
+    for change in log.changes:
+        log.of_key.setdefault(freeze(change.key), []).append(change)
+    return log
+
+
+def _written(operation: Operation) -> Any:
+    if operation.f == "delete":
+        return None
+    if operation.f == "cas" and isinstance(operation.value, (list, tuple)) and len(operation.value) == 2:
+        return operation.value[1]
+    return operation.value
+
+
+def _watched(
+    event: Mapping[str, Any],
+    operation: Operation,
+    log: EventLog,
+    known: dict[tuple[int, Any], Change],
+    found: Findings,
+) -> None:
+    kind = "delete" if event.get("type") == "delete" else "put"
+    key, value = event.get("key"), None if kind == "delete" else event.get("value")
+    if log.writes and kind == "put" and (freeze(key), freeze(value)) not in log.writes:
+        sentence = f"a watch got {key} = {value!r} at revision {event['revision']}, which nobody wrote"
+        found.add("phantom", sentence, [operation], key=key)
+    _note(Change(event["revision"], key, kind, value, operation), known, found)
+
+
+def _note(change: Change, known: dict[tuple[int, Any], Change], found: Findings) -> None:
+    mark = (change.revision, freeze(change.key))
+    other = known.setdefault(mark, change)
+    if (other.type, freeze(other.value)) != (change.type, freeze(change.value)):
+        sentence = (
+            f"at revision {change.revision}, {change.key} was reported as {other.type} {other.value!r} "
+            f"and as {change.type} {change.value!r}"
+        )
+        found.add("disagree", sentence, [other.source, change.source], key=change.key)
