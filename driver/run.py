@@ -28,6 +28,7 @@ from driver.lastreads import read_everything
 from driver.live import announce, withdraw
 from driver.store import CONFIG, RESULTS, RunFolder
 from driver.workloads.registry import workload
+from monitor.rules import RuleSet
 from setup.errors import InputError, RaftmonError
 from setup.eventlog import EventLog, open_event_log
 from setup.topology import Topology
@@ -98,6 +99,11 @@ def make_plan(config: RunConfig, adapter: Adapter) -> Plan:
         raise InputError("--fault needs the monitor: leave --no-monitor out, or use --fault none")
     for planned in faults:
         make_fault(planned.name, planned.options, topology.node_names())
+    workload(config.workload, config.workload_parameters())
+    RuleSet.from_items(list(config.rules), [host.name for host in topology.hosts()])
+    for script in config.scripts:
+        if not Path(script).is_file():
+            raise InputError(f"--rules: there is no file {script}")
     return Plan(config, topology, tuple(faults), any(needs_client_traffic(fault.name) for fault in faults))
 
 

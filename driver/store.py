@@ -17,7 +17,7 @@ import orjson
 from setup.errors import InputError
 from setup.sandbox import own_to_caller
 
-__all__ = ["RunFolder", "find_run", "list_runs"]
+__all__ = ["RunFolder", "check_store", "find_run", "list_runs"]
 
 CONFIG = "config.json"
 RESULTS = "results.json"
@@ -99,6 +99,15 @@ def _point(link: Path, target: Path) -> None:
     fresh.unlink(missing_ok=True)
     fresh.symlink_to(os.path.relpath(target, link.parent))
     fresh.replace(link)
+
+
+def check_store(store: Path) -> None:
+    """Raise InputError now if a run's folder could not be made there later. Makes nothing."""
+    there = store.absolute()
+    while not there.exists() and there != there.parent:
+        there = there.parent
+    if not there.is_dir() or not os.access(there, os.W_OK | os.X_OK):
+        raise InputError(f"the store {store} cannot be written: give --store a folder that you can write")
 
 
 def list_runs(store: Path) -> Iterator[RunFolder]:

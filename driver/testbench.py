@@ -32,7 +32,7 @@ T = TypeVar("T")
 __all__ = ["TestClients", "TestCluster", "TestHistory", "TestMonitor", "eventually"]
 
 
-def eventually(ask: Callable[[], T], what: str, timeout_s: float = 30.0, poll_s: float = 0.05) -> T:
+def eventually(ask: Callable[[], T | None], what: str, timeout_s: float = 30.0, poll_s: float = 0.05) -> T:
     """The first true answer of ``ask``; AssertionError that says ``what`` did not come true within ``timeout_s``."""
     deadline = time.monotonic() + timeout_s
     while not (answer := ask()):

@@ -21,7 +21,7 @@ from driver.run import make_plan, run
 from driver.screen import RunScreen, summary
 from driver.servers_of import with_server
 from driver.shell import open_shell
-from driver.store import CONFIG, find_run
+from driver.store import CONFIG, check_store, find_run
 from setup.errors import InputError
 from setup.sandbox import enter
 
@@ -123,6 +123,7 @@ def main(arguments: argparse.Namespace) -> int:
         arguments.seed = secrets.token_hex(4)
         sys.orig_argv.extend(["--seed", arguments.seed])  # the command inside must draw the same
     config = config_of(arguments) if arguments.replay is None else _replayed(arguments)
+    check_store(arguments.store)
     adapter = system(config.system, config.adapter_options())
     make_plan(config, adapter)  # what is wrong with it is said before anything starts
     if getattr(adapter, "nodes_needed", True):

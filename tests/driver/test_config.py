@@ -16,7 +16,7 @@ def test_durations_have_units(text: str, seconds: float):
 
 @pytest.mark.parametrize("text", ["", "fast", "-3", "3 days", "1e3"])
 def test_what_is_no_duration_is_refused_with_its_option(text: str):
-    with pytest.raises(InputError, match="--duration: .* is not a duration"):
+    with pytest.raises(InputError, match=r"--duration: .* is not a duration"):
         duration_s(text, "--duration")
 
 

@@ -1,0 +1,77 @@
+"""What a user gets wrong is answered with one sentence and exit status 64, before anything is started."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from driver.cli import main
+from driver.cli.registry import COMMANDS
+
+SERVER = ["--server", "/bin/true"]
+
+
+def refused(capsys: pytest.CaptureFixture[str], *words: str) -> str:
+    try:
+        status = main(words)
+    except SystemExit as left:  # argparse's own way out
+        status = left.code
+    assert status == 64
+    captured = capsys.readouterr()
+    assert "Traceback" not in captured.err
+    return captured.err
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        (["--fault", "kill-everything"], "there is no fault 'kill-everything'; there are kill-one"),
+        (["--nodes", "0"], "--nodes is 0: a run needs at least 1"),
+        (["--nodes", "251"], "a cluster has 1 to 250 nodes, not 251"),
+        (["--clients", "0"], "--clients is 0"),
+        (["--client-hosts", "9"], "--client-hosts is 9 but --clients only 5"),
+        (["--duration", "soon"], "--duration: 'soon' is not a duration"),
+        (["--duration", "0"], "--duration is 0 s"),
+        (["--rate", "-1"], "--rate is -1"),
+        (["--nodes", "three"], "argument --nodes: invalid int value: 'three'"),
+        (["--bogus"], "unrecognized arguments: --bogus"),
+        (["--system", "oracle"], "there is no system 'oracle'; there are etcd"),
+        (["--system", "./nowhere.py"], "there is no file nowhere.py"),
+        (["--workload", "sorting"], "there is no workload 'sorting'"),
+        (["--lie", "stale-read"], "--lie is for --system memory alone"),
+        (["--no-monitor"], "--fault needs the monitor"),
+        (["--replay", "19700101"], "no single run in"),
+    ],
+)
+def test_run_refuses(words: list[str], sentence: str, capsys: pytest.CaptureFixture[str], tmp_path: Path):
+    own_server = [] if "--system" in words or "--lie" in words else SERVER
+    said = refused(capsys, "run", "--store", str(tmp_path), *own_server, *words)
+    assert sentence in said
+    assert not list(tmp_path.iterdir()), "nothing was made"
+
+
+@pytest.mark.parametrize("server", ["/no/such/etcd", "/etc/passwd", "etcd@1.2.3"])
+def test_a_server_that_is_not_there_is_named(server: str, capsys: pytest.CaptureFixture[str], tmp_path: Path):
+    said = refused(capsys, "run", "--store", str(tmp_path), "--server", server)
+    assert server in said
+
+
+def test_a_store_that_cannot_be_written_is_said_at_once(capsys: pytest.CaptureFixture[str], tmp_path: Path):
+    (tmp_path / "file").write_text("")
+    said = refused(capsys, "run", "--system", "memory", "--store", str(tmp_path / "file" / "store"))
+    assert "cannot be written" in said
+    assert "give --store a folder that you can write" in said
+
+
+def test_an_unknown_command_names_those_there_are(capsys: pytest.CaptureFixture[str]):
+    assert "there is no command 'fly'; there are run" in refused(capsys, "fly")
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_explains_itself_with_an_example(command: str, capsys: pytest.CaptureFixture[str]):
+    with pytest.raises(SystemExit) as left:
+        main([command, "--help"])
+    assert left.value.code == 0
+    text = capsys.readouterr().out
+    assert f"raftmon {command}" in text.split("example:")[1]

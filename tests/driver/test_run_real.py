@@ -1,0 +1,138 @@
+"""Whole runs of real etcd, with packets captured on the veths by tcpdump, not by us."""
+
+from __future__ import annotations
+
+import contextlib
+import shutil
+import subprocess
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from adapters.registry import system
+from driver.cluster import Cluster, ClusterOptions
+from driver.config import RunConfig
+from driver.run import run
+from driver.servers_of import with_server
+from driver.store import RunFolder
+from driver.testbench import eventually
+from monitor.capture import read_capture
+from setup.topology import Topology
+
+pytestmark = [pytest.mark.net, pytest.mark.servers]
+
+
+class Quiet:
+    """A progress that nobody looks at."""
+
+    def phase(self, text: str) -> None: ...
+    def event(self, text: str) -> None: ...
+    def work(self, done_s: float, whole_s: float, stats: dict[str, Any]) -> None: ...
+
+
+def config(**changes: Any) -> RunConfig:
+    given = with_server(changes.get("system", "etcd"), None, {})
+    settings: dict[str, Any] = {"duration_s": 4.0, "faults": "none", "seed": "1", **given, **changes}
+    return RunConfig(**settings)
+
+
+@contextlib.contextmanager
+def tcpdump(interface: str, file: Path) -> Iterator[None]:
+    """What comes in on one interface of this namespace, by tcpdump."""
+    if shutil.which("tcpdump") is None:
+        pytest.skip("tcpdump is not installed here")
+    log = file.with_suffix(".log")
+    argv = ["tcpdump", "-i", interface, "-Q", "in", "-U", "-s0", "-B", "32768", "-Z", "root", "-w", str(file), "ip"]
+    with log.open("wb") as errors:
+        process = subprocess.Popen(argv, stderr=errors)
+    try:
+        eventually(lambda: b"listening on" in log.read_bytes(), "tcpdump listening")
+        yield
+    finally:
+        process.terminate()
+        process.wait()
+    assert b" 0 packets dropped by kernel" in log.read_bytes()
+
+
+def identity(packet: bytes) -> bytes:
+    """A packet with its addresses made real and its checksums left out: what raftmon may not change."""
+    data = bytearray(packet)
+    for place in (12, 16):
+        if data[place : place + 2] == b"\x0a\x4e":
+            data[place + 1] = 0x4D
+    data[10:12] = b"\0\0"
+    header = (data[0] & 15) * 4
+    if data[9] == 6 and len(data) >= header + 18:
+        data[header + 16 : header + 18] = b"\0\0"
+    return bytes(data[: int.from_bytes(data[2:4], "big")])
+
+
+def to_peers(packet: bytes) -> bool:
+    return packet[16:18] == b"\x0a\x4e"
+
+
+def test_every_peer_packet_on_the_veths_is_in_packets_pcapng_and_nothing_else_is(tmp_path: Path):
+    settings = config()
+    topology = Topology.star(3)
+    adapter = system("etcd", settings.adapter_options())
+    folder = RunFolder.create(tmp_path / "store", "veths")
+    captures = {node.name: tmp_path / f"{node.name}.pcap" for node in topology.nodes}
+    with contextlib.ExitStack() as sniffers:
+
+        def listen(_said: str) -> None:  # called when the network is up and no node runs yet
+            for node in topology.nodes:
+                sniffers.enter_context(tcpdump(node.router_interface, captures[node.name]))
+
+        with Cluster(topology, adapter, folder, ClusterOptions(), listen) as cluster:
+            client = adapter.connect(topology.nodes[0], 5.0)
+            for number in range(200):
+                client.write("key", number)
+            client.close()
+            for node in topology.nodes:
+                cluster.kill(node.name)
+            sniffers.close()
+    seen = Counter(
+        identity(packet.data) for file in captures.values() for packet in read_capture(file) if to_peers(packet.data)
+    )
+    recorded = Counter(identity(packet.data) for packet in read_capture(folder.packets))
+    assert sum(seen.values()) > 1000
+    assert seen - recorded == Counter(), "packets on the wire that were not recorded"
+    assert recorded - seen == Counter(), "packets recorded that were not on the wire"
+
+
+def test_a_run_without_faults_disturbs_nothing(tmp_path: Path):
+    _, results = run(config(), tmp_path, Quiet())
+    assert results["valid"] == "valid", results["reasons"]
+    assert results["leader_before"] == results["leader_after"] is not None
+    counters = results["monitor"]
+    assert counters["queue_kernel_dropped"] == counters["queue_user_dropped"] == counters["truncated"] == 0
+    assert counters["recorder"]["packets"] == counters["packets"] > 0
+    assert results["operations"]["write"]["ok"] > 0
+
+
+@pytest.mark.parametrize("nodes", [1, 5, 9])
+def test_other_sizes_run_too(nodes: int, tmp_path: Path):
+    _, results = run(config(nodes=nodes), tmp_path, Quiet())
+    assert results["valid"] == "valid", results["reasons"]
+
+
+def test_faults_are_done_and_healed_and_the_verdict_stands(tmp_path: Path):
+    faults = "partial-partition@1s..3s,kill-leader@4s..5s"
+    folder, results = run(config(faults=faults, duration_s=8.0, clients=6, client_hosts=2), tmp_path, Quiet())
+    assert results["valid"] == "valid", results["reasons"]
+    cut, kill = results["faults"]
+    assert cut["did"].startswith("cut n")
+    assert kill["did"].startswith("killed n")
+    assert all(fault["health_before"] and fault["health_after"] for fault in results["faults"])
+    assert results["leader_after"]["term"] > results["leader_before"]["term"]
+    assert (folder.path / "nodes" / kill["nodes"][0] / "stdout.log").read_text().count("--- start") == 2
+
+
+def test_transparent_nodes_know_each_other_by_their_real_addresses(tmp_path: Path):
+    folder, results = run(config(transparent=True), tmp_path, Quiet())
+    assert results["valid"] == "valid", results["reasons"]
+    assert results["monitor"]["packets"] > 0
+    assert b"10.78." not in (folder.path / "nodes" / "n1" / "stdout.log").read_bytes()
