@@ -33,6 +33,7 @@ class EtcdAdapter:
     name = "etcd"
     nodes_needed = True
     peer_port = PEER_PORT
+    client_port = CLIENT_PORT
 
     def __init__(self, options: Mapping[str, Any] | None = None, *, pre_vote: bool | None = None) -> None:
         given = Options("etcd", options)
