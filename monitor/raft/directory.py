@@ -22,7 +22,7 @@ class _Labels(dict[int, str | None]):
 
 
 class Directory:
-    """``names`` maps addresses (IP) to node names where the run's topology is known.
+    """``names`` maps addresses (``IP`` or ``IP:port``) to node names where the run's topology is known.
 
     ``renamed`` holds, for every id that was shown in hexadecimal before its name was known, that name.
     """
@@ -44,13 +44,15 @@ class Directory:
 
     def seen(self, ident: int, address: str, port: int | None) -> None:
         """The node with this id was seen at this address; ``port`` is its listening port, None for an ephemeral one."""
-        if ident in self._fixed or len(self.addresses) >= _MAX_NODES:
+        if not ident or len(self.addresses) >= _MAX_NODES:
             return
-        if (name := self._names.get(address)) is not None:
+        where = address if port is None else f"{address}:{port}"
+        name = self._names.get(where) or self._names.get(address)
+        if name is not None and ident not in self._fixed:
             self.name(ident, name)
             self._fixed.add(ident)
         if port is not None:
-            self.addresses[f"{address}:{port}"] = ident
+            self.addresses[where] = ident
 
     def place(self, channel: Channel) -> None:
         """Fill in who speaks on a channel from its addresses, as far as they are known for certain."""
@@ -62,4 +64,4 @@ class Directory:
     def _at(self, address: str) -> str | None:
         if (ident := self.addresses.get(address)) is not None:
             return self.labels[ident]
-        return self._names.get(address.rpartition(":")[0])
+        return self._names.get(address) or self._names.get(address.rpartition(":")[0])

@@ -114,9 +114,9 @@ class _Frames:
         out, labels = self.out, self.out.directory.labels
         source, target = labels[message.sender], labels[message.to]
         channel = self.channel
-        if channel.source is None:
-            channel.source = source
-        if channel.target is None:
+        if channel.source != source and source is not None:
+            source, target = self._introduce(message)
+        elif channel.target is None:
             channel.target = target
         result = RaftMessage(
             out.now_ns,
@@ -150,11 +150,21 @@ class _Frames:
                 _learn(out.directory, message.entries)
         out.message(result)
 
+    def _introduce(self, message: Message) -> tuple[str | None, str | None]:
+        """A channel whose ends were not known, or known under another label: the message says who they are."""
+        out, channel = self.out, self.channel
+        if channel.name in ("message", "msgapp"):  # only there is the source the listening side
+            host, _, port = channel.source_address.rpartition(":")
+            out.directory.seen(message.sender, host, int(port))
+            out.directory.seen(message.to, channel.target_address.rpartition(":")[0], None)
+        channel.source, channel.target = out.directory.labels[message.sender], out.directory.labels[message.to]
+        return channel.source, channel.target
+
 
 def _learn(directory: Directory, entries: tuple[Entry, ...]) -> None:
     """Names from entries: members publish theirs, configuration changes carry a Member as JSON."""
     for entry in entries:
-        if entry.type or entry.data[-32:].find(b"\x80\x01") >= 0 or b"/members/" in entry.data[:64]:
+        if entry.type or b"/members/" in entry.data[:64]:
             for operation in entry.operations:
                 if (named := published_name(operation)) is not None:
                     directory.name(*named)

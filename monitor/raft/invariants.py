@@ -1,0 +1,361 @@
+"""Raft's safety properties, checked on the messages alone (Ongaro and Ousterhout 2014, figure 3).
+
+Each check speaks only of what is on the wire. ``LIMITS`` says for each what it cannot see. A violation names the
+messages that contradict each other; nothing is concluded from what was not seen.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from monitor.raft.message import LEADER_KINDS, RaftMessage
+
+__all__ = ["INVARIANTS", "LIMITS", "InvariantChecker", "Violation", "Witness"]
+
+INVARIANTS: dict[str, str] = {
+    "election_safety": "at most one leader a term",
+    "one_vote": "at most one vote a node and term",
+    "leader_append_only": "a leader never changes an entry of its own log",
+    "log_matching": "index and term determine an entry and the one before it",
+    "leader_completeness": "a committed entry is in the log of every later leader",
+    "state_machine_safety": "a committed entry never changes",
+    "terms_monotonic": "the term of a node's messages on one stream never goes back",
+    "commit_monotonic": "the commit index of a leader's appends on one stream never goes back",
+    "no_stale_append": "a node accepts appends only from the leader of its term",
+}
+
+LIMITS: dict[str, str] = {
+    "election_safety": "a leader that sent nothing is not seen",
+    "one_vote": "a candidate's vote for itself is not sent; nats-server's answers carry the voter's older term",
+    "leader_append_only": "only entries that were sent",
+    "log_matching": "only entries that were sent; entries that a snapshot replaced are not compared",
+    "leader_completeness": "only places of the log that a later leader sent or named as the previous entry",
+    "state_machine_safety": "what a node applies is not sent: the leaders' commit index stands for it",
+    "terms_monotonic": "messages on different connections may overtake each other, so only those of one are compared",
+    "commit_monotonic": "as above; heartbeats carry the smaller of commit and match, and are not compared",
+    "no_stale_append": "an answer names its receiver, not the append it answers",
+}
+
+_MAX_INDEXES = 2_000_000
+_MAX_VIOLATIONS = 1000
+_STREAMS = frozenset({"message", "msgapp", "route", "peer"})
+
+
+class Witness(NamedTuple):
+    """One message of a counter-example."""
+
+    time_ns: int
+    first_packet: int
+    last_packet: int
+    sentence: str
+
+
+@dataclass(frozen=True, slots=True)
+class Violation:
+    """One broken invariant: a sentence, and the messages that cannot all be."""
+
+    invariant: str
+    sentence: str
+    witnesses: tuple[Witness, ...]
+    group: str = ""
+
+    @property
+    def packets(self) -> tuple[int, ...]:
+        """The numbers of the packets that brought these messages."""
+        return tuple(number for witness in self.witnesses for number in (witness.first_packet, witness.last_packet))
+
+
+def _witness(message: RaftMessage) -> Witness:
+    return Witness(message.time_ns, message.first_packet, message.last_packet, message.sentence())
+
+
+# What is kept of a message that may become a witness: making its sentence only when it does saves most of the time.
+_Fact = tuple[int, int, int, str, str | None, str | None, int]
+
+
+def _fact(message: RaftMessage) -> _Fact:
+    return (
+        message.time_ns, message.first_packet, message.last_packet, message.kind, message.source, message.target,
+        message.term,
+    )  # fmt: skip
+
+
+def _told(fact: _Fact, more: str = "") -> Witness:
+    time_ns, first, last, kind, source, target, term = fact
+    return Witness(time_ns, first, last, f"{kind} {source}->{target} term {term}{more}")
+
+
+class _Log:
+    """What is known of one group's entries. Digests stand for contents."""
+
+    __slots__ = ("accepted", "by_leader", "committed", "committed_to", "entries", "leaders", "votes")
+
+    def __init__(self) -> None:
+        self.leaders: dict[int, tuple[str, _Fact]] = {}
+        self.votes: dict[tuple[int, str], tuple[str, _Fact]] = {}
+        self.accepted: dict[int, dict[str, tuple[str, _Fact]]] = {}
+        # (index, term) -> digest, term of the entry before (-1: not seen), who showed it
+        self.entries: dict[tuple[int, int], tuple[int, int, _Fact]] = {}
+        # of the newest leader: index -> (term, fact)
+        self.by_leader: dict[int, dict[int, tuple[int, _Fact]]] = {}
+        self.committed: dict[int, tuple[int, int, _Fact]] = {}  # index -> term, leader's term that committed, fact
+        self.committed_to: dict[int, int] = {}  # leader's term -> index up to which it was taken over
+
+
+class InvariantChecker:
+    """Feed it messages in the order they were seen; it gives the violations each one completes.
+
+    ``renamed`` maps labels to later names of the same node (``Directory.renamed``), so that one node under two labels
+    is not taken for two. At most a bounded number of entries is remembered; ``forgotten`` counts what was let go.
+    """
+
+    def __init__(self, renamed: Mapping[str, str] | None = None) -> None:
+        self._renamed = renamed if renamed is not None else {}
+        self._groups: dict[str, _Log] = {}
+        self._terms: dict[tuple[int, str], tuple[int, _Fact]] = {}
+        self._commits: dict[tuple[int, str], tuple[int, _Fact]] = {}
+        self._seen: set[tuple[object, ...]] = set()
+        self.violations: list[Violation] = []
+        self.checked = dict.fromkeys(INVARIANTS, 0)
+        self.forgotten = 0
+
+    def feed(self, message: RaftMessage) -> list[Violation]:
+        """Take one message."""
+        if message.source is None:
+            return []
+        before = len(self.violations)
+        log = self._groups.get(message.group)
+        if log is None:
+            if len(self._groups) >= 10_000:
+                return []
+            log = self._groups[message.group] = _Log()
+        fact = _fact(message)
+        kind = message.kind
+        self._monotonic(message, fact)
+        if kind in LEADER_KINDS and message.term:
+            self._leads(log, message, fact)
+        if kind == "MsgApp" and message.term:
+            self._append(log, message, fact)
+        elif kind in ("MsgVoteResp",) and not message.reject:
+            self._vote(log, message, fact)
+        elif kind == "MsgAppResp" and not message.reject and message.index:
+            self._accepts(log, message, fact)
+        return self.violations[before:]
+
+    def _same(self, one: str, other: str) -> bool:
+        return one == other or self._renamed.get(one, one) == self._renamed.get(other, other)
+
+    def _report(self, key: tuple[object, ...], invariant: str, sentence: str, *witnesses: Witness) -> None:
+        """One violation, once: retransmissions of the same contradiction say nothing new."""
+        if (invariant, *key) in self._seen or len(self.violations) >= _MAX_VIOLATIONS:
+            return
+        self._seen.add((invariant, *key))
+        self.violations.append(Violation(invariant, sentence, witnesses, str(key[0])))
+
+    def _monotonic(self, message: RaftMessage, fact: _Fact) -> None:
+        if message.channel.name not in _STREAMS or not message.term:
+            return
+        kind, key = message.kind, (message.channel.stream, message.group)
+        if kind == "MsgPreVote" or (kind == "MsgPreVoteResp" and not message.reject):
+            return
+        if message.channel.system == "nats-server" and kind in ("MsgVoteResp", "MsgAppResp"):
+            return  # these carry the term from before the answer
+        self.checked["terms_monotonic"] += 1
+        known = self._terms.get(key)
+        if known is not None and message.term < known[0]:
+            self._report(
+                (message.group, message.channel.stream, known[0], message.term),
+                "terms_monotonic",
+                f"{message.source} sent term {message.term} after term {known[0]} on the same stream",
+                _told(known[1]),
+                _witness(message),
+            )
+        else:
+            self._terms[key] = (message.term, fact)
+        if kind == "MsgApp":
+            self.checked["commit_monotonic"] += 1
+            known = self._commits.get(key)
+            if known is not None and message.commit < known[0]:
+                self._report(
+                    (message.group, message.channel.stream, known[0], message.commit),
+                    "commit_monotonic",
+                    f"{message.source} sent commit {message.commit} after commit {known[0]} on the same stream",
+                    _told(known[1], f", commit {known[0]}"),
+                    _witness(message),
+                )
+            else:
+                self._commits[key] = (message.commit, fact)
+        if len(self._terms) > 100_000:
+            for table in (self._terms, self._commits):
+                table.clear()
+            self.forgotten += 100_000
+
+    def _leads(self, log: _Log, message: RaftMessage, fact: _Fact) -> None:
+        assert message.source is not None
+        self.checked["election_safety"] += 1
+        known = log.leaders.get(message.term)
+        if known is None:
+            log.leaders[message.term] = (message.source, fact)
+            if message.term in log.accepted:
+                for follower, (leader, accept) in log.accepted.pop(message.term).items():
+                    if not self._same(leader, message.source):
+                        self._stale(message, follower, leader, accept, fact)
+        elif known[0] != message.source and not self._same(known[0], message.source):
+            self._report(
+                (message.group, message.term, known[0], message.source),
+                "election_safety",
+                f"{known[0]} and {message.source} both act as leader of term {message.term}",
+                _told(known[1]),
+                _witness(message),
+            )
+
+    def _vote(self, log: _Log, message: RaftMessage, fact: _Fact) -> None:
+        if message.target is None or message.channel.system == "nats-server" or not message.term:
+            return
+        assert message.source is not None
+        self.checked["one_vote"] += 1
+        key = (message.term, message.source)
+        known = log.votes.setdefault(key, (message.target, fact))
+        if not self._same(known[0], message.target):
+            self._report(
+                (message.group, *key, known[0], message.target),
+                "one_vote",
+                f"{message.source} voted in term {message.term} for {known[0]} and for {message.target}",
+                _told(known[1]),
+                _witness(message),
+            )
+
+    def _accepts(self, log: _Log, message: RaftMessage, fact: _Fact) -> None:
+        if message.target is None or not message.term or message.channel.system == "nats-server":
+            return
+        assert message.source is not None
+        self.checked["no_stale_append"] += 1
+        leader = log.leaders.get(message.term)
+        if leader is None:
+            waiting = log.accepted.setdefault(message.term, {})
+            if len(waiting) < 1000:
+                waiting.setdefault(message.source, (message.target, fact))
+        elif leader[0] != message.target and not self._same(leader[0], message.target):
+            self._stale(message, message.source, message.target, fact, leader[1])
+
+    def _stale(self, message: RaftMessage, follower: str, leader: str, accept: _Fact, real: _Fact) -> None:
+        self._report(
+            (message.group, message.term, follower, leader),
+            "no_stale_append",
+            f"{follower}, in term {message.term}, accepted an append of {leader}, but {real[4]} leads that term",
+            _told(accept),
+            _told(real),
+        )
+
+    def _append(self, log: _Log, message: RaftMessage, fact: _Fact) -> None:
+        leader_log = log.by_leader.get(message.term)
+        if leader_log is None:
+            leader_log = log.by_leader[message.term] = {}
+            if len(log.by_leader) > 64:
+                del log.by_leader[min(log.by_leader)]
+        if message.index and message.log_term:
+            self._place(log, leader_log, message, message.index, message.log_term, fact)
+        previous = message.log_term if message.index or not message.log_term else -1
+        for index, term, digest in _places(message):
+            self.checked["log_matching"] += 1
+            known = log.entries.get((index, term))
+            if known is None:
+                log.entries[index, term] = (digest, previous, fact)
+            elif known[0] != digest or (previous >= 0 <= known[1] != previous):
+                what = "with other contents" if known[0] != digest else "after an entry of another term"
+                self._report(
+                    (message.group, index, term, digest, previous),
+                    "log_matching",
+                    f"entry {index} of term {term} was sent twice, the second time {what}",
+                    _told(known[2]),
+                    _witness(message),
+                )
+            self._place(log, leader_log, message, index, term, fact)
+            previous = term
+        self._commit(log, leader_log, message, fact)
+        if len(log.entries) > _MAX_INDEXES:
+            self._forget(log)
+
+    def _place(
+        self,
+        log: _Log,
+        leader_log: dict[int, tuple[int, _Fact]],
+        message: RaftMessage,
+        index: int,
+        term: int,
+        fact: _Fact,
+    ) -> None:
+        """The leader says that its log holds an entry of ``term`` at ``index``."""
+        self.checked["leader_append_only"] += 1
+        known = leader_log.get(index)
+        if known is None:
+            leader_log[index] = (term, fact)
+        elif known[0] != term:
+            self._report(
+                (message.group, message.term, index, known[0], term),
+                "leader_append_only",
+                f"the leader of term {message.term} has an entry of term {known[0]} at {index}, then of term {term}",
+                _told(known[1]),
+                _witness(message),
+            )
+        committed = log.committed.get(index)
+        if committed is not None and message.term > committed[1]:
+            self.checked["leader_completeness"] += 1
+            if committed[0] != term:
+                self._report(
+                    (message.group, message.term, index, committed[0], term),
+                    "leader_completeness",
+                    f"entry {index} of term {committed[0]} was committed in term {committed[1]}, but {message.source}, "
+                    f"leader of term {message.term}, has one of term {term} there",
+                    _told(committed[2]),
+                    _witness(message),
+                )
+
+    def _commit(self, log: _Log, leader_log: dict[int, tuple[int, _Fact]], message: RaftMessage, fact: _Fact) -> None:
+        """The leader says that everything up to ``commit`` is committed: what is known of its log there is."""
+        done = log.committed_to.get(message.term)
+        if done is None:
+            # Entries of earlier terms may be known from this leader by now; those before its first one are not.
+            done = min(leader_log, default=message.commit + 1) - 1
+        if message.commit <= done:
+            return
+        stop = min(message.commit, done + 100_000)
+        for index in range(done + 1, stop + 1):
+            held = leader_log.get(index)
+            if held is None:
+                continue
+            self.checked["state_machine_safety"] += 1
+            known = log.committed.get(index)
+            if known is None:
+                log.committed[index] = (held[0], message.term, fact)
+            elif known[0] != held[0]:
+                self._report(
+                    (message.group, index, known[0], held[0]),
+                    "state_machine_safety",
+                    f"at {index} an entry of term {known[0]} was committed, and later one of term {held[0]}",
+                    _told(known[2], f", commits {index}"),
+                    _witness(message),
+                )
+        log.committed_to[message.term] = stop
+
+    def _forget(self, log: _Log) -> None:
+        """Let the oldest half of what is known of the log go."""
+        edge = sorted(index for index, _ in log.entries)[len(log.entries) // 2]
+        size = len(log.entries)
+        log.entries = {key: value for key, value in log.entries.items() if key[0] >= edge}
+        log.committed = {index: value for index, value in log.committed.items() if index >= edge}
+        for term, leader_log in log.by_leader.items():
+            log.by_leader[term] = {index: value for index, value in leader_log.items() if index >= edge}
+        self.forgotten += size - len(log.entries)
+
+
+def _places(message: RaftMessage) -> list[tuple[int, int, int]]:
+    """(index, term, digest) of each place of the log the message fills; nats-server's entries may share one."""
+    entries = message.entries
+    if len(entries) == 1 or (len(entries) > 1 and entries[0].index != entries[-1].index):
+        return [(entry.index, entry.term, hash((entry.type, entry.data))) for entry in entries]
+    if entries:
+        return [(entries[0].index, entries[0].term, hash(tuple((entry.type, entry.data) for entry in entries)))]
+    return []

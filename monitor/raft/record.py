@@ -1,0 +1,187 @@
+"""Decoding while a run goes on, and decoding a capture: packets in, ``messages.sqlite`` out."""
+
+from __future__ import annotations
+
+import gc
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, Protocol
+
+from monitor.capture import read_capture
+from monitor.raft.decoder import Decoder
+from monitor.raft.invariants import INVARIANTS, LIMITS, InvariantChecker
+from monitor.raft.message import Channel, RaftMessage
+from monitor.raft.store import MessageStore
+from monitor.raft.tracker import Tracker
+
+__all__ = ["MessageRecord", "MessageSink", "decode_capture"]
+
+_FLUSH_AT = 2000
+_STATE_EVERY_NS = 500_000_000
+
+
+class _Recorded(Protocol):
+    """monitor.recorder.RecordedPacket, as far as it is read here."""
+
+    number: int
+    time_ns: int
+    data: bytes
+    verdict_comment: str
+    delivered: bool
+
+
+class MessageRecord:
+    """Decoder, tracker, invariants and store in one: give it packets, it keeps the record."""
+
+    def __init__(self, path: Path, names: Mapping[str, str] | None = None, *, live: bool, **meta: Any) -> None:
+        """``names`` maps IP addresses to node names; ``live`` keeps the file fit for reading all the time."""
+        self.decoder = Decoder(names)
+        self.tracker = Tracker()
+        self.invariants = InvariantChecker(self.decoder.directory.renamed)
+        self.store = MessageStore(path, meta, indexes=live)
+        self.puts: set[int] = set()
+        self._channels: dict[int, Channel] = {}
+        self._renamed: dict[str, str] = {}
+        self._state_due_ns = 0
+
+    def packet(self, number: int, time_ns: int, data: bytes, comment: str | None, delivered: bool | None) -> int:
+        """Take one packet; how many messages it completed."""
+        messages = self.decoder.packet(number, time_ns, data)
+        if messages:
+            for message in messages:
+                self._take(message, comment, delivered)
+            if time_ns >= self._state_due_ns:
+                self._state_due_ns = time_ns + _STATE_EVERY_NS
+                self.store.add_states(time_ns, self.tracker)
+        return len(messages)
+
+    def _take(self, message: RaftMessage, comment: str | None, delivered: bool | None) -> None:
+        self.store.add(message, comment, delivered)
+        if changes := self.tracker.feed(message):
+            self.store.add_changes(changes)
+            self._state_due_ns = 0
+        for violation in self.invariants.feed(message):
+            self.store.add_violation(violation)
+
+    def flush(self) -> None:
+        """Write everything so far."""
+        decoder = self.decoder
+        renamed = decoder.directory.renamed
+        if len(renamed) != len(self._renamed):
+            for old, new in renamed.items():
+                if old not in self._renamed:
+                    self.tracker.rename(old, new)
+            self._renamed = dict(renamed)
+        if decoder.channels:
+            self._channels.update((channel.stream, channel) for channel in decoder.channels)
+            self.store.add_channels(decoder.channels)
+            decoder.channels.clear()
+        if decoder.events:
+            self.store.add_events(decoder.events)
+            decoder.events.clear()
+        self.store.flush()
+        if len(self._channels) > 50_000:
+            for key in list(self._channels)[:25_000]:
+                del self._channels[key]
+
+    def finish(self) -> dict[str, Any]:
+        """Write the rest and close; what there is to say of the record."""
+        for message in self.decoder.finish():
+            self._take(message, None, None)
+        self.store.add_states(self.decoder.now_ns, self.tracker)
+        result = self.summary()
+        self.store.set_meta({"counters": self.decoder.counters(), "invariants": result["invariants"]})
+        self.flush()
+        self.store.finish(self.tracker.elections, self.decoder.directory.renamed, self._channels.values())
+        return result
+
+    def summary(self) -> dict[str, Any]:
+        """Counters of the decoder, and per invariant how often it was checked and broken and what it cannot see."""
+        broken = dict.fromkeys(INVARIANTS, 0)
+        for violation in self.invariants.violations:
+            broken[violation.invariant] += 1
+        return {
+            **self.decoder.counters(),
+            "violations": len(self.invariants.violations),
+            "invariants": {
+                name: {"checked": self.invariants.checked[name], "broken": broken[name], "not_visible": LIMITS[name]}
+                for name in INVARIANTS
+            },
+        }
+
+
+class MessageSink:
+    """The recorder's sink that decodes while the run goes on (``monitor.recorder.Sink``).
+
+    The lag is the time from a packet's arrival at the monitor to its messages being readable in the file.
+    """
+
+    name = "messages"
+
+    def __init__(
+        self,
+        path: Path,
+        names: Mapping[str, str] | None = None,
+        *,
+        wall_offset_ns: int = 0,
+        clock_ns: Callable[[], int] = time.monotonic_ns,
+    ) -> None:
+        self.record = MessageRecord(path, names, live=True, clock="monotonic", wall_offset_ns=wall_offset_ns)
+        self._clock_ns = clock_ns
+        self._oldest_ns = 0
+        self.lag_max_ns = 0
+        self._lags = 0
+        self._lag_total_ns = 0
+
+    def packet(self, packet: _Recorded) -> None:
+        """Decode one packet."""
+        record = self.record
+        found = record.packet(packet.number, packet.time_ns, packet.data, packet.verdict_comment, packet.delivered)
+        if found:
+            if not self._oldest_ns:
+                self._oldest_ns = packet.time_ns
+            if record.store.waiting >= _FLUSH_AT:
+                self.tick(self._clock_ns())
+
+    def tick(self, now_ns: int) -> None:
+        """Write what was decoded since the last tick."""
+        self.record.flush()
+        if self._oldest_ns:
+            lag_ns = self._clock_ns() - self._oldest_ns
+            self.lag_max_ns = max(self.lag_max_ns, lag_ns)
+            self._lags += 1
+            self._lag_total_ns += lag_ns
+            self._oldest_ns = 0
+
+    def close(self) -> dict[str, Any]:
+        """Write the rest; the decoder's counters, the invariants, and the lag in ms."""
+        self.tick(self._clock_ns())
+        mean_ns = self._lag_total_ns / self._lags if self._lags else 0
+        return {
+            **self.record.finish(),
+            "lag_ms": {"max": round(self.lag_max_ns / 1e6, 3), "mean": round(mean_ns / 1e6, 3), "flushes": self._lags},
+        }
+
+
+def decode_capture(path: Path, target: Path, names: Mapping[str, str] | None = None) -> dict[str, Any]:
+    """Decode a capture file into a new ``messages.sqlite``; the record's summary.
+
+    Raises InputError where either file cannot be used.
+    """
+    packets = read_capture(path)
+    first = next(packets, None)
+    record = MessageRecord(target, names, live=False, clock="utc", wall_offset_ns=0, capture=str(path))
+    collecting = gc.isenabled()
+    gc.disable()  # nothing here makes cycles; scanning for them would cost a third of the time
+    try:
+        if first is not None:
+            record.packet(first.number, first.time_ns, first.data, first.comment, None)
+        for packet in packets:
+            record.packet(packet.number, packet.time_ns, packet.data, packet.comment, None)
+            if record.store.waiting >= _FLUSH_AT:
+                record.flush()
+        return record.finish()
+    finally:
+        if collecting:
+            gc.enable()
