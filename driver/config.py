@@ -11,7 +11,7 @@ from setup.errors import InputError
 
 __all__ = ["DEFAULT_FAULTS", "RunConfig", "duration_s"]
 
-DEFAULT_FAULTS = "partial-partition@33%..60%,kill-leader@75%..85%"
+DEFAULT_FAULTS = "partial-partition@33%..50%,kill-leader@80%..90%"
 
 _DURATION = re.compile(r"(?P<number>\d+(?:\.\d+)?)(?P<unit>ms|s|m|h)?")
 _UNITS_S = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, None: 1.0}

@@ -120,7 +120,8 @@ class FaultWorkers:
             record.start_ns = time.monotonic_ns()
             record.effect = fault.start(self.target, random)
             self._say("fault started", planned, record.effect.sentence, effect=record.effect.sentence)
-            self._wait_until(at_ns + round(planned.stop_s * 1e9))
+            # A fault that had to wait (for an election, say) lasts as long as it was planned to, if the run does.
+            self._wait_until(time.monotonic_ns() + round((planned.stop_s - planned.start_s) * 1e9))
         except Unavailable as why:
             record.unavailable = str(why)
             self._say("fault unavailable", planned, f"{planned.name} could not be done: {why}")
