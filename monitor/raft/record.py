@@ -19,6 +19,7 @@ __all__ = ["MessageRecord", "MessageSink", "decode_capture"]
 
 _FLUSH_AT = 2000
 _STATE_EVERY_NS = 500_000_000
+_COUNTERS_EVERY_NS = 1_000_000_000
 
 
 class _Recorded(Protocol):
@@ -40,10 +41,10 @@ class MessageRecord:
         self.tracker = Tracker()
         self.invariants = InvariantChecker(self.decoder.directory.renamed)
         self.store = MessageStore(path, meta, indexes=live)
-        self.puts: set[int] = set()
         self._channels: dict[int, Channel] = {}
         self._renamed: dict[str, str] = {}
         self._state_due_ns = 0
+        self._counters_due_ns = 0
 
     def packet(self, number: int, time_ns: int, data: bytes, comment: str | None, delivered: bool | None) -> int:
         """Take one packet; how many messages it completed."""
@@ -80,6 +81,9 @@ class MessageRecord:
         if decoder.events:
             self.store.add_events(decoder.events)
             decoder.events.clear()
+        if decoder.now_ns >= self._counters_due_ns:
+            self._counters_due_ns = decoder.now_ns + _COUNTERS_EVERY_NS
+            self.store.set_meta({"counters": decoder.counters()})
         self.store.flush()
         if len(self._channels) > 50_000:
             for key in list(self._channels)[:25_000]:
@@ -91,7 +95,7 @@ class MessageRecord:
             self._take(message, None, None)
         self.store.add_states(self.decoder.now_ns, self.tracker)
         result = self.summary()
-        self.store.set_meta({"counters": self.decoder.counters(), "invariants": result["invariants"]})
+        self.store.set_meta({"counters": self.decoder.counters(), "invariants": result["invariants"], "finished": True})
         self.flush()
         self.store.finish(self.tracker.elections, self.decoder.directory.renamed, self._channels.values())
         return result
