@@ -32,6 +32,7 @@ SYSTEMS: dict[str, System] = {
     "etcd": System("adapters.etcd", "EtcdAdapter", {}, "etcd 3.4 or 3.5 as it is delivered"),
     "etcd-pre-vote": System("adapters.etcd", "EtcdAdapter", {"pre_vote": True}, "etcd with --pre-vote=true"),
     "etcd-no-pre-vote": System("adapters.etcd", "EtcdAdapter", {"pre_vote": False}, "etcd with --pre-vote=false"),
+    "pysyncobj": System("adapters.pysyncobj", "PySyncObjAdapter", {}, "a register on the Raft library PySyncObj"),
     "memory": System("adapters.memory", "MemoryAdapter", {}, "a register in the client host's memory, with lies"),
     "nothing": System("adapters.nothing", "NothingAdapter", {}, "answers at once: measures the driver itself"),
 }

@@ -1,0 +1,114 @@
+"""PySyncObj, a Raft library in Python: a register of ours on its replicated state, one process a node."""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import orjson
+
+from adapters.base import Client, Definite, Indefinite, NodeCommand
+from adapters.capabilities import Leadership
+from adapters.line_client import LineClient
+from adapters.options import Options
+from adapters.outcomes import Row
+from setup.topology import Host, Topology
+
+__all__ = ["CLIENT_PORT", "OUTCOMES", "PEER_PORT", "PySyncObjAdapter"]
+
+CLIENT_PORT = 4322
+PEER_PORT = 4321
+_ROOT = Path(__file__).resolve().parents[1]
+_ASK_AGAIN_S = 0.05
+
+# The names are those of pysyncobj.FAIL_REASON; what they mean was read from where syncobj.py gives them.
+OUTCOMES = (
+    Row("QUEUE_FULL", "", True, "refused before it was queued"),
+    Row("MISSING_LEADER", "", True, "refused: the node knew no leader to send it to"),
+    Row("NOT_LEADER", "", True, "the node it was passed on to was no leader, and dropped it"),
+    Row("REQUEST_DENIED", "", True, "refused by the leader"),
+    Row("DISCARDED", "", True, "another command was committed in its place of the log"),
+    Row("LEADER_CHANGED", "", False, "passed on to a leader that was replaced before it answered"),
+    Row("UNKNOWN_OUTCOME", "", False, "its place of the log was applied before the leader's answer came"),
+    Row("NO_ANSWER", "", False, "the node had no word of it in 30 s"),
+)
+
+
+class PySyncObjAdapter:
+    """A cluster of ``adapters.pysyncobj_node`` processes.
+
+    Options: ``election_min_ms`` and ``election_max_ms`` (default 1000 and 2000), ``heartbeat_ms`` (default 100),
+    ``fallback_ms`` (a leader without a majority steps down after; default 5000).
+    """
+
+    name = "pysyncobj"
+    nodes_needed = True
+    client_port = CLIENT_PORT
+    peer_port = PEER_PORT
+
+    def __init__(self, options: Mapping[str, Any] | None = None) -> None:
+        given = Options(self.name, options)
+        low = given.number("election_min_ms", 1000, least=10)
+        high = given.number("election_max_ms", 2000, least=10)
+        heartbeat = given.number("heartbeat_ms", 100, least=1)
+        fallback = given.number("fallback_ms", 5000, least=1)
+        given.done()
+        self._raft = {
+            "autoTickPeriod": 0.01,
+            "appendEntriesPeriod": (heartbeat or 0) / 1e3,
+            "raftMinTimeout": (low or 0) / 1e3,
+            "raftMaxTimeout": (high or 0) / 1e3,
+            "connectionTimeout": max(3.5, (high or 0) / 1e3),
+            "connectionRetryTime": 0.5,
+            "leaderFallbackTimeout": (fallback or 0) / 1e3,
+        }
+
+    def command(self, node: Host, topology: Topology, folder: Path) -> NodeCommand:
+        """Peers go by presented addresses; each listens on its real one."""
+        data = folder / "data"
+        config = {
+            "self": f"{node.presented}:{PEER_PORT}",
+            "bind": f"{node.address}:{PEER_PORT}",
+            "partners": [f"{other.presented}:{PEER_PORT}" for other in topology.nodes if other != node],
+            "serve": f"{node.address}:{CLIENT_PORT}",
+            "folder": str(data),
+            "raft": self._raft,
+        }
+        folder.mkdir(parents=True, exist_ok=True)
+        path = folder / "config.json"
+        path.write_bytes(orjson.dumps(config, option=orjson.OPT_INDENT_2))
+        search = os.pathsep.join(filter(None, [str(_ROOT), os.environ.get("PYTHONPATH")]))
+        return NodeCommand((sys.executable, "-m", "adapters.pysyncobj_node", str(path)), data, {"PYTHONPATH": search})
+
+    def ready(self, node: Host, topology: Topology, timeout_s: float) -> bool:
+        """A read through the log, asked of the node."""
+        deadline = time.monotonic() + timeout_s
+        while (left_s := deadline - time.monotonic()) > 0:
+            client = LineClient((node.address, CLIENT_PORT), min(left_s, 1.0), OUTCOMES)
+            try:
+                client.read("raftmon-ready")
+                return True
+            except Definite:
+                time.sleep(min(_ASK_AGAIN_S, max(0.0, deadline - time.monotonic())))
+            finally:
+                client.close()
+        return False
+
+    def connect(self, node: Host, timeout_s: float) -> Client:
+        """A client of that node alone."""
+        return LineClient((node.address, CLIENT_PORT), timeout_s, OUTCOMES)
+
+    def leadership(self, node: Host, timeout_s: float) -> Leadership | None:
+        """The node's own word."""
+        client = LineClient((node.address, CLIENT_PORT), timeout_s, OUTCOMES)
+        try:
+            status = client.ask({"op": "status"}, read=True)
+            return Leadership(bool(status["leads"]), int(status["term"]))
+        except (Definite, Indefinite, KeyError):
+            return None
+        finally:
+            client.close()
