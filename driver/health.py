@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, as_completed
 
 from adapters.base import Adapter
 from setup.topology import Host, Topology
@@ -10,23 +10,34 @@ from setup.topology import Host, Topology
 __all__ = ["nodes_answering", "quorum_answers"]
 
 
+def _answers(adapter: Adapter, topology: Topology, node: Host, timeout_s: float) -> bool:
+    try:
+        return adapter.ready(node, topology, timeout_s)
+    except Exception:  # a node that fails in any way does not serve
+        return False
+
+
 def nodes_answering(adapter: Adapter, topology: Topology, timeout_s: float) -> list[str]:
     """The nodes that say within ``timeout_s`` that they serve requests."""
-
-    def ask(node: Host) -> bool:
-        try:
-            return adapter.ready(node, topology, timeout_s)
-        except Exception:  # a node that fails in any way does not serve
-            return False
-
     if not topology.nodes:
         return []
     with ThreadPoolExecutor(max_workers=len(topology.nodes)) as pool:
-        return [node.name for node, well in zip(topology.nodes, pool.map(ask, topology.nodes), strict=True) if well]
+        answers = pool.map(lambda node: _answers(adapter, topology, node, timeout_s), topology.nodes)
+        return [node.name for node, well in zip(topology.nodes, answers, strict=True) if well]
 
 
 def quorum_answers(adapter: Adapter, topology: Topology, timeout_s: float) -> bool:
     """Whether more than half of the nodes serve requests; a system without nodes always does."""
     if not topology.nodes:
         return True
-    return len(nodes_answering(adapter, topology, timeout_s)) > len(topology.nodes) // 2
+    pool = ThreadPoolExecutor(max_workers=len(topology.nodes))
+    try:
+        asked = [pool.submit(_answers, adapter, topology, node, timeout_s) for node in topology.nodes]
+        well = 0
+        for answer in as_completed(asked):
+            well += answer.result()
+            if well > len(topology.nodes) // 2:
+                return True
+        return False
+    finally:
+        pool.shutdown(wait=False)  # a node that does not answer must not delay the news that most do

@@ -57,12 +57,13 @@ def judge_run(folder: RunFolder, facts: dict[str, Any]) -> dict[str, Any]:
     ``facts`` are what only the live run knew (times, faults, leaders); they are kept in the results. Raises InputError
     where the folder has no history that can be read.
     """
-    config = (folder.load("config.json") or {}).get("config", {})
+    plan = folder.load("config.json") or {}
+    config = plan.get("config", {})
     history = read_history(folder.history)
     results = _results(history, config.get("workload", "register"))
     counters = folder.load("monitor.json")
     reasons = [str(problem) for problem in history.problems]
-    if config.get("monitored", True) and facts.get("monitor_expected", True):
+    if config.get("monitored", True) and plan.get("nodes"):
         reasons += judge_fidelity(counters) if counters else ["the monitor left no counters behind"]
     reasons += _fault_reasons(facts)
     valid = combine(results)

@@ -91,7 +91,8 @@ def config_of(arguments: argparse.Namespace) -> RunConfig:
     if arguments.lie:
         if arguments.system != "memory":
             raise InputError(f"--lie is for --system memory alone: {arguments.system} tells its own")
-        options["lies"] = arguments.lie.split(",")
+        options["lie"] = arguments.lie.split(",")
+        options["lie_seed"] = arguments.seed
     fault = arguments.fault
     if arguments.system == "memory" and fault == DEFAULT_FAULTS:
         fault = "none"
