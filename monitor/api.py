@@ -12,7 +12,6 @@ A rule's ``packet(view)`` returns one of these, a list of them, a ``Verdict`` of
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
 from monitor.actions import kinds
 from monitor.actions.kinds import Action, Distribution
@@ -126,10 +125,3 @@ def work(task: Task, *, hold: bool = False) -> Verdict:
     Hand back the same Task for later packets until ``task.ended`` and they share its fate.
     """
     return Verdict((Copy(),) if hold else (), comment=f"task {task.name}", task=task)
-
-
-def __getattr__(name: str) -> Any:
-    """A hint for a word that is not there, since this module is what users type against."""
-    from monitor.language.tokens import did_you_mean
-
-    raise AttributeError(f"monitor.api has no {name!r}{did_you_mean(name, __all__)}")

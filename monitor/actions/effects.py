@@ -148,6 +148,8 @@ def _corrupt(action: kinds.Corrupt, scene: Scene) -> Effect:
         data = plan.view.data if plan.data is None else plan.data
         view = PacketView(data)
         start = view.payload_offset if action.repair else view.transport_offset
+        if start == view.end:  # a rewrite has left nothing to damage
+            return
         out = bytearray(data)
         for _ in range(action.bits):
             bit = rng.randrange(start * 8, view.end * 8)

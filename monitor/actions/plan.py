@@ -144,4 +144,6 @@ class Plan:
                 self.lose("rate: queue full")
                 return 0
             due_ns = departure_ns
+        if due_ns > self.now_ns:
+            self.comments.append(f"rate: held {(due_ns - self.now_ns) / 1e6:.3f} ms")
         return due_ns + self.delay_ns
