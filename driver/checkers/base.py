@@ -15,7 +15,11 @@ from driver.histories.model import History
 from driver.history import Operation
 from setup.errors import EXIT_INVALID, EXIT_UNKNOWN, EXIT_VALID
 
-__all__ = ["Checker", "Counterexample", "Result", "Valid", "combine"]
+__all__ = ["ASSUMPTIONS_NAME", "Checker", "Counterexample", "Result", "Valid", "combine"]
+
+
+ASSUMPTIONS_NAME = "assumptions"
+"""The checker whose *unknown* outweighs every *invalid* (see ``assumptions.py``)."""
 
 
 class Valid(enum.StrEnum):
@@ -109,7 +113,9 @@ def operation_as_json(operation: Operation) -> dict[str, Any]:
 class Checker(Protocol):
     """One question asked of a history."""
 
-    name: str
+    @property
+    def name(self) -> str:
+        """What its results are filed under."""
 
     def check(self, history: History) -> Result:
         """Judge ``history``. May raise anything; callers go through ``safe.check_safely``."""
@@ -118,9 +124,13 @@ class Checker(Protocol):
 def combine(results: Iterable[Result]) -> Valid:
     """The verdict over several results: invalid if any is invalid, else unknown if any is unknown, else valid.
 
-    Nothing checked is unknown: no checker has vouched for it.
+    Nothing checked is unknown: no checker has vouched for it. Where the assumptions were looked at and one is broken,
+    all is unknown: what a checker found may be the instrument's fault.
     """
-    words = [result.valid for result in results]
+    listed = list(results)
+    if any(result.checker == ASSUMPTIONS_NAME and result.valid is not Valid.YES for result in listed):
+        return Valid.UNKNOWN
+    words = [result.valid for result in listed if result.checker != ASSUMPTIONS_NAME]
     if Valid.NO in words:
         return Valid.NO
     if Valid.UNKNOWN in words or not words:

@@ -22,7 +22,7 @@ answer is unknown, so return what its *effect* would leave behind, or ILLEGAL wh
 
 from __future__ import annotations
 
-from collections.abc import Hashable
+from collections.abc import Hashable, Sequence
 from typing import Any, Final, cast
 
 from driver.checkers.observations import CAS, DELETE, FUNCTIONS, MISMATCH, READ, WRITE, is_mismatch
@@ -57,6 +57,8 @@ class Model:
     """The sequential behaviour of one object. Subclass it: ``initial`` and ``step`` are enough."""
 
     name = "model"
+    functions: frozenset[str] = frozenset()
+    """The functions it knows, so that others can be told of; empty: it is not said."""
 
     def initial(self) -> Hashable:
         """The state before the first operation."""
@@ -85,12 +87,24 @@ class Model:
         """Whether ``operation`` (prepared) leaves every state as it is. Saying so where true makes the search fast."""
         return False
 
+    def unnoticed(self, operation: Any, others: Sequence[Any]) -> bool:
+        """Whether ``operation`` can be left out because the others, if they are right with it, are right without.
+
+        Asked when a counterexample is made smaller; observations are left out without asking. False is always safe.
+        """
+        return False
+
+    def prune(self, definite: Sequence[Any], optional: Sequence[Any]) -> list[bool]:
+        """For each optional operation whether it could help any other; all by default."""
+        return [True] * len(optional)
+
 
 class CasRegister(Model):
     """Read, write, cas and delete of one value; ``initial_value`` is what is there before the first write."""
 
     name = "cas-register"
-    functions = frozenset((READ, WRITE, CAS, DELETE))
+    kinds = frozenset((READ, WRITE, CAS, DELETE))
+    functions = frozenset(FUNCTIONS)
 
     def __init__(self, initial_value: Any = None) -> None:
         self.initial_value = freeze(initial_value)
@@ -102,7 +116,7 @@ class CasRegister(Model):
     def prepare(self, operation: Operation) -> tuple[int, Any, Any] | None:
         """(kind, what was seen, what was written)."""
         kind = FUNCTIONS.get(operation.f)
-        if kind not in self.functions:
+        if kind not in self.kinds:
             return None
         failed, value = operation.outcome is Outcome.FAIL, operation.value
         if kind == READ:
@@ -124,6 +138,23 @@ class CasRegister(Model):
         kind, saw, wrote = operation
         return kind in (READ, MISMATCH) or (kind == CAS and saw == wrote)
 
+    def unnoticed(self, operation: tuple[int, Any, Any], others: Sequence[tuple[int, Any, Any]]) -> bool:
+        """A value that nobody saw is followed by a write, and that write does not mind its absence."""
+        wrote = operation[2]
+        return all(kind != MISMATCH and (kind == WRITE or saw != wrote) for kind, saw, _ in others)
+
+    def prune(self, definite: Sequence[tuple[int, Any, Any]], optional: Sequence[tuple[int, Any, Any]]) -> list[bool]:
+        """What nobody saw helps nobody, but for a cas that found another value than it expected."""
+        if any(kind == MISMATCH for kind, _, _ in definite):
+            return [True] * len(optional)
+        seen = {saw for kind, saw, _ in definite if kind != WRITE}
+        waiting = [(saw, wrote) for kind, saw, wrote in optional if kind == CAS]
+        while True:
+            further = {saw for saw, wrote in waiting if wrote in seen} - seen
+            if not further:
+                return [wrote in seen for _, _, wrote in optional]
+            seen |= further
+
     def step(self, state: Any, operation: tuple[int, Any, Any]) -> Any:
         """See Model."""
         kind, saw, wrote = operation
@@ -140,13 +171,15 @@ class Register(CasRegister):
     """Read and write of one value, which may be written more than once."""
 
     name = "register"
-    functions = frozenset((READ, WRITE))
+    kinds = frozenset((READ, WRITE))
+    functions = frozenset(name for name, kind in FUNCTIONS.items() if kind in (READ, WRITE))
 
 
 class KeyValue(Model):
     """``get``, ``put``, ``append`` and ``delete``, as in MIT's 6.824 and Porcupine; an absent key reads as ``""``."""
 
     name = "key-value"
+    functions = frozenset(("get", "read", "put", "write", "set", "append", "delete", "del"))
 
     def initial(self) -> Hashable:
         """Absent."""
@@ -164,6 +197,12 @@ class KeyValue(Model):
         """Gets."""
         return operation[0] == "get"
 
+    def unnoticed(self, operation: tuple[str, Any], others: Sequence[tuple[str, Any]]) -> bool:
+        """A text that stands in no get was appended after all of them, or put aside before any."""
+        _, value = operation
+        seen = [other for f, other in others if f == "get"]
+        return isinstance(value, str) and value != "" and all(isinstance(s, str) and value not in s for s in seen)
+
     def step(self, state: Any, operation: tuple[str, Any]) -> Any:
         """See Model."""
         f, value = operation
@@ -180,6 +219,7 @@ class SetModel(Model):
     """``add``, ``remove`` of an element and ``read`` of all of them."""
 
     name = "set"
+    functions = frozenset(("add", "remove", "read"))
 
     def initial(self) -> Hashable:
         """Empty."""
@@ -199,6 +239,11 @@ class SetModel(Model):
         """Reads."""
         return operation[0] == "read"
 
+    def unnoticed(self, operation: tuple[str, Any], others: Sequence[tuple[str, Any]]) -> bool:
+        """An element that no read holds and nobody else touches was added after every read."""
+        f, value = operation
+        return not any((o == "read" and value in v) or (o != "read" and v == value) for o, v in others) and f == "add"
+
     def step(self, state: frozenset[Any], operation: tuple[str, Any]) -> Any:
         """See Model."""
         f, value = operation
@@ -213,6 +258,7 @@ class FifoQueue(Model):
     """``enqueue`` and ``dequeue``; a dequeue that succeeded with None, or failed without an error, found it empty."""
 
     name = "fifo-queue"
+    functions = frozenset(("enqueue", "dequeue"))
 
     def initial(self) -> Hashable:
         """Empty."""
@@ -257,6 +303,7 @@ class Counter(Model):
     """``add`` of a number (``inc`` and ``dec`` of 1 where no number is given) and ``read``."""
 
     name = "counter"
+    functions = frozenset(("add", "inc", "dec", "read"))
 
     def initial(self) -> Hashable:
         """Zero."""
@@ -293,6 +340,7 @@ class Lock(Model):
     """
 
     name = "lock"
+    functions = frozenset(("acquire", "release", "lock", "unlock"))
 
     def initial(self) -> Hashable:
         """Free."""

@@ -56,6 +56,10 @@ class Limits:
         grown = float("inf") if self.memory_mb is None else self.memory_mb * 1e6
         self._ceiling = grown if self.memory_mb is None else self.resident_bytes() + grown
 
+    def left_s(self) -> float:
+        """Seconds that are left; infinite without a limit."""
+        return max(0.0, self._deadline - self.clock())
+
     def out_of_time(self) -> str | None:
         """Why to stop, in words, or None."""
         if self.clock() < self._deadline:
@@ -112,6 +116,7 @@ def _lay_out(operations: Sequence[Operation], model: Model) -> _Problem:
             optional.setdefault(model.signature(operation), []).append((operation, prepared))
         else:
             definite.append((operation, prepared))
+    _prune(model, definite, optional)
     laid = definite + [pair for group in optional.values() for pair in group]
     classes, start = [], len(definite)
     for group in optional.values():
@@ -127,6 +132,15 @@ def _lay_out(operations: Sequence[Operation], model: Model) -> _Problem:
         [model.observes(prepared) for _, prepared in definite],
         classes,
     )
+
+
+def _prune(
+    model: Model, definite: list[tuple[Operation, Any]], optional: dict[Hashable, list[tuple[Operation, Any]]]
+) -> None:
+    pairs = [pair for group in optional.values() for pair in group]
+    keep = iter(model.prune([prepared for _, prepared in definite], [prepared for _, prepared in pairs]))
+    for signature, group in list(optional.items()):
+        optional[signature] = [pair for pair in group if next(keep)]
 
 
 def search(operations: Sequence[Operation], model: Model, limits: Limits | None = None) -> Search:

@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from driver.checkers.observations import CAS, READ, WRITE, Observations
 from driver.histories.model import NEVER
 
-__all__ = ["Conflict", "Violation", "Zones", "find_violations"]
+__all__ = ["LONG_AGO", "Conflict", "Violation", "Zones", "find_violations", "group_by_value"]
 
 Integers = NDArray[np.int64]
 Flags = NDArray[np.bool_]
@@ -69,6 +69,7 @@ class Zones:
     rows: Integers
     group: Integers
     group_key: Integers
+    group_value: Integers
     group_initial: Flags
     producer: Integers
     parent: Integers
@@ -119,7 +120,7 @@ def find_violations(seen: Observations, rows: Integers | None = None) -> list[Vi
     rows = rows[np.isin(seen.kind[rows], (READ, WRITE, CAS))]
     if not len(rows):
         return []
-    grouped = _group(seen, rows)
+    grouped = group_by_value(seen, rows)
     found = grouped if isinstance(grouped, list) else _conflicts(grouped)
     return sorted(found, key=lambda violation: violation.at_ns)
 
@@ -132,7 +133,7 @@ def _conflicts(zones: Zones) -> list[Violation]:
     return found
 
 
-def _group(seen: Observations, rows: Integers) -> Zones | list[Violation]:
+def group_by_value(seen: Observations, rows: Integers) -> Zones | list[Violation]:
     """Group operations by value; what cannot be grouped at all is returned as violations."""
     saw, wrote, keys = seen.saw[rows], seen.wrote[rows], seen.key[rows]
     count = len(seen.values)
@@ -158,7 +159,7 @@ def _group(seen: Observations, rows: Integers) -> Zones | list[Violation]:
     if found:
         return found
     group = np.where(writes, wrote_group, saw_group)
-    return Zones(seen, rows, group, group_key, initial, producer, parent, root, depth)
+    return Zones(seen, rows, group, group_key, group_value, initial, producer, parent, root, depth)
 
 
 def _effective(seen: Observations, rows: Integers, saw: Integers, wrote: Integers, groups: int) -> Flags:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-from driver.histories.model import Problem, Values
+from driver.histories.model import MONOTONIC, READABLE, Problem, Values
 
 __all__ = ["FAIL", "INFO", "INVOKE", "MUTATING", "OK", "TYPES", "Events"]
 
@@ -70,23 +70,21 @@ class Events:
         """Append one event given as a dict with the fields of ``driver.history``; complain where it is none."""
         kind, process, f = event.get("type"), event.get("process"), event.get("f")
         if process is None or isinstance(process, dict | list | bool):
-            self.complain(line, "an event without a process", "every line is an event")
+            self.complain(line, "an event without a process", READABLE)
             return
         if process == "nemesis":
             self.others += 1
             return
         code = TYPES.get(kind) if isinstance(kind, str) else None
         if code is None:
-            self.complain(
-                line, f"an event of type {kind!r}; there are invoke, ok, fail and info", "every line is an event"
-            )
+            self.complain(line, f"an event of type {kind!r}; there are invoke, ok, fail and info", READABLE)
             return
         if not isinstance(f, str):
-            self.complain(line, f"an event whose function is {f!r}", "every line is an event")
+            self.complain(line, f"an event whose function is {f!r}", READABLE)
             return
         moment = event.get("time_ns", event.get("time"))
         if moment is not None and not (type(moment) is int and abs(moment) < 2**62):
-            self.complain(line, f"a time that is no whole number of nanoseconds: {moment!r}", "a monotonic clock")
+            self.complain(line, f"a time that is no whole number of nanoseconds: {moment!r}", MONOTONIC)
             moment = None
         index = event.get("index")
         row = len(self.type)

@@ -13,10 +13,10 @@ from typing import Any
 
 from driver.histories.edn import EdnError, forms
 from driver.histories.events import INVOKE, Events
+from driver.histories.model import READABLE
 
 __all__ = ["read_edn", "read_text_log"]
 
-_BROKEN = "every line is an event"
 _LOGGED = re.compile(r"(?:^|\s)(:?[\w.-]+)\s+:(invoke|ok|fail|info)\s+:(\S+)(?:\s+(.*?))?\s*$")
 _KEYED = frozenset(("read", "write", "cas", "r", "w"))
 
@@ -60,11 +60,11 @@ def _read_forms(events: Events, text: str, starts: list[int], first: int, *, las
             if isinstance(value, dict):
                 events.add(line_of(position), _named(value))
             else:
-                events.complain(line_of(position), f"{value!r:.40} where an event should be", _BROKEN)
+                events.complain(line_of(position), f"{value!r:.40} where an event should be", READABLE)
     except EdnError as error:
         cut = error.cut and last
         what = "the last line is cut off" if cut else f"no EDN: {error}"
-        events.complain(line_of(error.position), what, None if cut else _BROKEN)
+        events.complain(line_of(error.position), what, None if cut else READABLE)
 
 
 def _named(event: dict[str, Any]) -> dict[str, Any]:
@@ -85,7 +85,7 @@ def read_text_log(text: str) -> Events:
             if "jepsen.util" in line and re.search(r"\s:\w*", line):
                 cut = number == len(lines)
                 what = "the last line is cut off" if cut else f"no event: {line.strip()!r:.60}"
-                events.complain(number, what, None if cut else _BROKEN)
+                events.complain(number, what, None if cut else READABLE)
             elif line.strip():
                 events.others += 1
             continue
@@ -105,7 +105,7 @@ def _add_logged(events: Events, number: int, process: str, kind: str, f: str, re
         try:
             values = [value for _, value in forms(texts)]
         except EdnError as error:
-            events.complain(number, f"no EDN: {error}", _BROKEN)
+            events.complain(number, f"no EDN: {error}", READABLE)
             return
         event["value"] = values[0] if values else None
         if len(values) > 1 and kind != "invoke":

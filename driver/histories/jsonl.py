@@ -14,6 +14,7 @@ from typing import Any, BinaryIO
 import orjson
 
 from driver.histories.events import TYPES, Events
+from driver.histories.model import READABLE
 
 __all__ = ["read_jsonl"]
 
@@ -91,9 +92,9 @@ def _add_slowly(events: Events, first: int, lines: Iterable[bytes], whole: bool)
         except orjson.JSONDecodeError as error:
             cut = not whole and number == first + len(listed) - 1
             what = "the last line is cut off" if cut else f"no JSON: {error}"
-            events.complain(number, what, None if cut else "every line is an event")
+            events.complain(number, what, None if cut else READABLE)
             continue
         if isinstance(event, dict):
             events.add(number, event)
         else:
-            events.complain(number, f"a JSON {type(event).__name__} where an event should be", "every line is an event")
+            events.complain(number, f"a JSON {type(event).__name__} where an event should be", READABLE)

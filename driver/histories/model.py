@@ -17,10 +17,24 @@ from numpy.typing import NDArray
 
 from driver.history import Operation, Outcome
 
-__all__ = ["NEVER", "OUTCOMES", "Columns", "History", "Meta", "Problem", "Values"]
+__all__ = [
+    "MONOTONIC",
+    "NEVER",
+    "ONE_IN_FLIGHT",
+    "OUTCOMES",
+    "READABLE",
+    "Columns",
+    "History",
+    "Meta",
+    "Problem",
+    "Values",
+]
 
 NEVER = int(np.iinfo(np.int64).max)  # the return time of an operation that never returned
 OUTCOMES = (Outcome.OK, Outcome.FAIL, Outcome.INFO)  # a Columns.outcome is an index into this
+READABLE = "every line is an event"
+ONE_IN_FLIGHT = "one operation in flight per process"
+MONOTONIC = "a monotonic clock"
 _OUTCOME_CODE = {outcome: code for code, outcome in enumerate(OUTCOMES)}
 
 Integers = NDArray[np.int64]

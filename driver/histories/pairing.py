@@ -16,13 +16,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from driver.histories.events import FAIL, INFO, INVOKE, MUTATING, OK, Events
-from driver.histories.model import NEVER, Columns, History, Meta, Problem, Values, freeze
+from driver.histories.model import MONOTONIC, NEVER, ONE_IN_FLIGHT, Columns, History, Meta, Problem, Values, freeze
 
 __all__ = ["pair"]
 
 Integers = NDArray[np.int64]
-ONE_IN_FLIGHT = "one operation in flight per process"
-MONOTONIC = "a monotonic clock"
 NO_ROW = -1
 _TYPE_WORDS = ("invoke", "ok", "fail", "info")
 _READING = frozenset(("read", "get", "r", "dequeue"))

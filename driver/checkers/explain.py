@@ -1,0 +1,161 @@
+"""From a wrong history to the few operations that are wrong by themselves.
+
+First the shortest beginning of the history that is wrong is found (what had not returned by then is taken as
+indefinite). Then operations are left out, many at a time and at last one by one, as long as what remains is still
+wrong. Only such are left out whose absence cannot itself make a history wrong: observations, and what nobody noticed
+(``Model.unnoticed``). So the set that remains proves that the whole is wrong, and it is *minimal* if leaving out any
+single one more was tried and left nothing wrong.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+from driver.checkers.base import Counterexample, Valid
+from driver.checkers.models import CasRegister, Model
+from driver.checkers.observations import CAS, MISMATCH, WRITE
+from driver.checkers.search import Limits, search
+from driver.checkers.sentences import describe
+from driver.checkers.words import Scale, timeline
+from driver.histories.model import NEVER
+from driver.history import Operation, Outcome
+
+__all__ = ["explain", "shrink"]
+
+EXPLAIN_S = 5.0
+_SMALL = 40  # up to here every single operation is tried
+
+
+class _OutOfTime(Exception):
+    pass
+
+
+class _Shrinker:
+    """Leaves out operations while what remains is wrong under ``model``."""
+
+    def __init__(self, model: Model, timeout_s: float) -> None:
+        self.model = model
+        self.deadline = time.perf_counter() + timeout_s
+
+    def wrong(self, operations: Sequence[Operation]) -> bool:
+        """Whether there is no linearization; raises _OutOfTime where that cannot be said in time."""
+        found = search(operations, self.model, Limits(max(0.0, self.deadline - time.perf_counter()), 1000))
+        if found.valid is Valid.UNKNOWN:
+            raise _OutOfTime
+        return found.valid is Valid.NO
+
+    def shortest_beginning(self, operations: list[Operation]) -> list[Operation]:
+        """The operations up to the first return by which the history is wrong."""
+        returns = sorted({o.return_ns for o in operations if o.return_ns is not None})
+        low, high = 0, len(returns) - 1
+        while low < high:
+            middle = (low + high) // 2
+            if self.wrong(_until(operations, returns[middle])):
+                high = middle
+            else:
+                low = middle + 1
+        return _until(operations, returns[low])
+
+    def leave_out(self, operations: list[Operation]) -> list[Operation]:
+        """Drop what is not needed, in chunks that halve."""
+        chunk = max(1, len(operations) // 2)
+        while True:
+            before, start = len(operations), 0
+            while start < len(operations):
+                kept = self._without(operations, range(start, min(start + chunk, len(operations))))
+                if len(kept) < len(operations) and self.wrong(kept):
+                    operations = kept
+                else:
+                    start += chunk
+            if chunk == 1 and len(operations) == before:
+                return operations
+            chunk = max(1, chunk // 2)
+
+    def _without(self, operations: list[Operation], places: range) -> list[Operation]:
+        """``operations`` less those at ``places`` that may be left out."""
+        prepared: list[Any] = [self.model.prepare(operation) for operation in operations]
+        gone: set[int] = set()
+        for place in places:
+            if prepared[place] is None or self.model.observes(prepared[place]):
+                gone.add(place)
+        for place in places:
+            if place in gone:
+                continue
+            rest = [n for n, p in enumerate(prepared) if n != place and n not in gone and p is not None]
+            unnoticed = self.model.unnoticed(prepared[place], [prepared[n] for n in rest])
+            if not unnoticed and isinstance(self.model, CasRegister):
+                unnoticed = _superseded(operations, prepared, place, rest)
+            if unnoticed:
+                gone.add(place)
+        return [operation for place, operation in enumerate(operations) if place not in gone]
+
+
+def _superseded(operations: list[Operation], prepared: list[Any], place: int, rest: list[int]) -> bool:
+    """Whether a register's value was surely brought again before anybody looked at it.
+
+    Some later operation brought the same value, beginning after this one had ended, and whoever saw the value began
+    after that later one had ended: then nobody ever saw it from this one.
+    """
+    end, wrote = operations[place].return_ns, prepared[place][2]
+    if end is None or any(prepared[n][0] == MISMATCH for n in rest):
+        return False
+    looks = [operations[n].call_ns for n in rest if prepared[n][0] != WRITE and prepared[n][1] == wrote]
+    first_look = min(looks, default=NEVER)
+    for n in rest:
+        again, brings = operations[n], prepared[n][0] in (WRITE, CAS) and prepared[n][2] == wrote
+        if brings and again.return_ns is not None and end < again.call_ns and again.return_ns < first_look:
+            return True
+    return False
+
+
+def _until(operations: Sequence[Operation], end_ns: int) -> list[Operation]:
+    """What was known at ``end_ns``: later calls have not been made, later returns not been heard."""
+    known = []
+    for operation in operations:
+        if operation.call_ns > end_ns:
+            continue
+        if operation.return_ns is None or operation.return_ns <= end_ns:
+            known.append(operation)
+        elif operation.outcome is not Outcome.FAIL:
+            known.append(replace(operation, return_ns=None, outcome=Outcome.INFO))
+    return known
+
+
+def shrink(operations: Sequence[Operation], model: Model, timeout_s: float = EXPLAIN_S) -> tuple[list[Operation], bool]:
+    """A small wrong part of ``operations`` (of one partition, wrong under ``model``), and whether it is minimal.
+
+    Where time runs out, what there is by then is given back, with false.
+    """
+    shrinker = _Shrinker(model, timeout_s)
+    original = {id(operation): operation for operation in operations}
+    best, minimal = list(operations), False
+    try:
+        # The big steps first: they make every later search short.
+        beginning = shrinker.shortest_beginning(best)
+        best = beginning
+        best = shrinker.leave_out(best)
+        minimal = True
+    except _OutOfTime:
+        pass
+    by_place = {(o.process, o.call_ns, o.f, o.index): o for o in original.values()}
+    return [by_place.get((o.process, o.call_ns, o.f, o.index), o) for o in best], minimal
+
+
+def explain(
+    operations: Sequence[Operation],
+    model: Model,
+    scale: Scale,
+    key: Any = None,
+    timeout_s: float = EXPLAIN_S,
+) -> Counterexample:
+    """The counterexample for one partition that is wrong under ``model``."""
+    small, minimal = shrink(operations, model, timeout_s)
+    small.sort(key=lambda operation: operation.call_ns)
+    at_ns = max((operation.call_ns for operation in small), default=None)
+    picture = timeline(small[-_SMALL:], scale)
+    if len(small) > _SMALL:
+        picture = f"(the last {_SMALL} of {len(small)})\n{picture}"
+    return Counterexample(tuple(small), describe(small, model, scale, key), key, at_ns, picture, minimal)

@@ -1,0 +1,174 @@
+"""The register checker: zones where values are unique, search for what zones cannot say.
+
+Most keys of most histories are decided by ``zones`` in O(n log n). Left to the search (``search.py``, bounded by the
+limits) are keys where a value was written twice or a delete cannot be told from another by its revision, and keys
+with a failed cas that did not say what it found and is not free (see ``mismatches``).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Hashable
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from driver.checkers.base import Counterexample, Result, Valid
+from driver.checkers.explain import EXPLAIN_S, explain, shrink
+from driver.checkers.mismatches import binding_mismatches
+from driver.checkers.models import CasRegister
+from driver.checkers.observations import CAS, MISMATCH, SKIP, WRITE, Observations, observe
+from driver.checkers.revisions import tell_deletes_apart
+from driver.checkers.search import Limits, Search
+from driver.checkers.sentences import describe_violation
+from driver.checkers.wing_gong import first_failure, scale_of, search_partitions
+from driver.checkers.words import timeline
+from driver.checkers.zones import Violation, find_violations
+from driver.histories.model import Columns, History
+from driver.history import Operation
+
+__all__ = ["RegisterChecker"]
+
+Integers = NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True)
+class RegisterChecker:
+    """Are the registers of this history, one a key, linearizable?
+
+    Operations are read, write, cas and delete; see ``observations.py`` for their names and what failures mean. The
+    initial value is ``history.meta.initial``. Result details: ``operations``, ``keys``, ``indefinite`` (how many),
+    ``searched_keys`` with why, ``left_out`` (operations of functions or values that a register does not know).
+    """
+
+    name: str = "register"
+    timeout_s: float | None = None
+    memory_mb: float | None = None
+
+    def limited(self, timeout_s: float | None, memory_mb: float | None) -> RegisterChecker:
+        """A copy with these limits."""
+        return replace(self, timeout_s=timeout_s, memory_mb=memory_mb)
+
+    def check(self, history: History) -> Result:
+        """Judge every key; the first violation in time is explained."""
+        limits = Limits(self.timeout_s, self.memory_mb)
+        columns = history.columns
+        plain = observe(columns, history.meta.initial)
+        seen, undeletable = tell_deletes_apart(plain, columns)
+        searched = _repeated_keys(seen)
+        searched.update(dict.fromkeys(undeletable, "deletes that no revision tells apart"))
+        details = _details(history, plain)
+        in_zones = ~np.isin(seen.key, np.array(sorted(searched), np.int64))
+        rows = np.flatnonzero(in_zones)
+        violations = find_violations(seen, rows)
+        if violations:
+            counterexample = _explain_zones(history, plain, seen, violations[0])
+            return Result(Valid.NO, self.name, f"invalid: {counterexample.sentence}", details, counterexample)
+        free = _free_mismatches(seen, rows, searched)
+        return self._search(history, searched, free, details, limits)
+
+    def _search(
+        self, history: History, searched: dict[int, str], free: set[int], details: dict[str, Any], limits: Limits
+    ) -> Result:
+        columns = history.columns
+        model = CasRegister(history.meta.initial)
+        groups: dict[Hashable, list[Operation]] = {
+            key: [columns.operation(row) for row in rows.tolist() if row not in free]
+            for key, rows in _rows_by_key(columns.key, np.arange(len(columns)), set(searched)).items()
+        }
+        found = search_partitions(groups, model, limits)
+        if searched:
+            objects = columns.keys.objects
+            details["searched_keys"] = {str(objects[key]): why for key, why in searched.items()}
+        if any(result.valid is Valid.NO for result in found.values()):
+            worst = first_failure(found)
+            budget = EXPLAIN_S if self.timeout_s is None else min(EXPLAIN_S, max(0.05, limits.left_s() / 4))
+            key = columns.keys.objects[worst] if isinstance(worst, int) else None
+            counterexample = explain(groups[worst], model, scale_of(history), key, budget)
+            return Result(Valid.NO, self.name, f"invalid: {counterexample.sentence}", details, counterexample)
+        unknown = {key: result for key, result in found.items() if result.valid is Valid.UNKNOWN}
+        if unknown:
+            return Result(Valid.UNKNOWN, self.name, _why_unknown(unknown, searched, columns, details), details)
+        sentence = f"valid: {len(history)} operations on {details['keys']} keys are linearizable"
+        return Result(Valid.YES, self.name, sentence, details)
+
+
+def _why_unknown(
+    unknown: dict[Hashable, Search], searched: dict[int, str], columns: Columns, details: dict[str, Any]
+) -> str:
+    key, result = next(iter(unknown.items()))
+    assert isinstance(key, int)
+    details["longest_prefix"] = [operation.index for operation in result.order]
+    key_name = columns.keys.objects[key]
+    return (
+        f"unknown: key {key_name!r} has {searched[key]}, so it had to be searched, and {result.reason}; "
+        f"{len(result.order)} of its operations could be put in order"
+    )
+
+
+def _repeated_keys(seen: Observations) -> dict[int, str]:
+    """Keys on which a value, or the initial one, was written more than once: key code -> why."""
+    rows = np.flatnonzero(np.isin(seen.kind, (WRITE, CAS)))
+    if not len(rows):
+        return {}
+    pairs = np.sort(seen.key[rows] * len(seen.values) + seen.wrote[rows])
+    twice = pairs[1:][pairs[1:] == pairs[:-1]]
+    searched = dict.fromkeys(np.unique(twice // len(seen.values)).tolist(), "values written more than once")
+    first_again = rows[seen.wrote[rows] == seen.initial]
+    searched.update(dict.fromkeys(np.unique(seen.key[first_again]).tolist(), "writes of the initial value"))
+    return searched
+
+
+def _rows_by_key(keys: Integers, rows: Integers, wanted: set[int]) -> dict[int, Integers]:
+    """``rows`` split by key, for the keys wanted."""
+    rows = rows[np.isin(keys[rows], np.array(sorted(wanted), np.int64))]
+    rows = rows[np.argsort(keys[rows], kind="stable")]
+    starts = np.flatnonzero(np.diff(keys[rows])) + 1
+    return {int(keys[part[0]]): part for part in np.split(rows, starts) if len(part)}
+
+
+def _free_mismatches(seen: Observations, rows: Integers, searched: dict[int, str]) -> set[int]:
+    """Rows of failed cas that ask nothing; keys with others are added to ``searched``."""
+    mismatches = rows[seen.kind[rows] == MISMATCH]
+    if not len(mismatches):
+        return set()
+    free = set(mismatches.tolist())
+    for key, of_key in _rows_by_key(seen.key, rows, set(seen.key[mismatches].tolist())).items():
+        binding = binding_mismatches(seen, of_key)
+        if len(binding):
+            searched[key] = "failed cas that did not say what they found"
+            free.difference_update(binding.tolist())
+    return free
+
+
+def _details(history: History, seen: Observations) -> dict[str, Any]:
+    details: dict[str, Any] = {
+        "operations": len(history),
+        "keys": len(np.unique(seen.key)),
+        "indefinite": int(np.count_nonzero(seen.indefinite & (seen.kind != SKIP))),
+    }
+    if len(seen.strange):
+        details["left_out"] = len(seen.strange)
+        names = history.columns.f_names
+        details["left_out_functions"] = sorted({names[f] for f in np.unique(history.columns.f[seen.strange]).tolist()})
+    return details
+
+
+def _explain_zones(history: History, plain: Observations, seen: Observations, violation: Violation) -> Counterexample:
+    """The operations that the zones named, made fewer and proved wrong again by the search.
+
+    Where values are not unique to the search (deletes told apart by revision), what the zones say stands unshrunk.
+    """
+    columns, scale = history.columns, scale_of(history)
+    key = columns.keys.objects[violation.key]
+    rows = sorted(set(violation.rows) | set(violation.glue))
+    operations = [columns.operation(row) for row in rows]
+    minimal = False
+    if seen is plain:
+        small, minimal = shrink(operations, CasRegister(history.meta.initial), 1.0)
+        minimal = minimal and bool(small)
+        operations = small or operations
+    operations.sort(key=lambda operation: operation.call_ns)
+    sentence = describe_violation(violation, columns, scale, key)
+    return Counterexample(tuple(operations), sentence, key, violation.at_ns, timeline(operations[:60], scale), minimal)
