@@ -8,12 +8,14 @@ rules of ``adapters.base.Client`` hold for every call: no retry, and Definite or
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 from setup.topology import Host
 
 __all__ = [
     "Append",
+    "Granted",
     "Hash",
     "Leader",
     "Leadership",
@@ -23,6 +25,8 @@ __all__ = [
     "Revision",
     "Transactions",
     "Watch",
+    "WatchResponses",
+    "WriteAheadLog",
     "capability",
 ]
 
@@ -64,15 +68,22 @@ class Lock(Protocol):
         """Give the lock back."""
 
 
+class Granted(NamedTuple):
+    """A lease and the time to live that the system gave it, which may be more than was asked."""
+
+    lease: Any
+    ttl_s: float
+
+
 @runtime_checkable
 class Lease(Protocol):
     """Keys that vanish unless kept alive."""
 
-    def grant(self, ttl_s: int) -> Any:
+    def grant(self, ttl_s: int) -> Granted:
         """A new lease."""
 
-    def keep_alive(self, lease: Any) -> None:
-        """Start its time again; raises Definite where it has run out."""
+    def keep_alive(self, lease: Any) -> float:
+        """Start its time again; returns how long it now is, in seconds. Definite with ``seen`` 0 where it is gone."""
 
     def revoke(self, lease: Any) -> None:
         """End it, and its keys."""
@@ -90,6 +101,14 @@ class Watch(Protocol):
 
 
 @runtime_checkable
+class WatchResponses(Protocol):
+    """Changes as the server sends them: which of them came together, and up to where the server had got."""
+
+    def watch_responses(self, prefix: str, from_revision: int, duration_s: float) -> Iterator[dict[str, Any]]:
+        """``{"revision": of the header, "events": [{"type", "key", "value", "revision"}]}`` for ``duration_s``."""
+
+
+@runtime_checkable
 class Members(Protocol):
     """A cluster whose members can change while it runs. ``through`` is a node that is asked to do it."""
 
@@ -101,6 +120,14 @@ class Members(Protocol):
 
     def remove_member(self, through: Host, node: Host, timeout_s: float) -> None:
         """Put ``node`` out."""
+
+
+@runtime_checkable
+class WriteAheadLog(Protocol):
+    """Systems whose log of writes lies in files that only grow at the end."""
+
+    def log_files(self, data: Path) -> Sequence[Path]:
+        """The files of the log under a node's data folder, oldest first; the last one is written to."""
 
 
 @runtime_checkable

@@ -99,6 +99,16 @@ class EtcdAdapter:
 
         return EtcdClient(f"{node.address}:{CLIENT_PORT}", timeout_s, serializable=self._serializable)
 
+    def client_class(self) -> type:
+        """What ``connect`` returns: its capabilities can be asked without a connection."""
+        from adapters.etcd_client import EtcdClient
+
+        return EtcdClient
+
+    def log_files(self, data: Path) -> list[Path]:
+        """The segments of the write-ahead log; their names sort by age (sequence number, first index)."""
+        return sorted((data / "member" / "wal").glob("*.wal"))
+
     def leadership(self, node: Host, timeout_s: float) -> Leadership | None:
         """Whether the node says that it leads (``Maintenance.Status``)."""
         try:

@@ -7,7 +7,7 @@ bookkeeping between a call and the wire. Values are JSON.
 from __future__ import annotations
 
 import os
-from typing import Any
+from typing import Any, NoReturn
 
 # gRPC's fork handlers would hold up a process that starts others; nothing here forks without exec.
 os.environ.setdefault("GRPC_ENABLE_FORK_SUPPORT", "0")
@@ -18,6 +18,7 @@ import orjson
 from etcd3.etcdrpc import rpc_pb2, rpc_pb2_grpc
 
 from adapters.base import Definite
+from adapters.etcd_extras import EtcdExtras
 from adapters.etcd_outcomes import ETCD
 from adapters.outcomes import raise_outcome
 
@@ -38,7 +39,7 @@ _VALUE = rpc_pb2.Compare.VALUE
 _VERSION = rpc_pb2.Compare.VERSION
 
 
-class EtcdClient:
+class EtcdClient(EtcdExtras):
     """read, write and cas on one node; each is sent once.
 
     ``revision`` is the store's revision in the header of the last answer (0 before the first).
@@ -46,6 +47,7 @@ class EtcdClient:
 
     def __init__(self, target: str, timeout_s: float, *, serializable: bool = False) -> None:
         self.revision = 0
+        self._held = {}
         self._target = target
         self._timeout_s = timeout_s
         self._serializable = serializable
@@ -62,7 +64,7 @@ class EtcdClient:
         self._channel.close()
         self._open()
 
-    def _failed(self, error: grpc.RpcError, *, read: bool) -> None:
+    def _failed(self, error: grpc.RpcError, *, read: bool) -> NoReturn:
         code = error.code().name
         self._stale = code == "DEADLINE_EXCEEDED"
         raise_outcome(ETCD, code, error.details() or "", read=read, cause=error)
