@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import gc
 import os
 import select
@@ -231,6 +232,10 @@ class Judge:
         return route, None if total == size else "a wrong total length"
 
 
+class _DrainedEnough(Exception):
+    """The loop ends although packets keep coming."""
+
+
 class QueueLoop:
     """Runs a ``Judge`` on a kernel queue until ``stop``. ``post`` is the only method for other threads."""
 
@@ -243,6 +248,7 @@ class QueueLoop:
         self._stopping = False
         self._next_flush_ns = 0
         self._next_second_ns = 0
+        self._last_drain_until_ns: int | None = None
         self.on_second: Callable[[], None] = lambda: None
         try:
             self._queue = NetfilterQueue()
@@ -289,7 +295,11 @@ class QueueLoop:
             chores(clock())
             if judge.failure is not None:
                 break
+        self._last_drain_until_ns = clock() + _SECOND_NS
+        with contextlib.suppress(_DrainedEnough):
+            drain(False)
         self._delivery.drain()
+        self.on_second()  # the last moment at which the kernel still knows the queue
         queue.unbind()
         self._run_mail()
         self._flush()
@@ -320,6 +330,9 @@ class QueueLoop:
             self._judge.settle_own_time()
             self.on_second()
             gc.collect(1)
+
+        if self._last_drain_until_ns is not None and now_ns > self._last_drain_until_ns:
+            raise _DrainedEnough
 
     def _run_mail(self) -> None:
         while self._mailbox:

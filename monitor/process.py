@@ -167,7 +167,6 @@ class MonitorProcess:
     def _finish(self) -> None:
         self._server.close()
         self._tasks.close()
-        self._queue_counters.read()
         if self._recorder is not None:
             self._recorder.finish()
         self._raw.close()
