@@ -11,6 +11,8 @@ import contextlib
 import ctypes
 import os
 import subprocess
+import threading
+import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from types import TracebackType
@@ -29,6 +31,7 @@ _NETNS_FOLDER = Path("/run/netns")
 _SYSCTL = Path("/proc/sys/net")
 _CLONE_NEWNET = 0x40000000
 _IFA_F_NODAD = 2  # no duplicate address detection: it would keep the address unusable for a second
+_LONGEST_CARRIER_S = 10.0
 _libc = ctypes.CDLL(None, use_errno=True)
 
 
@@ -87,9 +90,13 @@ class Network:
             self._set_up_router()
             for host in self.topology.hosts():
                 self._add(host)
+            self._wait_for_carriers()
         except (NetlinkError, OSError) as error:
             self.remove()
             raise RaftmonError(f"the kernel refused a part of the network: {error}") from error
+        except BaseException:
+            self.remove()
+            raise
         return self
 
     def __exit__(
@@ -130,6 +137,24 @@ class Network:
             netlink.addr("add", index=index, address=address6, prefixlen=64, family=10, flags=_IFA_F_NODAD)
         netlink.link("set", index=index, state="up")
         return index
+
+    def _wait_for_carriers(self) -> None:
+        """Until the router's interfaces send: they were up first, and start when the kernel has noticed their peers.
+
+        The hosts' ends had a carrier when they were taken up, and send at once.
+        """
+        deadline = time.monotonic() + _LONGEST_CARRIER_S
+        pause = threading.Event()
+        ends = {host.router_interface for host in self._made}
+        with IPRoute() as router:
+            while down := [
+                link.get("ifname")
+                for link in router.get_links()
+                if link.get("ifname") in ends and link.get("operstate") != "UP"
+            ]:
+                if time.monotonic() > deadline:
+                    raise RaftmonError(f"the interfaces {', '.join(down)} never came up")
+                pause.wait(0.002)
 
     def remove(self) -> None:
         """Remove the veths and the names of the namespaces; processes still in one keep it alive."""

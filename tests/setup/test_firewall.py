@@ -133,7 +133,7 @@ def test_without_the_monitor_the_cluster_is_cut(backend):
 def test_nothing_is_left_after_remove_and_remove_may_be_called_twice(backend):
     def rules():
         saved = [
-            subprocess.run([f"/usr/sbin/{name}"], capture_output=True, text=True, check=True).stdout
+            subprocess.run([f"/usr/sbin/{name}", "-t", "mangle"], capture_output=True, text=True, check=True).stdout
             for name in ("iptables-legacy-save", "iptables-nft-save")
         ]
         return [line for text in saved for line in text.splitlines() if "RAFTMON" in line]

@@ -91,6 +91,21 @@ def test_every_veth_has_the_mtu_of_ethernet():
 
 
 @pytest.mark.net
+def test_the_first_datagram_of_a_new_network_arrives():
+    for _ in range(5):
+        with Network(TOPOLOGY):
+            with in_namespace("n2"):
+                server = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+            with in_namespace("n1"):
+                client = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+            with server, client:
+                server.bind((TOPOLOGY.host("n2").address, 2380))
+                server.settimeout(10)
+                client.sendto(b"first", (TOPOLOGY.host("n2").address, 2380))
+                assert server.recv(99) == b"first"
+
+
+@pytest.mark.net
 def test_nothing_is_left_after_the_network_and_it_can_be_made_again():
     for _ in range(2):
         with Network(TOPOLOGY):
