@@ -19,6 +19,7 @@ COMMANDS: dict[str, Command] = {
         "driver.cli.run", "run a cluster behind the monitor, with clients and faults, and judge what they saw"
     ),
     "check": Command("driver.cli.check", "judge a recorded history again, from disk alone"),
+    "convert": Command("driver.cli.convert", "rewrite a history in another format"),
     "doctor": Command("driver.cli.doctor", "prove, by doing, that this machine can run raftmon"),
     "servers": Command("driver.cli.servers", "list or install the server binaries of the systems under test"),
     "test": Command("driver.cli.test", "run the test scripts on a system: sanity, multi-client, restart, partition"),

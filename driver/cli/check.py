@@ -1,0 +1,165 @@
+"""``raftmon check``: judge a recorded run, a history in any format, or a folder of them. From disk alone."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import orjson
+
+from driver.checkers.assumptions import Assumptions
+from driver.checkers.base import Checker, Result, Valid, combine
+from driver.checkers.registry import CHECKERS, checker, checkers_for
+from driver.checkers.safe import MEMORY_MB, TIMEOUT_S, check_safely
+from driver.cli.arguments import CommandParser
+from driver.histories import FORMATS, History, read_history
+from driver.store import find_run
+from setup.errors import EXIT_USAGE, InputError
+
+__all__ = ["main", "parser"]
+
+_SHOWN_PROBLEMS = 20
+
+
+def parser() -> CommandParser:
+    """The options of ``raftmon check``."""
+    made = CommandParser(
+        "check",
+        "Judge a recorded run (the newest one where nothing is named), a history, or every history in a folder. "
+        "Exit status: 0 valid, 1 invalid, 2 unknown, 64 wrong arguments or no history, 70 raftmon's own failure.",
+        "raftmon check store/latest\nraftmon check history.edn --checker linearizable-cas-register\n"
+        "raftmon check --format jepsen-log shared/histories/jepsen-etcd --json",
+    )
+    made.add_argument("what", nargs="?", metavar="RUN|FILE|DIR", help="default: the newest run in the store")
+    made.add_argument("--format", default="auto", metavar="NAME", help=f"auto, {', '.join(FORMATS)} (default: auto)")
+    made.add_argument(
+        "--checker",
+        action="append",
+        metavar="NAME",
+        help=f"instead of what the history asks for; repeat for several: {', '.join(CHECKERS)}, or file.py:Name",
+    )
+    made.add_argument("--timeout", type=float, default=TIMEOUT_S, metavar="S", help="for each checker (default: 60 s)")
+    made.add_argument("--memory", type=float, default=MEMORY_MB, metavar="MB", help="for each checker (default: 4000)")
+    made.add_argument("--json", action="store_true", help="print one JSON object")
+    made.add_argument("--html", type=Path, metavar="FILE", help="draw the history and the verdict as one offline page")
+    made.add_store()
+    return made
+
+
+def main(arguments: argparse.Namespace) -> int:
+    """Judge, print, and return the verdict's exit status."""
+    if arguments.timeout <= 0 or arguments.memory <= 0:
+        raise InputError("--timeout and --memory must be more than 0")
+    chosen = [checker(name) for name in arguments.checker or ()]
+    path = _path(arguments)
+    if path.is_dir() and not any((path / name).exists() for name in ("history.jsonl", "history.jsonl.gz")):
+        if arguments.html is not None:
+            raise InputError(f"--html draws one history, and {path} is a folder of them: name a file")
+        return _check_folder(path, arguments, chosen)
+    history = read_history(path, arguments.format)
+    start = time.perf_counter()
+    results = _judge(history, arguments, chosen)
+    seconds = time.perf_counter() - start
+    if arguments.html is not None:
+        _draw(history, results, arguments.html)
+    if arguments.json:
+        print(_json(_report(path, history, results, seconds)))
+    else:
+        _print(path, history, results, seconds)
+    return combine(results).exit_status
+
+
+def _path(arguments: argparse.Namespace) -> Path:
+    if arguments.what is not None and Path(arguments.what).exists():
+        return Path(arguments.what)
+    if arguments.what is not None and ("/" in arguments.what or "." in arguments.what):
+        raise InputError(f"there is no file or folder {arguments.what}")
+    return find_run(arguments.what, arguments.store).path
+
+
+def _judge(history: History, arguments: argparse.Namespace, chosen: Sequence[Checker]) -> list[Result]:
+    config = history.meta.config.get("config", history.meta.config)
+    workload = config.get("workload", "") if isinstance(config, dict) else ""
+    checkers = [Assumptions(), *chosen] if chosen else checkers_for(str(workload), history)
+    return [check_safely(one, history, arguments.timeout, arguments.memory) for one in checkers]
+
+
+def _check_folder(folder: Path, arguments: argparse.Namespace, chosen: Sequence[Checker]) -> int:
+    """Every history in a folder; files in which nothing is an event are passed over."""
+    verdicts: dict[str, str] = {}
+    results: list[Result] = []
+    for path in sorted(path for path in folder.iterdir() if path.is_file()):
+        try:
+            history = read_history(path, arguments.format)
+        except InputError as error:
+            print(f"raftmon check: passed over: {error}", file=sys.stderr)
+            continue
+        if not len(history) and history.meta.lines:
+            print(
+                f"raftmon check: passed over: {path} holds no history (read as {history.meta.format})", file=sys.stderr
+            )
+            continue
+        judged = _judge(history, arguments, chosen)
+        verdict = combine(judged)
+        verdicts[path.name] = verdict.value
+        results.append(Result(verdict, path.name, ""))
+        if not arguments.json:
+            print(f"{path.name}: {_gist(judged)}")
+    if not verdicts:
+        print(f"raftmon check: there is no history in {folder} (read as {arguments.format})", file=sys.stderr)
+        return EXIT_USAGE
+    if arguments.json:
+        print(_json(verdicts))
+    return combine(results).exit_status
+
+
+def _gist(results: Sequence[Result]) -> str:
+    """The sentence that decided."""
+    verdict = combine(results)
+    decisive = [result for result in results if result.valid is verdict] or list(results)
+    return decisive[-1].sentence if verdict is Valid.YES else decisive[0].sentence
+
+
+def _report(path: Path, history: History, results: Sequence[Result], seconds: float) -> dict[str, Any]:
+    return {
+        "file": str(path),
+        "valid": combine(results).value,
+        "seconds": round(seconds, 6),
+        "operations": len(history),
+        "format": history.meta.format,
+        "problems": [{"line": problem.line, "sentence": problem.sentence} for problem in history.problems],
+        "notes": [{"line": note.line, "sentence": note.sentence} for note in history.notes],
+        "checkers": {result.checker: result.as_json() for result in results},
+    }
+
+
+def _json(value: Any) -> str:
+    options = orjson.OPT_INDENT_2 | orjson.OPT_NON_STR_KEYS | orjson.OPT_SERIALIZE_NUMPY
+    return orjson.dumps(value, default=repr, option=options).decode()
+
+
+def _print(path: Path, history: History, results: Sequence[Result], seconds: float) -> None:
+    processes = len(set(history.columns.process.tolist()))
+    print(f"{path}: {len(history)} operations of {processes} processes, read as {history.meta.format}")
+    for title, found in (("problems", history.problems), ("notes", history.notes)):
+        if found:
+            print(f"{title}:")
+            print("\n".join(f"  {problem}" for problem in found[:_SHOWN_PROBLEMS]))
+            if len(found) > _SHOWN_PROBLEMS:
+                print(f"  and {len(found) - _SHOWN_PROBLEMS} more (--json gives them all)")
+    width = max(len(result.checker) for result in results)
+    for result in results:
+        print(f"{result.checker:<{width}}  {result.sentence}  [{result.seconds:.2f} s]")
+        if result.counterexample is not None and result.counterexample.timeline:
+            print("\n".join(f"    {line}" for line in result.counterexample.timeline.splitlines()))
+    print(f"verdict: {combine(results).value} ({seconds:.2f} s)")
+
+
+def _draw(history: History, results: Sequence[Result], target: Path) -> None:
+    from driver.picture.page import write_page  # only where it is asked for
+
+    write_page(history, results, target)
