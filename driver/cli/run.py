@@ -63,7 +63,7 @@ def add_run_options(made: argparse.ArgumentParser) -> None:
     add("--workload", default="register", metavar="NAME", help="what the clients do (default: register)")
     add("--keys", type=int, default=5, metavar="N", help="keys they work on (default: 5)")
     add("--rate", type=float, metavar="R", help="operations a second in all (default: as fast as answers come)")
-    add("--fault", default=DEFAULT_FAULTS, metavar="LIST", help=f"faults, or none (default: {DEFAULT_FAULTS})")
+    add("--fault", default=DEFAULT_FAULTS, metavar="LIST", help=f"faults, or none (default: {DEFAULT_FAULTS})".replace("%", "%%"))
     add("--duration", default="20", metavar="T", help="how long clients work: 20, 90s, 5m (default: 20)")
     add("--op-timeout", default="2s", metavar="T", help="how long a client waits for an answer (default: 2s)")
     add("--pin", metavar="NODE", help="all clients talk to this node (default: spread over all)")

@@ -45,7 +45,23 @@ def tcpdump(interface: str, file: Path) -> Iterator[None]:
     if shutil.which("tcpdump") is None:
         pytest.skip("tcpdump is not installed here")
     log = file.with_suffix(".log")
-    argv = ["tcpdump", "-i", interface, "-Q", "in", "-U", "-s0", "-B", "32768", "-Z", "root", "-w", str(file), "ip"]
+    argv = [
+        "tcpdump",
+        "-i",
+        interface,
+        "-Q",
+        "in",
+        "-U",
+        "--immediate-mode",
+        "-s0",
+        "-B",
+        "32768",
+        "-Z",
+        "root",
+        "-w",
+        str(file),
+        "ip",
+    ]
     with log.open("wb") as errors:
         process = subprocess.Popen(argv, stderr=errors)
     try:
@@ -54,7 +70,7 @@ def tcpdump(interface: str, file: Path) -> Iterator[None]:
     finally:
         process.terminate()
         process.wait()
-    assert b" 0 packets dropped by kernel" in log.read_bytes()
+    assert b"\n0 packets dropped by kernel" in log.read_bytes()
 
 
 def identity(packet: bytes) -> bytes:
