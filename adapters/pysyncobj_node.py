@@ -58,7 +58,7 @@ class _Node:
     def __init__(self, config: dict[str, Any]) -> None:
         folder = Path(config["folder"])
         folder.mkdir(parents=True, exist_ok=True)
-        self._register = Register()  # type: ignore[no-untyped-call]
+        self._register = Register()
         settings = SyncObjConf(
             bindAddress=config["bind"],
             journalFile=str(folder / "journal"),
@@ -75,8 +75,8 @@ class _Node:
         op, key = request["op"], request.get("key")
         if op == "status":
             status = self._raft.getStatus()
-            return {"leads": self._raft._isLeader(), "term": status["raft_term"], "ready": self._raft.isReady()}
-        arguments = {
+            return {"leads": status["leader"] == status["self"], "term": status["raft_term"]}
+        arguments = {  # type: ignore[no-untyped-call]
             "read": lambda: (key,),
             "write": lambda: (key, request["value"]),
             "cas": lambda: (key, request["expected"], request["new"]),

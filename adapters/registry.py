@@ -33,6 +33,7 @@ SYSTEMS: dict[str, System] = {
     "etcd-pre-vote": System("adapters.etcd", "EtcdAdapter", {"pre_vote": True}, "etcd with --pre-vote=true"),
     "etcd-no-pre-vote": System("adapters.etcd", "EtcdAdapter", {"pre_vote": False}, "etcd with --pre-vote=false"),
     "pysyncobj": System("adapters.pysyncobj", "PySyncObjAdapter", {}, "a register on the Raft library PySyncObj"),
+    "nats": System("adapters.nats", "NatsAdapter", {}, "a key-value bucket of NATS JetStream"),
     "memory": System("adapters.memory", "MemoryAdapter", {}, "a register in the client host's memory, with lies"),
     "nothing": System("adapters.nothing", "NothingAdapter", {}, "answers at once: measures the driver itself"),
 }

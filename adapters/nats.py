@@ -1,0 +1,126 @@
+"""nats-server with JetStream: a key-value bucket replicated by Raft over all nodes (at most five).
+
+Its reads are answered by the stream's leader alone, without asking a quorum (nats-server has no other kind for a bucket
+with writes): under a partition they may be stale. That is the system's promise, not an error of the adapter.
+"""
+
+from __future__ import annotations
+
+import http.client
+import shutil
+import threading
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import orjson
+
+from adapters.base import Client, NodeCommand
+from adapters.capabilities import Leadership
+from adapters.options import Options
+from setup.errors import InputError
+from setup.topology import Host, Topology
+
+__all__ = ["CLIENT_PORT", "MONITOR_PORT", "PEER_PORT", "NatsAdapter"]
+
+CLIENT_PORT = 4222
+PEER_PORT = 6222
+MONITOR_PORT = 8222
+_MOST_REPLICAS = 5
+_ASK_AGAIN_S = 0.1
+
+
+class NatsAdapter:
+    """A cluster of nats-servers.
+
+    Options: ``server`` (path of the binary; else ``nats-server`` on PATH), ``server_flags`` (list of further flags),
+    ``ping_interval_s`` (between servers; default 5, so that a dead route is noticed).
+    """
+
+    name = "nats"
+    nodes_needed = True
+    client_port = CLIENT_PORT
+    peer_port = PEER_PORT
+
+    def __init__(self, options: Mapping[str, Any] | None = None) -> None:
+        given = Options(self.name, options)
+        self._server = given.text("server", None)
+        self._flags = given.words("server_flags")
+        self._ping_interval_s = given.number("ping_interval_s", 5, least=1)
+        given.done()
+        self._loop: Any = None
+        self._lock = threading.Lock()
+
+    def command(self, node: Host, topology: Topology, folder: Path) -> NodeCommand:
+        """The server's configuration goes to ``nats.conf`` in its folder; peers are routes to presented addresses."""
+        found = shutil.which(self._server or "nats-server")
+        if found is None:
+            given = f"{self._server!r} is no program" if self._server else "there is no nats-server on PATH"
+            raise InputError(f"{given}: give --server a path, or run `raftmon servers install nats`")
+        data = folder / "data"
+        # JetStream takes the number of routes for the size of its first Raft group. An even cluster must name itself
+        # too, or half of it would be a majority; an odd one's majority is the same, without a route to itself.
+        peers = [other for other in topology.nodes if other != node or len(topology.nodes) % 2 == 0]
+        config = {
+            "server_name": node.name,
+            "listen": f"{node.address}:{CLIENT_PORT}",
+            "http": f"{node.address}:{MONITOR_PORT}",
+            "ping_interval": f"{self._ping_interval_s}s",
+            "jetstream": {"store_dir": str(data)},
+        }
+        if len(topology.nodes) > 1:
+            config["cluster"] = {
+                "name": "raftmon",
+                "listen": f"{node.address}:{PEER_PORT}",
+                "advertise": f"{node.presented}:{PEER_PORT}",
+                "no_advertise": True,
+                "routes": [f"nats-route://{peer.presented}:{PEER_PORT}" for peer in peers],
+            }
+        folder.mkdir(parents=True, exist_ok=True)
+        path = folder / "nats.conf"
+        path.write_bytes(orjson.dumps(config, option=orjson.OPT_INDENT_2))  # its format takes JSON
+        return NodeCommand((found, "--config", str(path), *self._flags), data)
+
+    def _event_loop(self) -> Any:
+        from adapters.nats_client import EventLoop  # asyncio's thread is wanted where something is asked only
+
+        with self._lock:
+            if self._loop is None:
+                self._loop = EventLoop()
+            return self._loop
+
+    def ready(self, node: Host, topology: Topology, timeout_s: float) -> bool:
+        """The bucket can be read through the node; the first that is asked makes it."""
+        from adapters.nats_client import make_bucket
+
+        deadline = time.monotonic() + timeout_s
+        replicas = min(len(topology.nodes), _MOST_REPLICAS)
+        while (left_s := deadline - time.monotonic()) > 0:
+            if make_bucket(self._event_loop(), _url(node), replicas, left_s):
+                return True
+            time.sleep(min(_ASK_AGAIN_S, max(0.0, deadline - time.monotonic())))
+        return False
+
+    def connect(self, node: Host, timeout_s: float) -> Client:
+        """A client of that node alone."""
+        from adapters.nats_client import NatsClient
+
+        return NatsClient(self._event_loop(), _url(node), timeout_s)
+
+    def leadership(self, node: Host, timeout_s: float) -> Leadership | None:
+        """Whether the node thinks that it leads the bucket's stream. nats-server tells no term: it is 0."""
+        connection = http.client.HTTPConnection(node.address, MONITOR_PORT, timeout=timeout_s)
+        try:
+            connection.request("GET", "/jsz?accounts=true&streams=true")
+            told = orjson.loads(connection.getresponse().read())
+            streams = [one for account in told.get("account_details", []) for one in account.get("stream_detail", [])]
+        except (OSError, http.client.HTTPException, orjson.JSONDecodeError):
+            return None
+        finally:
+            connection.close()
+        return Leadership(any(one.get("cluster", {}).get("leader") == node.name for one in streams), 0)
+
+
+def _url(node: Host) -> str:
+    return f"nats://{node.address}:{CLIENT_PORT}"
