@@ -30,13 +30,13 @@ class CapturedPacket(NamedTuple):
     """One packet: its number in the file from 1 (as Wireshark counts), time (ns, UTC epoch) and the IP packet.
 
     ``data`` is empty where the frame holds no IP. ``comment`` is the packet's comment in a pcapng file, and
-    ``interface`` the index of its interface there.
+    ``interface`` the name of its interface there.
     """
 
     number: int
     time_ns: int
     data: bytes
-    interface: int = 0
+    interface: str = ""
     comment: str = ""
 
 
@@ -149,6 +149,7 @@ def _pcap(file: IO[bytes], order: str, tick_ns: int, path: Path) -> Iterator[Cap
 class _Interface(NamedTuple):
     strip: Callable[[bytes], bytes]
     ticks_per_s: int
+    name: str
 
 
 def _pcapng(file: IO[bytes], path: Path) -> Iterator[CapturedPacket]:
@@ -198,11 +199,13 @@ def _options(raw: bytes, order: str) -> Iterator[tuple[int, bytes]]:
 
 def _interface(block: bytes, order: str) -> _Interface:
     link_type = struct.unpack_from(order + "H", block)[0] if len(block) >= 8 else -1
-    ticks = 1_000_000
+    ticks, name = 1_000_000, ""
     for code, value in _options(block[8:], order):
         if code == 9 and value:
             ticks = 2 ** (value[0] & 0x7F) if value[0] & 0x80 else 10 ** value[0]
-    return _Interface(network_layer(link_type), ticks)
+        elif code == 2:
+            name = value.decode("utf-8", "replace")
+    return _Interface(network_layer(link_type), ticks, name)
 
 
 def _packet_block(
@@ -212,7 +215,7 @@ def _packet_block(
         if not interfaces:
             return None
         size = min(struct.unpack_from(order + "I", block)[0], len(block) - 4)
-        return CapturedPacket(number, 0, interfaces[0].strip(block[4 : 4 + size]))
+        return CapturedPacket(number, 0, interfaces[0].strip(block[4 : 4 + size]), interfaces[0].name)
     if len(block) < 20:
         return None
     index, high, low, size, _ = struct.unpack_from(order + "IIIII", block)
@@ -227,4 +230,4 @@ def _packet_block(
             if code == 1:
                 comment = value.decode("utf-8", "replace")
     time_ns = ticks * 1_000_000_000 // interface.ticks_per_s
-    return CapturedPacket(number, time_ns, interface.strip(block[20 : 20 + size]), index, comment)
+    return CapturedPacket(number, time_ns, interface.strip(block[20 : 20 + size]), interface.name, comment)

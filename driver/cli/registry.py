@@ -25,4 +25,8 @@ COMMANDS: dict[str, Command] = {
     "test": Command("driver.cli.test", "run the test scripts on a system: sanity, multi-client, restart, partition"),
     "exec": Command("driver.cli.exec", "run a command on a node of a run that is still on"),
     "clean": Command("driver.cli.clean", "remove recorded runs"),
+    "decode": Command("driver.cli.decode", "decode the Raft messages of a capture into a messages.sqlite"),
+    "messages": Command("driver.cli.messages", "show the Raft messages of a run or a capture, or their statistics"),
+    "timeline": Command("driver.cli.timeline", "terms, leaders, elections, faults and client outages as one text"),
+    "export": Command("driver.cli.export", "packets for Wireshark, with the Raft messages in them as comments"),
 }

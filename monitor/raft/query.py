@@ -170,8 +170,11 @@ def _append_round_trips(connection: sqlite3.Connection) -> dict[str, Any]:
     times: dict[str, list[float]] = defaultdict(list)
     for row in connection.execute(
         "SELECT time_ns, kind, source, target, term, log_index, last_index, grp, channel FROM messages WHERE "
-        "(kind = 'MsgApp' AND entries > 0) OR (kind = 'MsgAppResp' AND reject = 0) ORDER BY id"
+        "(kind = 'MsgApp' AND entries > 0) OR (kind = 'MsgAppResp' AND reject = 0) OR kind = 'MsgSnap' ORDER BY id"
     ):
+        if row["kind"] == "MsgSnap":  # what was sent before is not needed any more
+            waiting.pop((row["source"], row["target"], row["grp"]), None)
+            continue
         if row["kind"] == "MsgApp":
             key = (row["source"], row["target"], row["grp"])
             channel, queue = waiting.get(key, (0, []))

@@ -1,0 +1,52 @@
+"""``raftmon decode``: make a message record of anybody's capture."""
+
+from __future__ import annotations
+
+import argparse
+import time
+from pathlib import Path
+
+import orjson
+
+from driver.cli.arguments import CommandParser
+from driver.cli.message_source import names_of_run
+from monitor.raft.record import decode_capture
+
+__all__ = ["main", "parser"]
+
+
+def parser() -> CommandParser:
+    """The options of ``raftmon decode``."""
+    made = CommandParser(
+        "decode",
+        "Decode the Raft messages of a capture (etcd, nats-server, pysyncobj) into a messages.sqlite.",
+        "raftmon decode capture.pcapng -o messages.sqlite\nraftmon messages messages.sqlite --stats",
+    )
+    made.add_argument("file", type=Path, metavar="FILE", help="a pcap or pcapng file, gzipped or not")
+    made.add_argument(
+        "-o", "--output", type=Path, metavar="FILE", help="the record to write (default: messages.sqlite beside it)"
+    )
+    made.add_argument("--json", action="store_true", help="print what was found as JSON")
+    return made
+
+
+def main(arguments: argparse.Namespace) -> int:
+    """Decode and say what was found; 1 where an invariant is broken."""
+    target = arguments.output or arguments.file.parent / "messages.sqlite"
+    begin = time.perf_counter()
+    result = decode_capture(arguments.file, target, names_of_run(arguments.file.parent))
+    seconds = time.perf_counter() - begin
+    if arguments.json:
+        result |= {"output": str(target), "seconds": round(seconds, 3)}
+        print(orjson.dumps(result, option=orjson.OPT_INDENT_2).decode())
+    else:
+        rate = result["messages"] / seconds if seconds else 0
+        print(f"{result['messages']:,} messages from {result['packets']:,} packets in {seconds:.2f} s ({rate:,.0f}/s)")
+        print(
+            f"unparsed {result['unparsed_bytes']:,} B, skipped before a join {result['skipped_bytes']:,} B, "
+            f"holes {result['hole_bytes']:,} B, not Raft {result['foreign_bytes']:,} B"
+        )
+        broken = {name: found["broken"] for name, found in result["invariants"].items() if found["broken"]}
+        print("invariants: " + (", ".join(f"{name} broken {n} times" for name, n in broken.items()) or "none broken"))
+        print(f"written to {target}")
+    return 1 if result["violations"] else 0

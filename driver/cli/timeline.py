@@ -1,0 +1,124 @@
+"""``raftmon timeline``: terms, leaders, elections, faults and client outages of a run as one text."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import orjson
+
+from driver.cli.arguments import CommandParser
+from driver.cli.message_source import MessageSource, add_message_source, message_source
+from monitor.raft.query import first_time
+
+__all__ = ["main", "parser"]
+
+_OUTAGE_MS = 500.0
+_Line = tuple[int, str, str]
+
+
+def parser() -> CommandParser:
+    """The options of ``raftmon timeline``."""
+    made = CommandParser(
+        "timeline",
+        "Print one line for every change of term, leader or role that the wire shows, every election, fault and "
+        "client outage. Lines marked wire are from messages, status from what nodes said of themselves.",
+        "raftmon timeline\nraftmon timeline capture.pcap.gz",
+    )
+    add_message_source(made)
+    made.add_argument(
+        "--outage-ms", type=float, default=_OUTAGE_MS, metavar="MS",
+        help="how long no operation must have succeeded to be an outage (default: 500)",
+    )  # fmt: skip
+    return made
+
+
+def main(arguments: argparse.Namespace) -> int:
+    """Print it."""
+    with message_source(arguments) as source:
+        lines = list(_wire(source))
+        if source.folder is not None:
+            lines += _events(source.folder / "events.jsonl")
+            lines += _outages(source.folder / "history.jsonl", arguments.outage_ms)
+        start_ns = first_time(source.connection)
+    lines.sort(key=lambda line: line[0])
+    for time_ns, origin, text in lines:
+        print(f"{(time_ns - start_ns) / 1e9:>+12.3f} s  {origin:<7} {text}")
+    if not lines:
+        print("nothing to show: no message was decoded")
+    return 0
+
+
+def _wire(source: MessageSource) -> Iterator[_Line]:
+    connection = source.connection
+    for row in connection.execute("SELECT * FROM changes ORDER BY rowid"):
+        group = f" ({row['grp']})" if row["grp"] else ""
+        where = f"  [packet {row['packet']}]"
+        match row["what"]:
+            case "term":
+                text = f"{row['node']} is in term {row['value']}"
+            case "leader":
+                text = f"{row['node']} LEADS term {row['value']}"
+            case "role":
+                text = f"{row['node']} is {row['value']}"
+            case _:
+                continue
+        yield row["time_ns"], "wire", text + group + where
+    for row in connection.execute("SELECT * FROM elections ORDER BY start_ns"):
+        group = f" ({row['grp']})" if row["grp"] else ""
+        silent = f" for {row['silent_ms']:.0f} ms" if row["silent_ms"] is not None else ""
+        votes = ", ".join(orjson.loads(row["votes"])) or "nobody"
+        if row["end_ns"] is None:
+            result = "nobody was seen to win"
+        else:
+            result = f"{row['winner']} led {(row['end_ns'] - row['start_ns']) / 1e6:.1f} ms later"
+        stands = f"{row['candidate']} stands ({row['cause']}{silent})"
+        yield row["start_ns"], "wire", f"election of term {row['term']}: {stands}, votes of {votes}; {result}{group}"
+    for row in connection.execute("SELECT * FROM violations ORDER BY id"):
+        yield row["time_ns"], "BROKEN", f"{row['invariant']}: {row['sentence']}"
+
+
+def _json_lines(path: Path) -> Iterator[dict[str, Any]]:
+    if not path.exists():
+        return
+    for line in path.read_bytes().splitlines():
+        try:
+            found = orjson.loads(line)
+        except orjson.JSONDecodeError:
+            continue  # the last line of a run that died
+        if isinstance(found, dict) and isinstance(found.get("time_ns"), int):
+            yield found
+
+
+def _events(path: Path) -> Iterator[_Line]:
+    """Faults, kills, and what nodes said of themselves, from the run's event log."""
+    for event in _json_lines(path):
+        name = str(event.get("event", ""))
+        if name == "status":
+            said = ", ".join(f"{key} {event[key]}" for key in ("term", "role", "leader", "commit") if key in event)
+            yield event["time_ns"], "status", f"{event.get('node')} says: {said}"
+        elif "fault" in event:
+            text = event.get("sentence") or ""
+            yield event["time_ns"], "fault", f"{name}: {event['fault']} {text}".rstrip()
+        elif name.startswith("node "):
+            yield event["time_ns"], "node", f"{event.get('node')} {name.removeprefix('node ')}"
+        elif name in ("workload began", "workload ended", "run ended"):
+            yield event["time_ns"], "run", name
+
+
+def _outages(path: Path, outage_ms: float) -> Iterator[_Line]:
+    """Times in which operations were asked for and none succeeded."""
+    last_ok_ns: int | None = None
+    asked = 0
+    for event in _json_lines(path):
+        kind = event.get("type")
+        if kind == "invoke":
+            asked += 1
+            last_ok_ns = event["time_ns"] if last_ok_ns is None else last_ok_ns
+        elif kind == "ok":
+            if last_ok_ns is not None and event["time_ns"] - last_ok_ns > outage_ms * 1e6:
+                span_ms = (event["time_ns"] - last_ok_ns) / 1e6
+                yield last_ok_ns, "clients", f"no operation succeeded for {span_ms:.0f} ms, {asked} were asked for"
+            last_ok_ns, asked = event["time_ns"], 0
