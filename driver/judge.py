@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
+from driver.checkers.assumptions import Assumptions
+from driver.checkers.availability import Availability, Window
 from driver.checkers.base import Result, Valid, combine
 from driver.checkers.registry import checkers_for
 from driver.checkers.safe import check_safely
 from driver.histories import read_history
 from driver.histories.model import NEVER, OUTCOMES, History
-from driver.store import RunFolder
-from monitor.fidelity import judge as judge_fidelity
+from driver.store import CONFIG, RunFolder
 
-__all__ = ["check_history", "judge_run", "operation_table"]
+__all__ = ["check_history", "fault_windows", "judge_run", "operation_table"]
 
 
 def operation_table(history: History) -> dict[str, dict[str, Any]]:
@@ -37,18 +39,23 @@ def operation_table(history: History) -> dict[str, dict[str, Any]]:
     return table
 
 
-def _fault_reasons(facts: dict[str, Any]) -> list[str]:
-    faults = facts.get("faults", [])
-    return [f"the fault {fault['name']} failed: {fault['error']}" for fault in faults if fault["error"]]
-
-
-def _results(history: History, workload: str) -> list[Result]:
-    return [check_safely(checker, history) for checker in checkers_for(workload)]
+def fault_windows(faults: Sequence[dict[str, Any]]) -> list[Window]:
+    """When and where faults were in force, from the rows of results.json; those that never started are left out."""
+    return [
+        Window(fault["name"], fault["start_ns"], fault["stop_ns"], tuple(fault["nodes"]), tuple(fault["links"]))
+        for fault in faults
+        if fault["start_ns"] is not None and fault["did"]
+    ]
 
 
 def check_history(folder: RunFolder, workload: str) -> list[Result]:
     """What the workload's checkers say to the history as it is now."""
-    return _results(read_history(folder.history), workload)
+    history = read_history(folder.path)
+    return [check_safely(checker, history) for checker in checkers_for(workload, history)]
+
+
+def _goes_without_saying(result: Result) -> bool:
+    return result.checker == Assumptions.name and result.valid is Valid.YES
 
 
 def judge_run(folder: RunFolder, facts: dict[str, Any]) -> dict[str, Any]:
@@ -57,27 +64,25 @@ def judge_run(folder: RunFolder, facts: dict[str, Any]) -> dict[str, Any]:
     ``facts`` are what only the live run knew (times, faults, leaders); they are kept in the results. Raises InputError
     where the folder has no history that can be read.
     """
-    plan = folder.load("config.json") or {}
-    config = plan.get("config", {})
-    history = read_history(folder.history)
-    results = _results(history, config.get("workload", "register"))
-    counters = folder.load("monitor.json")
+    config = (folder.load(CONFIG) or {}).get("config", {})
+    history = read_history(folder.path)
+    results = [check_safely(checker, history) for checker in checkers_for(config.get("workload", "register"), history)]
+    faults = facts.get("faults", [])
+    availability = check_safely(Availability(fault_windows(faults), results), history)
     reasons = [str(problem) for problem in history.problems]
-    if config.get("monitored", True) and plan.get("nodes"):
-        reasons += judge_fidelity(counters) if counters else ["the monitor left no counters behind"]
-    reasons += _fault_reasons(facts)
-    valid = combine(results)
+    reasons += [f"the fault {fault['name']} failed: {fault['error']}" for fault in faults if fault["error"]]
     if not len(history):
         reasons.append("the clients completed no operation")
+    valid = combine(results)
     if valid is Valid.YES and reasons:
         valid = Valid.UNKNOWN
     return {
         "valid": valid.value,
-        "sentences": [result.sentence for result in results],
+        "sentences": [result.sentence for result in [*results, availability] if not _goes_without_saying(result)],
         "reasons": reasons,
-        "checkers": {result.checker: result.as_json() for result in results},
+        "checkers": {result.checker: result.as_json() for result in [*results, availability]},
         "operations": operation_table(history),
         **facts,
-        "monitor": counters,
+        "monitor": folder.load("monitor.json"),
         "config": config,
     }

@@ -91,6 +91,7 @@ def make_plan(config: RunConfig, adapter: Adapter) -> Plan:
     topology = Topology.star(config.nodes, config.client_hosts, transparent=config.transparent or not config.monitored)
     if not has_nodes:
         topology = dataclasses.replace(topology, nodes=())
+        config = dataclasses.replace(config, monitored=False)  # there are no wires to stand on
     known = list(catalogue(topology.node_names()))
     faults = plan_faults(config.faults, known, config.duration_s, seed=config.seed, random_from=RANDOM_FAULTS)
     if faults and not has_nodes:

@@ -136,7 +136,8 @@ def summary(results: dict[str, Any], folder: str) -> Group:
     body.add_column()
     body.add_row("clients", _operations(results))
     body.add_row("faults", Group(*_faults(results)))
-    body.add_row("leaders", _leaders(results))
+    if results.get("leader_before"):
+        body.add_row("leaders", _leaders(results))
     body.add_row("monitor", _monitor(results))
     for reason in results.get("reasons", []):
         body.add_row("because", Text(reason, style="yellow"))
