@@ -164,7 +164,7 @@ class Cluster:
 
     def _stop_nodes(self) -> None:
         with ThreadPoolExecutor(max_workers=len(self._nodes)) as pool:
-            # SIGKILL: a graceful end (etcd hands its leadership over, and waits) would only delay the verdict by seconds.
+            # SIGKILL: a graceful end (etcd hands its leadership over, and waits) would delay the verdict by seconds.
             list(pool.map(lambda process: process.kill(), self._nodes.values()))
 
     def wait_ready(self, timeout_s: float = READY_TIMEOUT_S) -> None:

@@ -55,7 +55,7 @@ def check_history(folder: RunFolder, workload: str) -> list[Result]:
 
 
 def _goes_without_saying(result: Result) -> bool:
-    return result.checker == Assumptions.name and result.valid is Valid.YES
+    return result.checker == Assumptions().name and result.valid is Valid.YES
 
 
 def judge_run(folder: RunFolder, facts: dict[str, Any]) -> dict[str, Any]:
