@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import gzip
 import io
 import zlib
@@ -93,6 +94,8 @@ def read_history(path: Path | str, format: str = "auto") -> History:
             raise InputError(f"{path} holds no history.jsonl; name a run's folder or a history")
     if format != "auto" and format not in FORMATS:
         raise InputError(f"there is no format {format!r}; there are auto, {', '.join(FORMATS)}")
+    collecting = gc.isenabled()
+    gc.disable()  # millions of new objects, none of them garbage: collections would take most of the time
     try:
         file, wrong = _open(path)
         with file:
@@ -101,9 +104,12 @@ def read_history(path: Path | str, format: str = "auto") -> History:
                 format = detect(head)
                 file.seek(0)
             events = FORMATS[format].read(file)
+        return _made(events, path, folder, format, wrong)
     except OSError as error:
         raise InputError(f"{path} cannot be read: {error.strerror or error}") from error
-    return _made(events, path, folder, format, wrong)
+    finally:
+        if collecting:
+            gc.enable()
 
 
 def _made(events: Events, path: Path, folder: Path, format: str, wrong: str | None) -> History:
