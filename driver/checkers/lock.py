@@ -40,8 +40,8 @@ class Lock:
     before the other's release, by revisions), *double-acquire*, *release-without-hold*, *duplicate-token*,
     *token-order* (a later acquire got a lower token), *stale-token-accepted* (a resource took a token after a higher).
 
-    A lock that is never released is held for ever; with ``expires`` (locks under a lease) only until its process is
-    next heard of, or not at all. ``details``: ``anomalies``, ``examples``, ``acquires``, ``longest_overlap_ms``.
+    A lock that is never released is held for ever; with ``expires`` (locks under a lease) only until the call of its
+    process's last ``guarded``. ``details``: ``anomalies``, ``examples``, ``acquires``, ``longest_overlap_ms``.
     """
 
     name = "lock"
@@ -105,7 +105,8 @@ def _overlaps(holds: Sequence[_Hold], found: Findings, expires: bool) -> int:
         if current is not None and hold.start_ns < current.stop_ns and hold.stop_ns > current.start_ns:
             stop_ns = min(hold.stop_ns, current.stop_ns)
             overlap_ns = 0 if stop_ns == FOREVER else stop_ns - hold.start_ns
-            if overlap_ns or not expires:  # a hold of no length within another one is one too many
+            # a hold of no length within another is one too many; under a lease it may have ended before it was told of
+            if overlap_ns or not expires or current.start_ns <= hold.acquire.call_ns:
                 longest_ns = max(longest_ns, overlap_ns)
                 span = "from then on" if stop_ns == FOREVER else f"for {milliseconds(overlap_ns)}"
                 sentence = (
