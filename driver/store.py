@@ -129,6 +129,8 @@ def find_run(given: str | None, store: Path) -> RunFolder:
     path = Path(given)
     if path.is_dir():
         return RunFolder(path.resolve())
+    if path.is_absolute() or given.startswith("."):
+        raise InputError(f"there is no folder {given}: name a run's folder, or a part of its time stamp")
     matches = [run for run in list_runs(store) if given in f"{run.path.parent.name}/{run.path.name}"]
     if len(matches) != 1:
         found = "none" if not matches else ", ".join(run.path.name for run in matches[:5])
