@@ -45,6 +45,9 @@ def test_the_reduction_reaches_exactly_what_returned_before():
 
 def graph_of(rng, count):
     edges = Edges()
+    if count > 3 and rng.random() < 0.2:  # a long fork, which chance alone seldom makes
+        for place, kind in enumerate([Kind.RW, Kind.WR, Kind.RW, Kind.WW]):
+            edges.add(place, (place + 1) % 4, kind, "x", 1, 2)
     weights = rng.choice([(1, 1, 1), (2, 0, 3)])
     for _ in range(rng.randint(1, 2 * count)):
         kind = rng.choices([Kind.WW, Kind.WR, Kind.RW], weights)[0]
