@@ -1,0 +1,30 @@
+"""Let the first 100 packets of a link through, cut it for two seconds, and begin again: a link that keeps failing.
+
+Each link has a counter of its own. ``--set packets=20 --set cut_s=5`` changes the numbers.
+"""
+
+from monitor.api import drop
+
+
+class LetNThroughThenCut:
+    match = "tcp"
+
+    def __init__(self):
+        self.left = {}  # link: packets that may still pass
+        self.cut_until_ns = {}
+
+    def configure(self, context):
+        self.packets = int(context.options.get("packets", 100))
+        self.cut_ns = round(float(context.options.get("cut_s", 2)) * 1e9)
+
+    def packet(self, view):
+        link = view.link
+        if view.now_ns < self.cut_until_ns.get(link, 0):
+            return drop()
+        left = self.left.get(link, self.packets)
+        if left > 0:
+            self.left[link] = left - 1
+            return None
+        self.left[link] = self.packets
+        self.cut_until_ns[link] = view.now_ns + self.cut_ns
+        return drop()
