@@ -34,6 +34,7 @@ SYSTEMS: dict[str, System] = {
     "etcd-no-pre-vote": System("adapters.etcd", "EtcdAdapter", {"pre_vote": False}, "etcd with --pre-vote=false"),
     "pysyncobj": System("adapters.pysyncobj", "PySyncObjAdapter", {}, "a register on the Raft library PySyncObj"),
     "nats": System("adapters.nats", "NatsAdapter", {}, "a key-value bucket of NATS JetStream"),
+    "zookeeper": System("adapters.zookeeper", "ZooKeeperAdapter", {}, "ZooKeeper 3.8, replicated by Zab"),
     "memory": System("adapters.memory", "MemoryAdapter", {}, "a register in the client host's memory, with lies"),
     "nothing": System("adapters.nothing", "NothingAdapter", {}, "answers at once: measures the driver itself"),
 }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import time
 from pathlib import Path
 from types import TracebackType
 
@@ -85,9 +86,18 @@ class LoopbackCluster:
         self.wait_ready(node)
 
     def pause(self, node: Host) -> None:
-        """SIGSTOP."""
-        self._processes[node.name].pause()
+        """SIGSTOP; returns when every thread has stopped (those on other processors go on for a moment)."""
+        process = self._processes[node.name]
+        process.pause()
+        while process.pid is not None and not _all_stopped(process.pid):
+            time.sleep(0.001)
 
     def resume(self, node: Host) -> None:
         """SIGCONT."""
         self._processes[node.name].resume()
+
+
+def _all_stopped(pid: int) -> bool:
+    """Whether every thread is in state T (proc_pid_stat(5))."""
+    stats = (path.read_text() for path in Path(f"/proc/{pid}/task").glob("*/stat"))
+    return all(stat.rpartition(")")[2].split()[0] == "T" for stat in stats)
