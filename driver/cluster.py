@@ -122,6 +122,7 @@ class Cluster:
             scripts=self.options.scripts,
             strict=self.options.strict,
             record=self.options.record,
+            decode=self.adapter.name if self.options.record else None,
         )
         path = self.folder.path / "monitor-config.json"
         path.write_bytes(config.to_json())

@@ -25,6 +25,7 @@ from monitor.config import MonitorConfig
 from monitor.fidelity import Histogram
 from monitor.pcapng import PcapngWriter
 from monitor.pipe import NO_LINK, Frame, FrameDecoder
+from monitor.raft.record import MessageSink
 from setup.errors import EXIT_INTERNAL, EXIT_USAGE, InputError, RaftmonError
 from setup.topology import Link
 
@@ -115,7 +116,11 @@ def default_sinks(config: MonitorConfig) -> dict[str, Sink]:
     if config.record:
         links = config.links()
         path = Path(config.folder) / "packets.pcapng"
-        sinks["pcapng"] = PcapngSink(path, links, config.wall_ns - config.monotonic_ns)
+        offset_ns = config.wall_ns - config.monotonic_ns
+        sinks["pcapng"] = PcapngSink(path, links, offset_ns)
+        if config.decode is not None:
+            names = {host.address: host.name for host in config.hosts}
+            sinks["messages"] = MessageSink(Path(config.folder) / "messages.sqlite", names, wall_offset_ns=offset_ns)
     return sinks
 
 
