@@ -51,6 +51,13 @@ class RunConfig:
     record: bool = True
     server_flags: tuple[str, ...] = ()
     options: dict[str, Any] = field(default_factory=dict)
+    workload_options: tuple[str, ...] = ()
+    arrival: str = "uniform"
+    mtbf_s: float = 5.0
+    topology: str = "simple"
+    link_latency_ms: float = 0.0
+    link_jitter_ms: float = 0.0
+    link_loss_percent: float = 0.0
 
     def __post_init__(self) -> None:
         """Refuse what cannot be run, each with its own sentence."""
@@ -71,6 +78,8 @@ class RunConfig:
             raise InputError(f"--rate is {self.rate:g}: give operations a second, more than 0")
         if not 1 <= self.duration_s <= 86_400:
             raise InputError(f"--duration is {self.duration_s:g} s: give 1 s to 24 h")
+        if self.mtbf_s <= 0:
+            raise InputError(f"--mtbf is {self.mtbf_s:g} s: give more than 0")
         if self.op_timeout_s <= 0:
             raise InputError(f"--op-timeout is {self.op_timeout_s:g} s: give more than 0")
 
@@ -94,8 +103,10 @@ class RunConfig:
         return options
 
     def workload_parameters(self) -> dict[str, Any]:
-        """What the workload is made with."""
-        return {"keys": self.keys}
+        """What the workload is made with. Raises InputError."""
+        from driver.workloads.registry import parameters_of
+
+        return parameters_of(self.workload, self.workload_options, keys=self.keys)
 
     def to_json(self) -> dict[str, Any]:
         """A JSON object that ``from_json`` turns back."""

@@ -13,7 +13,7 @@ from typing import Any
 
 from adapters.base import Adapter, Definite
 from driver.clients.events import EventWriter
-from driver.workloads.base import Call, Workload
+from driver.workloads.base import Call, Told, Workload
 from setup.topology import Host, Topology
 
 __all__ = ["FIRST_PROCESS", "read_everything"]
@@ -68,6 +68,8 @@ def _through(
                 text = str(error) if isinstance(error, Definite) else f"{type(error).__name__}: {error}"
                 events.put(time.monotonic_ns(), process, "fail", call.f, call.key, call.value, {"error": text})
             else:
-                events.put(time.monotonic_ns(), process, "ok", call.f, call.key, value, {})
+                told = value if isinstance(value, Told) else Told(value)
+                key = call.key if told.key is None else told.key
+                events.put(time.monotonic_ns(), process, "ok", call.f, key, told.value, told.extra or {})
     finally:
         client.close()

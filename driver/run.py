@@ -27,6 +27,7 @@ from driver.judge import judge_run
 from driver.lastreads import read_everything
 from driver.live import announce, withdraw
 from driver.store import CONFIG, RESULTS, RunFolder
+from driver.workloads.needs import check_needs
 from driver.workloads.registry import workload
 from monitor.rules import RuleSet
 from setup.errors import InputError, RaftmonError
@@ -92,8 +93,11 @@ def make_plan(config: RunConfig, adapter: Adapter) -> Plan:
     if not has_nodes:
         topology = dataclasses.replace(topology, nodes=())
         config = dataclasses.replace(config, monitored=False)  # there are no wires to stand on
+    check_needs(workload(config.workload, config.workload_parameters()), adapter)
     known = list(catalogue(topology.node_names()))
-    faults = plan_faults(config.faults, known, config.duration_s, seed=config.seed, random_from=RANDOM_FAULTS)
+    faults = plan_faults(
+        config.faults, known, config.duration_s, seed=config.seed, mtbf_s=config.mtbf_s, random_from=RANDOM_FAULTS
+    )
     if faults and not has_nodes:
         raise InputError(f"--fault: {config.system} has no nodes of its own to do anything to; use --fault none")
     if faults and not config.monitored:
@@ -219,6 +223,7 @@ def _fleet_config(plan: Plan, folder: RunFolder) -> FleetConfig:
         workload=config.workload,
         parameters=config.workload_parameters(),
         rate=config.rate,
+        arrival=config.arrival,
         op_timeout_s=config.op_timeout_s,
         pin=config.pin,
     )

@@ -46,6 +46,12 @@ def _later(module: str, name: str) -> Callable[[], Checker]:
     return make
 
 
+def _lock_under_lease() -> Checker:
+    from driver.checkers.lock import Lock
+
+    return Lock(expires=True)
+
+
 def _searching(model: type[Model]) -> Callable[[], Checker]:
     return lambda: Linearizable(model(), f"linearizable-{model.name}")
 
@@ -61,6 +67,7 @@ CHECKERS: dict[str, Entry] = {
     "set-full": Entry(_later("driver.checkers.set_full", "SetFull"), "no element of a set is lost or read stale"),
     "bank": Entry(_later("driver.checkers.bank", "Bank"), "transfers keep the sum of all accounts"),
     "lock": Entry(_later("driver.checkers.lock", "Lock"), "no two processes hold a lock at once"),
+    "lock-under-lease": Entry(_lock_under_lease, "the same of locks that end with a lease"),
     "watch": Entry(_later("driver.checkers.watch", "Watch"), "watches give every event once and in order"),
     "lease": Entry(_later("driver.checkers.lease", "Lease"), "keys live as long as their leases"),
     "stores-agree": Entry(_later("driver.checkers.stores_agree", "StoresAgree"), "all nodes hold the same in the end"),
@@ -69,7 +76,9 @@ CHECKERS: dict[str, Entry] = {
 
 WORKLOAD_CHECKERS: dict[str, tuple[str, ...]] = {
     "register": ("register",),
-    "append": ("linearizable-key-value",),
+    "uniform": ("register",),
+    "append": ("list-append",),
+    "mixed": ("register", "list-append", "watch"),
     "key-value": ("linearizable-key-value",),
     "multi-register": ("linearizable-multi-register",),
     "queue": ("linearizable-fifo-queue",),
@@ -78,7 +87,7 @@ WORKLOAD_CHECKERS: dict[str, tuple[str, ...]] = {
     "rw-register": ("rw-register",),
     "set": ("set-full",),
     "bank": ("bank",),
-    "lock": ("lock",),
+    "lock": ("lock-under-lease", "set-full"),
     "watch": ("watch",),
     "lease": ("lease",),
 }

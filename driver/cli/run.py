@@ -22,6 +22,7 @@ from driver.screen import RunScreen, summary
 from driver.servers_of import with_server
 from driver.shell import open_shell
 from driver.store import CONFIG, check_store, find_run
+from driver.workloads.registry import WORKLOADS
 from setup.errors import InputError
 from setup.sandbox import enter
 
@@ -60,10 +61,18 @@ def add_run_options(made: argparse.ArgumentParser) -> None:
     add("--nodes", type=int, default=3, metavar="N", help="nodes of the cluster (default: 3)")
     add("--clients", type=int, default=5, metavar="N", help="client threads in all (default: 5)")
     add("--client-hosts", type=int, default=1, metavar="N", help="hosts that the clients are spread over (default: 1)")
-    add("--workload", default="register", metavar="NAME", help="what the clients do (default: register)")
+    add("--workload", default="register", metavar="NAME", help=f"{', '.join(WORKLOADS)} (default: register)")
+    add("--workload-option", action="append", default=[], metavar="K=V", help="its own options (docs/workloads.md)")
     add("--keys", type=int, default=5, metavar="N", help="keys they work on (default: 5)")
     add("--rate", type=float, metavar="R", help="operations a second in all (default: as fast as answers come)")
-    add("--fault", default=DEFAULT_FAULTS, metavar="LIST", help=f"faults, or none (default: {DEFAULT_FAULTS})".replace("%", "%%"))
+    add("--arrival", default="uniform", metavar="HOW", help="with --rate: uniform or poisson (default: uniform)")
+    add(
+        "--fault",
+        default=DEFAULT_FAULTS,
+        metavar="LIST",
+        help=f"faults, or none (default: {DEFAULT_FAULTS})".replace("%", "%%"),
+    )
+    add("--mtbf", default="5", metavar="T", help="with --fault random: mean time between faults (default: 5)")
     add("--duration", default="20", metavar="T", help="how long clients work: 20, 90s, 5m (default: 20)")
     add("--op-timeout", default="2s", metavar="T", help="how long a client waits for an answer (default: 2s)")
     add("--pin", metavar="NODE", help="all clients talk to this node (default: spread over all)")
@@ -106,6 +115,8 @@ def config_of(arguments: argparse.Namespace) -> RunConfig:
         scripts=tuple(os.path.abspath(path) for path in arguments.rules), strict=arguments.strict,
         monitored=not arguments.no_monitor, record=not arguments.no_record,
         server_flags=tuple(arguments.server_flag), options=options,
+        workload_options=tuple(arguments.workload_option), arrival=arguments.arrival,
+        mtbf_s=duration_s(arguments.mtbf, "--mtbf"),
     )  # fmt: skip
 
 

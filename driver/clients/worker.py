@@ -11,7 +11,9 @@ from adapters.base import Client, Definite
 from driver.clients.events import EventWriter
 from driver.clients.latency import bucket
 from driver.history import Outcome
-from driver.workloads.base import Call, ThreadPlan, Workload
+from driver.workloads.base import Call, ThreadPlan, Told, Workload
+from driver.workloads.needs import check_client
+from setup.errors import InputError
 
 __all__ = ["Counts", "Gate", "Worker"]
 
@@ -125,8 +127,14 @@ class Worker(threading.Thread):
                 self._client = self._connect()
                 self._name_process(self._client)
                 self._client.read("raftmon-connect")
+                check_client(self._workload, self._client)
+                prepare = getattr(self._workload, "prepare", None)
+                if prepare is not None and self.slot == 0:
+                    prepare(self._client)
                 self.connected.set()
                 return True
+            except InputError:
+                raise
             except Exception as error:
                 self.connect_error = f"{type(error).__name__}: {error}"
                 self._hang_up()
@@ -168,6 +176,12 @@ class Worker(threading.Thread):
         try:
             client = self._client if self._client is not None else self._reconnect()
             result = seen = self._workload.perform(client, call)
+            if type(result) is Told:
+                more = result.extra or {}
+                if result.key is not None:  # chosen by the system: the plan shall know it too
+                    key = result.key
+                    call = call._replace(key=key)
+                result = seen = result.value
             outcome = Outcome.OK
         except Definite as error:
             outcome = Outcome.FAIL

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple, Protocol
 
 from driver.history import Outcome
 
-__all__ = ["Call", "ThreadPlan", "Workload", "slot_random"]
+__all__ = ["Call", "ThreadPlan", "Told", "Workload", "slot_random"]
 
 
 class Call(NamedTuple):
@@ -22,6 +22,18 @@ class Call(NamedTuple):
     value: Any
 
 
+class Told(NamedTuple):
+    """What ``perform`` may return where the ``ok`` event shall tell more than a value.
+
+    ``extra`` are further fields of the event (a revision, a lease); ``key`` is the key where the invocation had none
+    because the system chooses it.
+    """
+
+    value: Any
+    extra: dict[str, Any] | None = None
+    key: Any = None
+
+
 class ThreadPlan(Protocol):
     """What one slot does, one call after the other."""
 
@@ -29,7 +41,10 @@ class ThreadPlan(Protocol):
         """The next call. It depends on the seed, and on nothing but what ``observe`` was told."""
 
     def observe(self, call: Call, outcome: Outcome, result: Any) -> None:
-        """How a call ended: ``result`` is what was read, or what a failed cas saw (None where nothing was seen)."""
+        """How a call ended: ``result`` is what was read, or what a failed cas saw (None where nothing was seen).
+
+        ``call`` has the key that the system chose, where it chose one (``Told``).
+        """
 
 
 class Workload(Protocol):
@@ -45,7 +60,11 @@ class Workload(Protocol):
         """The generator of one of ``slots`` slots."""
 
     def perform(self, client: Any, call: Call) -> Any:
-        """Do it on an adapter's client; returns the value of the ``ok`` event. Raises as the client does."""
+        """Do it on an adapter's client; returns the value of the ``ok`` event, or ``Told``. Raises as the client does.
+
+        A workload may also have ``prepare(client)``, done by slot 0 before anybody works and repeated until it
+        succeeds, and ``last_calls() -> list[Call]``, done through every node after the heal.
+        """
 
 
 def slot_random(seed: str, slot: int) -> Random:

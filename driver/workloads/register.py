@@ -11,18 +11,31 @@ from typing import Any
 
 from driver.history import Outcome
 from driver.workloads.base import Call
+from driver.workloads.keys import KeyChooser
 from setup.errors import InputError
 
 __all__ = ["RegisterWorkload"]
 
 
 class RegisterWorkload:
-    """``keys`` registers ``k0..``; ``reads``, ``writes`` and ``cas`` are weights of the mix."""
+    """``keys`` registers ``k0..``; ``reads``, ``writes`` and ``cas`` are weights of the mix.
+
+    ``choice`` and ``skew`` say which keys are asked for most (keys.py).
+    """
 
     name = "register"
     needs: tuple[type, ...] = ()
 
-    def __init__(self, *, keys: int = 5, reads: float = 0.5, writes: float = 0.25, cas: float = 0.25) -> None:
+    def __init__(
+        self,
+        *,
+        keys: int = 5,
+        reads: float = 0.5,
+        writes: float = 0.25,
+        cas: float = 0.25,
+        choice: str = "uniform",
+        skew: float = 0.99,
+    ) -> None:
         weights = {"reads": reads, "writes": writes, "cas": cas}
         for name, weight in weights.items():
             if weight < 0:
@@ -33,14 +46,16 @@ class RegisterWorkload:
             raise InputError(f"the workload register has {keys} keys: give at least 1")
         self._keys = keys
         self._weights = weights
+        self._choice = {} if choice == "uniform" else {"choice": choice, "skew": skew}
+        self._chooser = KeyChooser([f"k{number}" for number in range(keys)], choice, skew)
 
     def parameters(self) -> dict[str, Any]:
-        """Keys and weights."""
-        return {"keys": self._keys, **self._weights}
+        """Keys, weights, and how keys are chosen where that is not uniform."""
+        return {"keys": self._keys, **self._weights, **self._choice}
 
     def slot(self, slot: int, slots: int, random: Random) -> RegisterPlan:
         """The generator of one slot."""
-        return RegisterPlan(slot, slots, random, self._keys, self._weights)
+        return RegisterPlan(slot, slots, random, self._chooser, self._weights)
 
     def last_calls(self) -> list[Call]:
         """A read of every key: what is done once through every node after the heal, so that a lost write shows."""
@@ -60,11 +75,11 @@ class RegisterWorkload:
 class RegisterPlan:
     """One slot's calls. A cas expects what this slot last saw at the key, None where it saw nothing yet."""
 
-    def __init__(self, slot: int, slots: int, random: Random, keys: int, weights: dict[str, float]) -> None:
+    def __init__(self, slot: int, slots: int, random: Random, keys: KeyChooser, weights: dict[str, float]) -> None:
         total = sum(weights.values())
         self._reads_below = weights["reads"] / total
         self._writes_below = (weights["reads"] + weights["writes"]) / total
-        self._keys = [f"k{number}" for number in range(keys)]
+        self._keys = keys
         self._random = random
         self._next_value = slot + 1
         self._slots = slots
@@ -73,7 +88,7 @@ class RegisterPlan:
     def next(self) -> Call:
         """Two draws a call, whatever it is: the n-th call's kind and key do not hang on what was seen."""
         kind = self._random.random()
-        key = self._keys[int(self._random.random() * len(self._keys))]
+        key = self._keys.choose(self._random.random())
         if kind < self._reads_below:
             return Call("read", key, None)
         value = self._next_value

@@ -3,17 +3,33 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
+from driver.workloads.append import AppendWorkload
+from driver.workloads.bank import BankWorkload
 from driver.workloads.base import Workload
+from driver.workloads.lease import LeaseWorkload
+from driver.workloads.lock import LockWorkload
+from driver.workloads.mixed import MixedWorkload
 from driver.workloads.register import RegisterWorkload
+from driver.workloads.set import SetWorkload
+from driver.workloads.uniform import UniformWorkload
+from driver.workloads.watch import WatchWorkload
 from setup.errors import InputError
 
-__all__ = ["WORKLOADS", "workload", "workload_names"]
+__all__ = ["WORKLOADS", "parameters_of", "workload", "workload_names"]
 
 WORKLOADS: dict[str, Callable[..., Workload]] = {
     "register": RegisterWorkload,
+    "uniform": UniformWorkload,
+    "set": SetWorkload,
+    "append": AppendWorkload,
+    "bank": BankWorkload,
+    "lock": LockWorkload,
+    "watch": WatchWorkload,
+    "lease": LeaseWorkload,
+    "mixed": MixedWorkload,
 }
 
 
@@ -35,3 +51,35 @@ def workload(name: str, parameters: Mapping[str, Any] | None = None) -> Workload
         return factory(**(parameters or {}))
     except TypeError as error:
         raise InputError(f"the workload {name} was given a parameter it cannot use: {error}") from error
+
+
+def parameters_of(name: str, options: Iterable[str] = (), **common: Any) -> dict[str, Any]:
+    """A workload's parameters from texts ``name=value``, each of the type of the parameter's default.
+
+    ``common`` are what the command line has for all workloads (``keys``); those that this one has not are left out, and
+    ``options`` come first. Raises InputError for a text that is no parameter.
+    """
+    if name not in WORKLOADS:
+        raise InputError(f"there is no workload {name!r}; there are {', '.join(WORKLOADS)}")
+    known = inspect.signature(WORKLOADS[name]).parameters
+    found = {key: value for key, value in common.items() if key in known}
+    for option in options:
+        key, equals, text = option.partition("=")
+        key = key.strip().replace("-", "_")
+        if not equals or key not in known:
+            raise InputError(
+                f"--workload-option {option!r} is not understood: write NAME=VALUE; {name} has {', '.join(known)}"
+            )
+        found[key] = _typed(text.strip(), known[key].default, option)
+    return found
+
+
+def _typed(text: str, default: Any, option: str) -> Any:
+    kind = type(default)
+    if kind is str:
+        return text
+    try:
+        return int(text) if kind is int else float(text)
+    except ValueError:
+        wanted = "a whole number" if kind is int else "a number"
+        raise InputError(f"--workload-option {option!r}: {text!r} is not {wanted}") from None

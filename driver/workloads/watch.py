@@ -1,0 +1,112 @@
+"""Writers, and watchers that must be told of every change once and in order.
+
+What is promised is etcd's (KV API guarantees): ordered, unique, reliable, atomic, resumable. A watcher follows all keys
+for ``session_s``, then begins again behind the last change it was told of, often through another moment's connection,
+so that resuming is tried as often as following.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import groupby
+from random import Random
+from typing import Any
+
+from adapters.capabilities import Revision, Watch, WatchResponses
+from driver.history import Outcome
+from driver.workloads.base import Call, Told
+from driver.workloads.keys import KeyChooser
+from setup.errors import InputError
+
+__all__ = ["PREFIX", "WatchPlan", "WatchWorkload", "next_revision", "watch_call", "watched"]
+
+PREFIX = "k"
+
+
+class WatchWorkload:
+    """Slots with odd numbers watch, the others write ``keys`` keys. ``choice`` and ``skew``: see keys.py."""
+
+    name = "watch"
+    needs: tuple[type, ...] = (Watch, Revision)
+
+    def __init__(self, *, keys: int = 5, session_s: float = 1.0, choice: str = "uniform", skew: float = 0.99) -> None:
+        if not 0.01 <= session_s <= 60:
+            raise InputError(f"session_s of the workload watch is {session_s:g}: give 0.01 to 60")
+        self._parameters = {"keys": keys, "session_s": session_s, "choice": choice, "skew": skew}
+        self._keys = KeyChooser([f"{PREFIX}{number}" for number in range(keys)], choice, skew)
+        self._session_s = session_s
+
+    def parameters(self) -> dict[str, Any]:
+        """All of them."""
+        return dict(self._parameters)
+
+    def slot(self, slot: int, slots: int, random: Random) -> WatchPlan:
+        """The generator of one slot."""
+        return WatchPlan(slot, slots, random, self._keys)
+
+    def last_calls(self) -> list[Call]:
+        """One watch of everything from the first revision on."""
+        return [watch_call(1)]
+
+    def perform(self, client: Any, call: Call) -> Any:
+        """Do one call; a session that breaks in the middle has still told what it told."""
+        if call.f == "watch":
+            return watched(client, call, self._session_s)
+        client.write(call.key, call.value)
+        return Told(call.value, {"revision": client.revision})
+
+
+def watch_call(start_revision: int) -> Call:
+    """A session that asks for every change from that revision on."""
+    return Call("watch", None, {"start_revision": start_revision})
+
+
+def watched(client: Any, call: Call, session_s: float) -> Told:
+    """Do one session."""
+    start = call.value["start_revision"]
+    if isinstance(client, WatchResponses):
+        responses = list(client.watch_responses(PREFIX, start, session_s))
+    else:
+        responses = list(_in_responses(client.watch(PREFIX, start, session_s)))
+    return Told(responses, {"start_revision": start, "prev_kv": False})
+
+
+def _in_responses(changes: Iterator[tuple[int, str, Any]]) -> Iterator[dict[str, Any]]:
+    """One response a revision, where a system does not say what came together."""
+    for revision, group in groupby(changes, key=lambda change: change[0]):
+        events = [
+            {"type": "delete" if value is None else "put", "key": key, "value": value, "revision": revision}
+            for _, key, value in group
+        ]
+        yield {"revision": revision, "events": events}
+
+
+def next_revision(responses: Any, start_revision: int) -> int:
+    """Where the session after one with these responses begins."""
+    revisions = [event["revision"] for response in responses or () for event in response["events"]]
+    return max(revisions, default=start_revision - 1) + 1
+
+
+class WatchPlan:
+    """One slot: a writer or a watcher."""
+
+    def __init__(self, slot: int, slots: int, random: Random, keys: KeyChooser) -> None:
+        self._watches = slot % 2 == 1
+        self._random = random
+        self._keys = keys
+        self._next_value = slot + 1
+        self._slots = slots
+        self._start_revision = 1
+
+    def next(self) -> Call:
+        """The next session, or a write of a value that is written once."""
+        if self._watches:
+            return watch_call(self._start_revision)
+        value = self._next_value
+        self._next_value += self._slots
+        return Call("write", self._keys.choose(self._random.random()), value)
+
+    def observe(self, call: Call, outcome: Outcome, result: Any) -> None:
+        """Go on behind the last change."""
+        if call.f == "watch" and outcome is Outcome.OK:
+            self._start_revision = next_revision(result, self._start_revision)
