@@ -18,10 +18,11 @@ from setup.probes import IN_SANDBOX, OUTSIDE, Answer, Probe, ask, ask_in_sandbox
 __all__ = ["Facts", "Finding", "State", "advice", "examine", "fit"]
 
 State = Literal["ok", "warning", "failed", "skipped"]
-_CONTAINER_RIGHTS = (
-    "start the container with --cap-add SYS_ADMIN --cap-add NET_ADMIN --security-opt seccomp=unconfined "
-    "--security-opt apparmor=unconfined --security-opt systempaths=unconfined (docs/container.md says why)"
-)
+_CONTAINER_RIGHTS = {  # by whether the user in the container is root; docs/container.md says why each is needed
+    True: "start the container with --cap-add SYS_ADMIN --cap-add NET_ADMIN --security-opt apparmor=unconfined",
+    False: "start the container with --security-opt seccomp=unconfined --security-opt apparmor=unconfined "
+    "--security-opt systempaths=unconfined, or as root with other rights (docs/container.md)",
+}
 _NAMESPACES = ("user namespace", "network namespace", "mount namespace", "pid namespace", "private mounts")
 _KERNEL = {
     "user namespace": "CONFIG_USER_NS",
@@ -83,7 +84,7 @@ def advice(name: str, answer: Answer, facts: Facts) -> str:
         return _namespace_advice(name, answer, facts)
     if name in _MODULES:
         modules, options = _MODULES[name]
-        rights = f"; in a container, also {_CONTAINER_RIGHTS}" if facts.container else ""
+        rights = f"; in a container, also {_CONTAINER_RIGHTS[facts.root]}" if facts.container else ""
         return f"load the kernel's modules with `sudo modprobe -a {modules}`, or use a kernel with {options}{rights}"
     if name == "server binary":
         return "run `raftmon servers install etcd`, or give --server the path of one"
@@ -102,7 +103,7 @@ def _namespace_advice(name: str, answer: Answer, facts: Facts) -> str:
     if answer.errno == errno.ENOSPC:
         return "a limit on namespaces is reached: raise the limits in /proc/sys/user/max_*_namespaces"
     if facts.container:
-        return _CONTAINER_RIGHTS
+        return _CONTAINER_RIGHTS[facts.root]
     if facts.unprivileged_userns_clone == 0:
         return "only root may make them: `sudo sysctl kernel.unprivileged_userns_clone=1`, or run with sudo"
     if facts.apparmor_restricts == 1:

@@ -1,0 +1,34 @@
+# raftmon with everything prebuilt. `make image` builds it; docs/container.md says which rights it needs, and why.
+
+FROM debian:bookworm-slim AS build
+SHELL ["/bin/sh", "-eu", "-c"]
+# Bookworm's own versions are meant, whatever point release they are from.
+# hadolint ignore=DL3008
+RUN apt-get update \
+ && apt-get install -y --no-install-recommends \
+      ca-certificates gcc libc6-dev libnetfilter-queue-dev python3-dev python3-venv
+WORKDIR /raftmon
+# The dependencies come before the code: a change of code does not fetch them again.
+COPY setup.cfg pyproject.toml README.md LICENSE ./
+RUN python3 -m venv .venv && mkdir adapters driver monitor setup && .venv/bin/pip install --no-cache-dir -q -e .
+COPY adapters adapters
+COPY driver driver
+COPY monitor monitor
+COPY setup setup
+ENV RAFTMON_CACHE=/raftmon/.cache/raftmon
+RUN .venv/bin/pip install --no-cache-dir --no-deps -q -e . \
+ && .venv/bin/raftmon servers install etcd@3.4.23 etcd@3.5.1 \
+ && .venv/bin/python -m compileall -q adapters driver monitor setup
+
+FROM debian:bookworm-slim
+# hadolint ignore=DL3008
+RUN apt-get update \
+ && apt-get install -y --no-install-recommends iptables libnetfilter-queue1 python3 \
+ && rm -rf /var/lib/apt/lists/*
+COPY --from=build /raftmon /raftmon
+RUN useradd --create-home --uid 1000 raftmon && install -d -m 1777 /runs
+ENV RAFTMON_CACHE=/raftmon/.cache/raftmon PATH=/raftmon/.venv/bin:/usr/sbin:/usr/bin:/sbin:/bin
+WORKDIR /runs
+VOLUME /runs
+ENTRYPOINT ["raftmon"]
+CMD ["run"]
