@@ -15,6 +15,7 @@ from driver.checkers.safe import check_safely
 from driver.histories import read_history
 from driver.histories.model import NEVER, OUTCOMES, History
 from driver.store import CONFIG, RunFolder
+from driver.wire_results import wire_results
 
 __all__ = ["check_history", "fault_windows", "judge_run", "operation_table"]
 
@@ -66,7 +67,9 @@ def judge_run(folder: RunFolder, facts: dict[str, Any]) -> dict[str, Any]:
     """
     config = (folder.load(CONFIG) or {}).get("config", {})
     history = read_history(folder.path)
-    results = [check_safely(checker, history) for checker in checkers_for(config.get("workload", "register"), history)]
+    workload = config.get("workload", "register")
+    results = [check_safely(checker, history) for checker in checkers_for(workload, history)]
+    results += wire_results(folder, history, workload)
     faults = facts.get("faults", [])
     availability = check_safely(Availability(fault_windows(faults), results), history)
     reasons = [str(problem) for problem in history.problems]
