@@ -8,6 +8,7 @@ checksum-neutral prefixes, RFC 6296); elsewhere checksums are repaired increment
 from __future__ import annotations
 
 import ipaddress
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from monitor.config import MonitorConfig
@@ -16,6 +17,7 @@ from setup.topology import Link
 __all__ = ["AddressBook", "Route", "is_neutral", "readdress"]
 
 _TCP, _UDP = 6, 17
+_MOST_CONNECTIONS = 65_536
 _CHECKSUM_OFFSET = {_TCP: 16, _UDP: 6}
 
 
@@ -91,16 +93,27 @@ def readdress(data: bytes, addresses: bytes) -> bytes:
 class AddressBook:
     """Finds the route of a packet by its address pair, or by its ports where hosts share an address.
 
-    ``by_pair`` maps source and destination as they stand in the header (8 or 32 bytes) to a Route.
+    ``by_pair`` maps source and destination as they stand in the header (8 or 32 bytes) to a Route. ``owner`` finds the
+    node at a connection's ephemeral port (see monitor.owners), given that port and the one it dialled.
     """
 
-    def __init__(self, config: MonitorConfig) -> None:
+    def __init__(self, config: MonitorConfig, owner: Callable[[int, int], str | None] = lambda *_: None) -> None:
         self.links = config.links()
         self.by_pair: dict[bytes, Route] = {}
+        self._owner = owner
+        self._shared: set[bytes] = set()
+        self._ports = {host.port: host.name for host in config.hosts if host.port is not None}
+        self._link_ids = {(link.source, link.target): link_id for link_id, link in enumerate(self.links)}
+        self._by_ports: dict[bytes, Route | None] = {}
+        addresses = [host.address for host in config.hosts]
+        shared = {address for address in addresses if addresses.count(address) > 1}
         self._by_id: dict[tuple[int, int], Route] = {}
         hosts = {host.name: host for host in config.hosts}
         for link_id, link in enumerate(self.links):
             source, target = hosts[link.source], hosts[link.target]
+            if source.address in shared and target.address in shared:
+                self._shared.add(_pack(source.address, target.address))
+                continue
             self._add(link_id, link, source.address, source.presented, target.address, target.presented)
             if source.address6 and target.address6:
                 self._add(link_id, link, source.address6, source.presented6, target.address6, target.presented6)
@@ -118,7 +131,28 @@ class AddressBook:
 
     def find(self, data: bytes, pair: bytes) -> Route | None:
         """The route of the packet ``data`` whose addresses are ``pair``; None where it is nobody's."""
-        return self.by_pair.get(pair)
+        route = self.by_pair.get(pair)
+        return route if route is not None or pair not in self._shared else self._find_by_ports(data, pair)
+
+    def _find_by_ports(self, data: bytes, pair: bytes) -> Route | None:
+        """Where hosts share addresses: one port is a node's own, the other belongs to whoever dialled it."""
+        start = (data[0] & 15) * 4 if len(pair) == 8 else 40
+        ports = data[start : start + 4]
+        if len(ports) < 4 or (data[9] if len(pair) == 8 else data[6]) not in (_TCP, _UDP):
+            return None
+        key = pair + ports
+        begins = data[start + 13 : start + 14] and data[start + 13] & 0x12 == 2  # SYN alone: the port may be anew
+        if key in self._by_ports and not begins:
+            return self._by_ports[key]
+        source_port, target_port = int.from_bytes(ports[:2], "big"), int.from_bytes(ports[2:], "big")
+        source = self._ports.get(source_port) or self._owner(source_port, target_port)
+        target = self._ports.get(target_port) or self._owner(target_port, source_port)
+        link_id = self._link_ids.get((source or "", target or ""))
+        route = None if link_id is None else Route(link_id, self.links[link_id], pair, pair, pair)
+        if len(self._by_ports) >= _MOST_CONNECTIONS:
+            self._by_ports.clear()  # they are found again, one by one
+        self._by_ports[key] = route
+        return route
 
     def present(self, data: bytes) -> bytes:
         """The packet ``data`` (arrival addresses) as it would be delivered."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 import os
 import socket
 import struct
@@ -21,6 +22,7 @@ import orjson
 
 from monitor.engine import Engine
 from monitor.rules import RuleSet
+from monitor.scripts import Scripts
 from setup.errors import InputError, RaftmonError
 from setup.eventlog import EventLog
 from setup.topology import Link
@@ -30,6 +32,7 @@ __all__ = ["Control", "ControlServer"]
 _MOST_CLIENTS = 64
 _LINE_BYTES = 8 << 20
 _WATCH_S = 1.0
+_SCRIPTS_S = 0.25
 
 Request = dict[str, Any]
 Push = Callable[[Any], Awaitable[None]]
@@ -38,7 +41,8 @@ Push = Callable[[Any], Awaitable[None]]
 class Control:
     """What the operations do. ``post`` runs a function on the loop's thread, where ``refresh`` follows a change.
 
-    ``stats`` gives the monitor's counters at this moment, ``stop`` ends it, ``set_paused`` switches judging off and on.
+    ``stats`` gives the monitor's counters at this moment, ``stop`` ends it, ``set_paused`` switches judging off and on,
+    ``fail`` (on the loop's thread) ends a strict run with an error. ``scripts`` are followed as their files change.
     """
 
     def __init__(
@@ -52,6 +56,8 @@ class Control:
         stats: Callable[[], dict[str, Any]],
         set_paused: Callable[[bool], None],
         stop: Callable[[], None],
+        fail: Callable[[RaftmonError], None],
+        scripts: Scripts,
         clock_ns: Callable[[], int],
     ) -> None:
         self._engine = engine
@@ -62,6 +68,8 @@ class Control:
         self._stats = stats
         self._set_paused = set_paused
         self._stop = stop
+        self._fail = fail
+        self._scripts = scripts
         self._clock_ns = clock_ns
         self._changing = asyncio.Lock()
         self._operations: dict[str, Callable[[Request], Awaitable[Any]]] = {
@@ -88,6 +96,17 @@ class Control:
         """The counters, read between two packets."""
         found: dict[str, Any] = await self._on_loop(self._stats)
         return found
+
+    async def follow_scripts(self) -> None:
+        """Put user scripts in force again whenever their files change; until cancelled."""
+        while True:
+            await asyncio.sleep(_SCRIPTS_S)
+            try:
+                if await asyncio.to_thread(self._scripts.poll, self._clock_ns()):
+                    await self._change(self._scripts.apply, "scripts-loaded", {"author": "file"})
+            except RaftmonError as error:
+                await self._on_loop(functools.partial(self._fail, error))
+                return
 
     async def _on_loop(self, work: Callable[[], Any]) -> Any:
         return await asyncio.wrap_future(self._post(work))
@@ -175,11 +194,7 @@ def _author(request: Request) -> str:
 
 def _script_rules(ruleset: RuleSet) -> RuleSet:
     """The rules that user scripts brought: they leave with their script, not with the network's faults."""
-    after = ruleset
-    for item in ruleset.to_items():
-        if not item.get("script"):
-            after = after.without(item["name"])
-    return after
+    return RuleSet(tuple(rule for rule in ruleset if not rule.action.parsable), ruleset.names)
 
 
 def _with_all(ruleset: RuleSet, items: list[Any]) -> RuleSet:
@@ -219,8 +234,10 @@ class ControlServer:
 
     async def _serve(self) -> None:
         self._control = self._make_control()
+        following = asyncio.ensure_future(self._control.follow_scripts())
         server = await asyncio.start_unix_server(self._client, sock=self._socket, limit=_LINE_BYTES)
         await self._done.wait()
+        following.cancel()
         server.close()
         await asyncio.sleep(0)
         tasks = asyncio.all_tasks() - {asyncio.current_task()}

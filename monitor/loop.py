@@ -95,6 +95,7 @@ class Judge:
         """
         clock, find, lengths, own_time = self._clock_ns, self._fast.get, _TOTAL_LENGTH, self._own_time
         keep, batch, careful, counters = self.batch.append, self.batch, self._careful, self._counters
+        delivery = self._delivery
         last_id = -1
         next_chores_ns = 0
 
@@ -111,6 +112,9 @@ class Judge:
                 keep((now_ns, link_id, data))
             else:
                 careful(packet, data, now_ns)
+                due_ns = delivery.next_due_ns
+                if due_ns is not None and due_ns < next_chores_ns:
+                    next_chores_ns = due_ns
             number = packet.id
             if number != last_id + 1 and last_id >= 0:
                 counters.queue_id_gaps += (number - last_id - 1) & 0xFFFFFFFF
@@ -124,7 +128,7 @@ class Judge:
                 flush()
             if now_ns >= next_chores_ns:  # under load NetfilterQueue.run does not come back
                 chores(now_ns)
-                due_ns = self._delivery.next_due_ns
+                due_ns = delivery.next_due_ns
                 next_chores_ns = now_ns + _CHORES_NS if due_ns is None else min(due_ns, now_ns + _CHORES_NS)
 
         return judge

@@ -20,9 +20,11 @@ from monitor.engine import Engine
 from monitor.fidelity import Counters, judge
 from monitor.inject import RawSender
 from monitor.loop import Judge, QueueLoop
+from monitor.owners import PortOwners
 from monitor.pipe import Backlog, open_pipe
 from monitor.queue_counters import QueueCounters
 from monitor.rules import RuleSet
+from monitor.scripts import Scripts
 from monitor.tasks import Task, TaskPool
 from setup.errors import RaftmonError
 from setup.eventlog import open_event_log
@@ -81,7 +83,8 @@ class MonitorProcess:
         folder = Path(config.folder)
         self._log = open_event_log(folder / "events.jsonl", "monitor")
         self._counters = Counters()
-        self._book = AddressBook(config)
+        ports = {host.port: host.name for host in config.hosts if host.port is not None}
+        self._book = AddressBook(config, PortOwners(ports).owner)
         self._queue_counters = QueueCounters(config.queue)
         started_ns = time.monotonic_ns()
         self._engine = Engine(
@@ -94,7 +97,16 @@ class MonitorProcess:
             strict=config.strict,
         )
         names = [host.name for host in config.hosts]
-        self._engine.load(RuleSet.from_items(list(config.rules), names), started_ns)  # type: ignore[arg-type]
+        self._scripts = Scripts(
+            config.scripts,
+            names=names,
+            links=self._book.links,
+            seed=config.seed,
+            note=self._note,
+            strict=config.strict,
+        )
+        rules = RuleSet.from_items(list(config.rules), names)  # type: ignore[arg-type]
+        self._engine.load(self._scripts.apply(rules), started_ns)
         self._tasks = TaskPool(self._task_ended, config.task_limit_s)
         self._raw = RawSender()
         self._delivery = Delivery(config.hold_max, self._raw.send, self._tasks, self._counters)
@@ -110,7 +122,11 @@ class MonitorProcess:
         self._server.start()
         self._log.info("monitor-started", queue=self._config.queue, mode=self._config.mode, pid=os.getpid())
         try:
-            self._loop.run()
+            self._scripts.started()
+            try:
+                self._loop.run()
+            finally:
+                self._scripts.done()
         finally:
             self._finish()
 
@@ -153,8 +169,18 @@ class MonitorProcess:
             stats=self.counters,
             set_paused=set_paused,
             stop=self._loop.stop,
+            fail=self._fail,
+            scripts=self._scripts,
             clock_ns=time.monotonic_ns,
         )
+
+    def _fail(self, error: RaftmonError) -> None:
+        """End a strict run; on the loop's thread."""
+        self._judge.failure = self._judge.failure or error
+
+    def _note(self, text: str) -> None:
+        self._log.warning("script", text=text)
+        print(f"raftmon monitor: {text}", file=sys.stderr, flush=True)
 
     def _task_ended(self, task: Task) -> None:
         """On a worker's thread."""

@@ -24,6 +24,8 @@ COMMANDS: dict[str, Command] = {
     "servers": Command("driver.cli.servers", "list or install the server binaries of the systems under test"),
     "test": Command("driver.cli.test", "run the test scripts on a system: sanity, multi-client, restart, partition"),
     "exec": Command("driver.cli.exec", "run a command on a node of a run that is still on"),
+    "ctl": Command("driver.cli.ctl", "change the rules of a run that is on, or watch its monitor"),
+    "monitor": Command("driver.cli.monitor", "judge and record the traffic of nodes that raftmon did not start"),
     "clean": Command("driver.cli.clean", "remove recorded runs"),
     "decode": Command("driver.cli.decode", "decode the Raft messages of a capture into a messages.sqlite"),
     "messages": Command("driver.cli.messages", "show the Raft messages of a run or a capture, or their statistics"),

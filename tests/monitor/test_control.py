@@ -12,6 +12,7 @@ from monitor.client import MonitorClient, wait_until_ready
 from monitor.control import Control, ControlServer
 from monitor.engine import Engine
 from monitor.rules import RuleSet
+from monitor.scripts import Scripts
 from setup.errors import InputError, RaftmonError
 from setup.topology import Link
 
@@ -30,11 +31,13 @@ class Log:
 class Served:
     """A control server over a real engine, with the loop's part done on the calling thread."""
 
-    def __init__(self, path):
+    def __init__(self, path, scripts=()):
         self.path = path
+        self.failures = []
+        self.scripts = Scripts(scripts, names=NAMES, links=LINKS, seed="seed", note=str, strict=False)
         self.log = Log()
         self.engine = Engine(LINKS, "seed", 0)
-        self.engine.load(RuleSet.from_items([], NAMES), 0)
+        self.engine.load(self.scripts.apply(RuleSet.from_items([], NAMES)), 0)
         self.paused = False
         self.stopped = threading.Event()
         self.refreshed = 0
@@ -51,6 +54,8 @@ class Served:
             stats=lambda: {"packets": 7, "rules": self.engine.stats()},
             set_paused=self._pause,
             stop=self.stopped.set,
+            fail=self.failures.append,
+            scripts=self.scripts,
             clock_ns=time.monotonic_ns,
         )
 
@@ -209,3 +214,23 @@ def test_a_monitor_that_ends_breaks_its_clients_with_a_sentence(served, client):
     served.server.close()
     with pytest.raises(RaftmonError, match=r"ended before it answered|connection to the monitor broke"):
         client.stats()
+
+
+def test_scripts_are_followed_and_heal_leaves_them(tmp_path):
+    script = tmp_path / "mine.py"
+    script.write_text("match = 'n1->n2'\ndef packet(view):\n    return None\n")
+    one = Served(tmp_path / "monitor.sock", [script])
+    try:
+        with wait_until_ready(one.path, "kim", 5) as client:
+            client.add("n2->n1 drop")
+            assert client.heal() == 1
+            assert (one.engine.chain(0) is None, one.engine.chain(1) is None) == (False, True)
+            script.write_text("match = 'n2->n1'\ndef packet(view):\n    return None  # another size\n")
+            deadline = time.monotonic() + 10
+            while one.engine.chain(1) is None:
+                assert time.monotonic() < deadline
+                client.stats()
+            assert one.engine.chain(0) is None
+    finally:
+        one.server.close()
+    assert one.failures == []

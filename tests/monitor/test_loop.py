@@ -63,7 +63,8 @@ class Bench:
         delivery = Delivery(10, lambda _: True, TaskPool(lambda _: None, 1.0), self.counters)
         self.judge = Judge(config, book, self.engine, delivery, self.counters, self.log, lambda: self.now_ns)
         self.flushes = 0
-        self.callback = self.judge.callback(self._flush, lambda _: None)
+        self.chores = []
+        self.callback = self.judge.callback(self._flush, self.chores.append)
         self.numbers = 0
 
     def _flush(self):
@@ -235,3 +236,11 @@ def test_hostile_bytes_never_break_the_loop():
         data = bytes(data[: rng.randrange(len(data) + 1)] if rng.random() < 0.3 else data)
         bench.feed(data)
     assert bench.counters.own_errors == 0
+
+
+def test_under_steady_load_a_held_packet_is_looked_after_when_it_is_due():
+    bench = Bench("n1->n2 delay 1ms")
+    bench.feed(PEER)
+    for bench.now_ns in (500_000, 1_000_999, 1_001_000):
+        bench.feed(tcp("10.77.2.2", "10.78.1.2"))
+    assert bench.chores == [1_000, 1_001_000]

@@ -40,7 +40,7 @@ def test_every_rewritten_packet_is_accepted_by_a_real_kernel_and_recorded_with_g
         ("10.77.2.2", "10.77.1.2", "n2->n1", "1", "1"),
     }
     assert len(rows) == counters["packets"] == counters["recorder"]["packets"]
-    assert (counters["truncated"], counters["queue_id_gaps"], counters["disturbed"]) == (0, 0, [])
+    assert (counters["truncated"], counters["queue_id_gaps"], counters["recorder_lost_packets"]) == (0, 0, 0)
 
 
 def test_everything_tcpdump_sees_on_a_veth_is_in_the_record(live, tmp_path):

@@ -1,0 +1,121 @@
+"""``raftmon ctl``: change the rules of a run that is on, and watch its monitor."""
+
+from __future__ import annotations
+
+import argparse
+import getpass
+import os
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import orjson
+
+from driver.cli.arguments import CommandParser
+from driver.store import find_run
+from monitor.client import MonitorClient
+from setup.errors import InputError
+
+__all__ = ["main", "parser"]
+
+_WITH_ARGUMENT = {"add": "a rule, as in 'n1->n2 drop 10%%'", "remove": "the name of a rule"}
+_OPERATIONS = ("rules", "add", "remove", "heal", "stats", "pause", "resume", "watch")
+
+
+def parser() -> CommandParser:
+    """The options of ``raftmon ctl``."""
+    made = CommandParser(
+        "ctl",
+        "Change the rules of a monitor that is on, or look at it. Several users may do so at once; each change is in "
+        "force, between two packets, when the command returns, and stands in the run's events.jsonl with its author.",
+        "raftmon ctl add 'n1->n2 delay 50ms'\nraftmon ctl heal\nraftmon ctl watch",
+    )
+    made.add_store()
+    made.add_argument("--run", metavar="RUN", help="a run's folder or a part of its time stamp (default: the newest)")
+    made.add_argument("--socket", type=Path, metavar="PATH", help="a monitor's control socket, instead of a run")
+    made.add_argument("--json", action="store_true", help="print what the monitor answers as JSON")
+    made.add_argument("--author", default=None, help="the name in the run's log (default: your user name)")
+    made.add_argument("operation", choices=_OPERATIONS, help="what to do")
+    made.add_argument("argument", nargs="?", metavar="RULE|NAME", help="what to add or remove")
+    return made
+
+
+def main(arguments: argparse.Namespace) -> int:
+    """Do one operation and print its result."""
+    operation, argument = arguments.operation, arguments.argument
+    if (argument is not None) != (operation in _WITH_ARGUMENT):
+        needs = "needs " + _WITH_ARGUMENT[operation].replace("%%", "%") if operation in _WITH_ARGUMENT else "takes none"
+        raise InputError(f"{operation} {needs}, not {argument!r}" if argument else f"{operation} {needs}")
+    path = arguments.socket or find_run(arguments.run, arguments.store).control_socket
+    with MonitorClient(path, arguments.author or _user()) as client:
+        if operation == "watch":
+            return _watch(client, arguments.json)
+        method = getattr(client, operation)
+        result = method() if argument is None else method(argument)
+    if arguments.json:
+        print(orjson.dumps(result).decode())
+    else:
+        for line in _words(operation, argument, result):
+            print(line)
+    return 0
+
+
+def _user() -> str:
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):  # a user id without a name
+        return str(os.getuid())
+
+
+def _words(operation: str, argument: str | None, result: Any) -> list[str]:
+    if operation == "rules":
+        return [_rule(rule) for rule in result] or ["no rules"]
+    if operation == "stats":
+        return _stats(result)
+    return {
+        "add": [f"{result} is in force: {argument}"],
+        "remove": [f"{argument} is gone"],
+        "heal": [f"{result} rule{'' if result == 1 else 's'} removed"],
+        "pause": ["no rule is asked until resume; every packet passes"],
+        "resume": ["rules are asked again"],
+    }[operation]
+
+
+def _rule(rule: Mapping[str, Any]) -> str:
+    rest = ", ".join(f"{key} {value}" for key, value in rule.items() if key not in ("name", "match", "action"))
+    return f"{rule['name']}: {rule.get('match', '')} {rule.get('action', '')}" + (f", {rest}" if rest else "")
+
+
+def _stats(stats: Mapping[str, Any]) -> list[str]:
+    own, late = stats["own_time_us"], stats["hold_lateness_ms"]
+    lines = [
+        f"packets {stats['packets']} ({stats['bytes']} bytes), judged {stats['judged']}, dropped {stats['dropped']}, "
+        f"delayed {stats['delayed']}, modified {stats['modified']}, held now {stats['held']}",
+        f"own time p50 {own['p50']} us, p99 {own['p99']} us, max {own['max']} us; "
+        f"hold lateness p99 {late['p99']} ms; record lost {stats['recorder_lost_packets']} packets"
+        + ("; PAUSED" if stats["paused"] else ""),
+    ]
+    lines += [f"  {link}: {count}" for link, count in stats["links"].items() if count]
+    lines += [f"  rule {name}: {rule['hits']} of {rule['packets']}" for name, rule in stats["rules"].items()]
+    return lines
+
+
+def _watch(client: MonitorClient, as_json: bool) -> int:
+    """One line a second with what changed, until the monitor ends."""
+    before: Mapping[str, Any] | None = None
+    for stats in client.watch():
+        if as_json:
+            print(orjson.dumps(stats).decode(), flush=True)
+        else:
+            new = {
+                key: stats[key] - (before[key] if before else 0) for key in ("packets", "bytes", "dropped", "delayed")
+            }
+            print(
+                f"{time.strftime('%H:%M:%S')}  {new['packets']} packets, {new['bytes'] / 1e6:.1f} MB, "
+                f"dropped {new['dropped']}, delayed {new['delayed']}, held {stats['held']}, "
+                f"rules {len(stats['rules'])}, own time p99 {stats['own_time_us']['p99']} us",
+                flush=True,
+            )
+        before = stats
+    return 0

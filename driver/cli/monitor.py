@@ -1,0 +1,112 @@
+"""``raftmon monitor``: judge and record traffic between nodes that raftmon did not start."""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import signal
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+from driver.cli.arguments import CommandParser
+from monitor.attach import local_addresses, parse_hosts, plan
+from monitor.config import MonitorConfig, MonitoredHost
+from monitor.guardian import installed
+from monitor.process import MonitorProcess
+from setup.errors import InputError
+
+__all__ = ["main", "parser"]
+
+_LARGEST_MTU = 4000  # what NetfilterQueue hands over of a packet
+
+
+def parser() -> CommandParser:
+    """The options of ``raftmon monitor``."""
+    made = CommandParser(
+        "monitor",
+        "Judge and record the traffic between nodes that somebody else runs, in this network namespace: on a router, "
+        "inside a Mininet host or switch, or on loopback where nodes differ by port. Needs CAP_NET_ADMIN here.",
+        "raftmon monitor --queue 5 --node n1=10.0.0.1 --node n2=10.0.0.2:2380 --record out --install\n"
+        "raftmon monitor --queue 5 --node n1=127.0.0.1:2380 --node n2=127.0.0.1:12380 --rule 'n1->n2 drop 10%'",
+    )
+    add = made.add_argument
+    add("--queue", type=int, required=True, metavar="N", help="the NFQUEUE number to serve")
+    add("--node", action="append", default=[], metavar="NAME=ADDRESS[:PORT]", help="one node; give it for each")
+    add(
+        "--present",
+        action="append",
+        default=[],
+        metavar="NAME=ADDRESS",
+        help="the address under which its peers know the node; this host must be the route to it",
+    )
+    add("--record", type=Path, metavar="DIR", help="write packets.pcapng, events.jsonl and monitor.json there")
+    add("--rules", action="append", default=[], metavar="FILE.py", help="rules in Python")
+    add("--rule", action="append", default=[], metavar="RULE", help="a one-line rule in force from the start")
+    add("--strict", action="store_true", help="end at the first exception in a rule's Python code")
+    add("--malformed", choices=("accept", "drop"), default="accept", help="what becomes of malformed packets")
+    add("--seed", default="0", help="of all randomness in rules")
+    add("--install", action="store_true", help="add the iptables rules, and take them away however this ends")
+    return made
+
+
+def main(arguments: argparse.Namespace) -> int:
+    """Serve until interrupted."""
+    hosts = parse_hosts(arguments.node, arguments.present)
+    folder = _folder(arguments.record)
+    config = MonitorConfig(
+        arguments.queue,
+        hosts,
+        str(folder),
+        str(folder / "monitor.sock"),
+        monotonic_ns=time.monotonic_ns(),
+        wall_ns=time.time_ns(),
+        mode="attach",
+        seed=arguments.seed,
+        rules=tuple(arguments.rule),
+        scripts=tuple(str(Path(script).absolute()) for script in arguments.rules),
+        strict=arguments.strict,
+        record=arguments.record is not None,
+        malformed=arguments.malformed,
+    )
+    path = folder / "monitor-config.json"
+    path.write_bytes(config.to_json())
+    commands = plan(hosts, arguments.queue, local_addresses())
+    process = MonitorProcess(config, path)
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+        signal.signal(number, lambda *_: process.stop())
+    _warn_of_large_packets(hosts)
+    with installed(commands) if arguments.install else contextlib.nullcontext():
+        if arguments.install:
+            print(f"chains of queue {arguments.queue} are installed; they go when this ends", flush=True)
+        else:
+            print("add these lines, and take them away afterwards (or let --install do both):", flush=True)
+            for line in commands.lines():
+                print(f"  {line}", flush=True)
+        print(f"raftmon ctl --socket {folder / 'monitor.sock'} talks to this monitor; Ctrl-C ends it", flush=True)
+        process.run()
+    return 0
+
+
+def _folder(given: Path | None) -> Path:
+    try:
+        if given is None:
+            return Path(tempfile.mkdtemp(prefix="raftmon-"))
+        given.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(f"cannot write to {given}: {error.strerror}; give --record another folder") from error
+    return given.absolute()
+
+
+def _warn_of_large_packets(hosts: tuple[MonitoredHost, ...]) -> None:
+    """Loopback's MTU is 65,536: such packets reach a queue cut, and then the verdict is unknown."""
+    if any(host.address.startswith("127.") or host.address == "::1" for host in hosts):
+        with contextlib.suppress(OSError, ValueError):
+            mtu = int(Path("/sys/class/net/lo/mtu").read_text())
+            if mtu > _LARGEST_MTU:
+                print(
+                    f"raftmon monitor: loopback's MTU is {mtu}, and packets over {_LARGEST_MTU} bytes reach the queue "
+                    "cut: run `ip link set lo mtu 1500` first",
+                    file=sys.stderr,
+                )
