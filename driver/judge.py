@@ -15,6 +15,7 @@ from driver.checkers.safe import check_safely
 from driver.histories import read_history
 from driver.histories.model import NEVER, OUTCOMES, History
 from driver.store import CONFIG, RunFolder
+from driver.stores import stores_result
 from driver.wire_results import wire_results
 
 __all__ = ["check_history", "fault_windows", "judge_run", "operation_table"]
@@ -65,11 +66,13 @@ def judge_run(folder: RunFolder, facts: dict[str, Any]) -> dict[str, Any]:
     ``facts`` are what only the live run knew (times, faults, leaders); they are kept in the results. Raises InputError
     where the folder has no history that can be read.
     """
-    config = (folder.load(CONFIG) or {}).get("config", {})
+    plan = folder.load(CONFIG) or {}
+    config = plan.get("config", {})
     history = read_history(folder.path)
     workload = config.get("workload", "register")
     results = [check_safely(checker, history) for checker in checkers_for(workload, history)]
     results += wire_results(folder, history, workload)
+    results += stores_result(folder, list(plan.get("nodes", {})))
     faults = facts.get("faults", [])
     availability = check_safely(Availability(fault_windows(faults), results), history)
     reasons = [str(problem) for problem in history.problems]

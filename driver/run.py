@@ -27,6 +27,7 @@ from driver.judge import judge_run
 from driver.lastreads import read_everything
 from driver.live import announce, withdraw
 from driver.store import CONFIG, RESULTS, RunFolder
+from driver.stores import ask_stores
 from driver.workloads.needs import check_needs
 from driver.workloads.registry import workload
 from monitor.rules import RuleSet
@@ -196,6 +197,7 @@ def _live(
             config.op_timeout_s,
             config.client_hosts,
         )
+        ask_stores(adapter, plan.topology, folder, config.op_timeout_s)
         progress.phase("taking the cluster down")
     log.info("cluster down")
 

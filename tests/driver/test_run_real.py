@@ -127,6 +127,10 @@ def test_a_run_without_faults_disturbs_nothing(tmp_path: Path):
     assert counters["queue_kernel_dropped"] == counters["queue_user_dropped"] == counters["truncated"] == 0
     assert counters["recorder"]["packets"] == counters["packets"] > 0
     assert results["operations"]["write"]["ok"] > 0
+    assert results["checkers"]["invariants"]["valid"] == results["checkers"]["wire"]["valid"] == "valid"
+    assert results["checkers"]["wire"]["details"]["entries"] >= results["operations"]["write"]["ok"]
+    assert results["checkers"]["stores-agree"]["valid"] == "valid"
+    assert counters["recorder"]["sinks"]["messages"]["unparsed_bytes"] == 0
 
 
 @pytest.mark.parametrize("nodes", [1, 5, 9])
