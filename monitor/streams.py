@@ -20,6 +20,7 @@ _HALF = 0x80000000
 _FIN, _SYN, _RST, _ACK = 1, 2, 4, 16
 _TCP = struct.Struct(">HHIIH")
 _MAX_PIECES = 4096
+_MANY_STRAYS = 8
 
 Item = tuple[bytes | None, int]
 """``(bytes, mark)`` in stream order, or ``(None, size)`` where ``size`` bytes are missing."""
@@ -83,7 +84,17 @@ class HalfStream:
     came first count. ``limit`` bounds the bytes kept behind a hole, ``budget`` those of all streams together.
     """
 
-    __slots__ = ("acked_to", "budget", "duplicate_bytes", "limit", "next_seq", "pending", "pending_bytes")
+    __slots__ = (
+        "acked_to",
+        "budget",
+        "duplicate_bytes",
+        "limit",
+        "next_seq",
+        "pending",
+        "pending_bytes",
+        "stray_end",
+        "strays",
+    )
 
     def __init__(self, limit: int = 4 << 20, budget: Budget | None = None) -> None:
         self.next_seq: int | None = None
@@ -93,6 +104,8 @@ class HalfStream:
         self.pending: list[tuple[int, bytes, int]] = []
         self.pending_bytes = 0
         self.acked_to: int | None = None
+        self.stray_end: int | None = None
+        self.strays = 0
         self.duplicate_bytes = 0
 
     def start(self, seq: int) -> None:
@@ -152,10 +165,22 @@ class HalfStream:
         return ((seq - self.next_seq + _HALF) & _MASK) - _HALF
 
     def _keep(self, ahead: int, seq: int, payload: bytes, mark: int) -> list[Item]:
+        items: list[Item] = []
         if ahead > self.limit and not (self.acked_to is not None and self._ahead(self.acked_to) >= ahead):
-            # Farther than any window kept here: a stray or forged segment, unless the receiver says otherwise.
-            self.duplicate_bytes += len(payload)
-            return []
+            # Farther than any window kept here: a stray segment, unless the receiver says otherwise, a second one
+            # follows it, or there are many.
+            self.strays += 1
+            if self.stray_end != seq and self.strays < _MANY_STRAYS:
+                self.stray_end = (seq + len(payload)) & _MASK
+                self.duplicate_bytes += len(payload)
+                return []
+            items = self.finish()
+            ahead = self._ahead(seq)
+            if ahead <= 0:
+                return items + self.feed(seq, payload, mark)
+            self.next_seq = (seq + len(payload)) & _MASK
+            self.stray_end, self.strays = None, 0
+            return [*items, (None, ahead), (payload, mark)]
         place = bisect_left(self.pending, ahead, key=lambda piece: self._ahead(piece[0]))
         if place < len(self.pending) and self.pending[place][0] == seq:
             if len(self.pending[place][1]) >= len(payload):
@@ -165,7 +190,6 @@ class HalfStream:
         self.pending.insert(place, (seq, payload, mark))
         self.pending_bytes += len(payload)
         self.budget.used += len(payload)
-        items: list[Item] = []
         if self.acked_to is not None and self._ahead(self.acked_to) >= ahead:
             self._skip(items)
         while self.pending and (
@@ -229,6 +253,11 @@ class Flow:
     target_port: int
     opener: bool
     from_start: bool
+
+    @property
+    def reverse(self) -> Flow:
+        """The other direction of the same connection."""
+        return Flow(self.target, self.target_port, self.source, self.source_port, not self.opener, self.from_start)
 
 
 class _Half(HalfStream):
@@ -350,6 +379,7 @@ class StreamTable:
                     side.closed = True
                     side.consumer.end()
         elif not half.closed and (half.next_seq is None or half.next_seq == end):
+            half.forget()
             half.closed = True
             half.consumer.end()
 

@@ -123,10 +123,10 @@ class Decoder:
         """The consumers of a connection that speaks ``system``."""
         joined = not client.from_start
         if system == "etcd":
-            conversation = EtcdConversation(self, client, server)
+            conversation = EtcdConversation(self)
             return (
-                HttpTap(conversation, self.taps, joined=joined),
-                HttpTap(conversation, self.taps, joined=joined),
+                HttpTap(conversation, self.taps, client, joined=joined),
+                HttpTap(conversation, self.taps, server, joined=joined),
             )
         if system == "nats":
             return NatsTap.pair(self, client, server, joined=joined, shared=self._nats)

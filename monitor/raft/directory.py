@@ -32,6 +32,7 @@ class Directory:
         self.labels[0] = None
         self.renamed: dict[str, str] = {}
         self.addresses: dict[str, int] = {}
+        self._hosts: dict[str, int] = {}
         self._names = dict(names or {})
         self._fixed: set[int] = set()
 
@@ -53,6 +54,8 @@ class Directory:
             self._fixed.add(ident)
         if port is not None:
             self.addresses[where] = ident
+        if not address.startswith("127.") and address != "::1":
+            self._hosts[address] = ident if self._hosts.get(address, ident) == ident else 0
 
     def place(self, channel: Channel) -> None:
         """Fill in who speaks on a channel from its addresses, as far as they are known for certain."""
@@ -64,4 +67,5 @@ class Directory:
     def _at(self, address: str) -> str | None:
         if (ident := self.addresses.get(address)) is not None:
             return self.labels[ident]
-        return self._names.get(address) or self._names.get(address.rpartition(":")[0])
+        host = address.rpartition(":")[0]
+        return self._names.get(address) or self._names.get(host) or self.labels[self._hosts.get(host, 0)]

@@ -355,46 +355,44 @@ class _Refusal(_Members):
 
 
 class EtcdConversation:
-    """One HTTP connection between two members. ``client`` is the flow of the requests."""
+    """One HTTP connection between two members."""
 
-    def __init__(self, out: Output, client: Flow, server: Flow) -> None:
+    def __init__(self, out: Output) -> None:
         self.requests: deque[Request] = deque()
         self._out = out
-        self._client = client
-        self._server = server
         self._joined: _Frames | None = None
 
-    def on_request(self, request: Request, mark: int) -> Body:
+    def on_request(self, request: Request, flow: Flow, mark: int) -> Body:
         """See ``Conversation.on_request``."""
         sender = _hex_id(request.headers.get("x-server-from"))
         if sender:
-            self._out.directory.seen(sender, self._client.source, None)
+            self._out.directory.seen(sender, flow.source, None)
         receiver = _hex_id(request.headers.get("x-raft-to"))
         if receiver:
-            self._out.directory.seen(receiver, self._client.target, self._client.target_port)
+            self._out.directory.seen(receiver, flow.target, flow.target_port)
         if request.method != "POST" or request.path not in ("/raft", "/raft/snapshot"):
             return IGNORED
         labels = self._out.directory.labels
-        channel = self._out.channel("pipeline" if request.path == "/raft" else "snapshot", self._client)
+        channel = self._out.channel("pipeline" if request.path == "/raft" else "snapshot", flow)
         channel.source = labels[sender]
         return _Pipeline(self._out, channel) if request.path == "/raft" else _Snapshot(self._out, channel)
 
-    def on_response(self, response: Response, mark: int) -> Body:
+    def on_response(self, response: Response, flow: Flow, mark: int) -> Body:
         """See ``Conversation.on_response``."""
         request = response.request
         if request is None:
-            return self._unasked(response)
+            return self._unasked(response, flow)
         stream = _STREAM(request.path)
         if request.path == "/members" and response.status == 200:
             return _Members(self._out)
         labels = self._out.directory.labels
         if stream is None:
             if response.status >= 400 and request.path.startswith("/raft"):
-                channel = self._out.channel("pipeline" if request.path == "/raft" else "snapshot", self._client)
+                channel = self._out.channel("pipeline" if request.path == "/raft" else "snapshot", flow.reverse)
                 channel.source = labels[_hex_id(request.headers.get("x-server-from"))]
                 return _Refusal(self._out, channel, response.status, mark)
             return IGNORED
-        channel = self._out.channel(stream[1], self._server)
+        channel = self._out.channel(stream[1], flow)
         channel.source = labels[_hex_id(request.headers.get("x-raft-to"))]
         channel.target = labels[_hex_id(stream[2])]
         if response.status != 200:
@@ -403,16 +401,16 @@ class EtcdConversation:
         self._out.event("stream opened", channel, f"server version {version}", mark)
         return MsgAppStream(self._out, channel) if stream[1] == "msgapp" else MessageStream(self._out, channel)
 
-    def _unasked(self, response: Response) -> Body:
+    def _unasked(self, response: Response, flow: Flow) -> Body:
         """An answer to a request that was not seen: its first chunk must show what it is, as after a hole."""
         chunked = "chunked" in response.headers.get("transfer-encoding", "")
         if response.status == 200 and chunked and "x-etcd-cluster-id" in response.headers:
-            return _Unknown(self)
+            return _Unknown(self, flow)
         if response.status == 200 and response.headers.get("content-type") == "application/json":
             return _Members(self._out)
         return IGNORED
 
-    def join(self, data: bytes, body: Body | None) -> tuple[int, Body] | None:
+    def join(self, data: bytes, body: Body | None, flow: Flow) -> tuple[int, Body] | None:
         """See ``Conversation.join``: a complete chunk that begins with a complete, valid frame of a stream."""
         known = body if isinstance(body, MsgAppStream | MessageStream) else self._joined
         for match in _CHUNK.finditer(data):
@@ -422,16 +420,16 @@ class EtcdConversation:
             kind = _looks_like(data, start, end)
             if kind is None or (isinstance(known, MsgAppStream | MessageStream) and known.kind != kind):
                 continue
-            return match.start(), self.stream(kind, known)
+            return match.start(), self.stream(kind, flow, known)
         return None
 
-    def stream(self, kind: str, known: Body | None = None) -> _Frames:
+    def stream(self, kind: str, flow: Flow, known: Body | None = None) -> _Frames:
         """A stream decoder that joins in the middle; who speaks on it is taken from ``known`` if it was followed."""
         if isinstance(known, _Frames):
             known.finish()
             channel = known.channel
         else:
-            channel = self._out.channel(kind, self._server)
+            channel = self._out.channel(kind, flow)
             self._out.directory.place(channel)
         self._joined = (
             MsgAppStream(self._out, channel, joined=True) if kind == "msgapp" else MessageStream(self._out, channel)
@@ -442,8 +440,9 @@ class EtcdConversation:
 class _Unknown(IgnoredBody):
     """A chunked body whose request was not seen, from its first byte: msgapp or message by what it begins with."""
 
-    def __init__(self, conversation: EtcdConversation) -> None:
+    def __init__(self, conversation: EtcdConversation, flow: Flow) -> None:
         self._conversation = conversation
+        self._flow = flow
         self._held = bytearray()
         self._inner: _Frames | None = None
 
@@ -455,7 +454,7 @@ class _Unknown(IgnoredBody):
         if self._held[0] in (1, 2) or len(self._held) >= 11:
             # A message frame is longer than a link heartbeat: 11 zero bytes can only be msgapp's.
             is_message = self._held[:4] == b"\0\0\0\0" and self._held[8:9] == b"\x08"
-            self._inner = self._conversation.stream("message" if is_message else "msgapp")
+            self._inner = self._conversation.stream("message" if is_message else "msgapp", self._flow)
             if isinstance(self._inner, MsgAppStream):
                 self._inner.term = 0  # from its first byte, so its state is known
             self._inner.feed(bytes(self._held), 0, len(self._held), mark)

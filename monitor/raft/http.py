@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from monitor.raft.protobuf import Malformed
+from monitor.streams import Flow
 
 __all__ = ["Body", "Conversation", "HttpTap", "IgnoredBody", "Request", "Response", "TapCounters"]
 
@@ -81,13 +82,13 @@ class Conversation(Protocol):
 
     requests: deque[Request]
 
-    def on_request(self, request: Request, mark: int) -> Body:
-        """A request's head came: who takes its body."""
+    def on_request(self, request: Request, flow: Flow, mark: int) -> Body:
+        """A request's head came on ``flow``: who takes its body."""
 
-    def on_response(self, response: Response, mark: int) -> Body:
-        """A response's head came: who takes its body."""
+    def on_response(self, response: Response, flow: Flow, mark: int) -> Body:
+        """A response's head came on ``flow``: who takes its body."""
 
-    def join(self, data: bytes, body: Body | None) -> tuple[int, Body] | None:
+    def join(self, data: bytes, body: Body | None, flow: Flow) -> tuple[int, Body] | None:
         """A chunk header in ``data`` from which the stream can be followed, and who takes it (``body``: who did)."""
 
 
@@ -97,6 +98,7 @@ class HttpTap:
 
     conversation: Conversation
     counters: TapCounters
+    flow: Flow
     joined: bool = False
     _state: int = _HEAD
     _held: bytes = b""
@@ -194,7 +196,7 @@ class HttpTap:
             if len(self.conversation.requests) > 64:
                 self.conversation.requests.clear()
             self.conversation.requests.append(request)
-            self._body = self.conversation.on_request(request, mark)
+            self._body = self.conversation.on_request(request, self.flow, mark)
             self._frame(headers, until_close=False)
         else:
             raise Malformed("neither a request nor a response")
@@ -206,7 +208,7 @@ class HttpTap:
             self._state = _HEAD
             return
         request = requests.popleft() if requests else None
-        self._body = self.conversation.on_response(Response(status, headers, request), mark)
+        self._body = self.conversation.on_response(Response(status, headers, request), self.flow, mark)
         if status in (204, 304) or (request is not None and request.method == "HEAD"):
             self._state = _HEAD
             self._body.finish()
@@ -253,7 +255,7 @@ class HttpTap:
             return 0
         found = None
         if not self._requests_here:
-            found = self.conversation.join(payload[place:] if place else payload, self._last_stream)
+            found = self.conversation.join(payload[place:] if place else payload, self._last_stream, self.flow)
         if found is None:
             self.counters.skipped += len(payload) - place
             return -1

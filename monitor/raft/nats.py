@@ -13,6 +13,7 @@ import struct
 from collections import OrderedDict
 from typing import Protocol
 
+from monitor.raft.directory import Directory
 from monitor.raft.http import TapCounters
 from monitor.raft.message import Channel, Entry, Operation, RaftMessage
 from monitor.streams import Budget, Consumer, Flow
@@ -28,6 +29,7 @@ _PLAIN = {
     b"PING", b"PONG", b"+OK", b"-ERR", b"SUB", b"UNSUB",
 }  # fmt: skip
 _JOIN = re.compile(rb"(?:\A|(?<=\r\n))(?:[RH]MSG \S+ \$\S+ [^\r\n]*\d\r\n|RS[+-] \S+ \S[^\r\n]*\r\n|P[IO]NG\r\n)")
+_SERVER_NAME = re.compile(rb'"server":\{"name":"([^"\\]{1,200})"').search
 _ENTRY_NAMES = {
     0: "proposal",
     1: "old_snapshot",
@@ -44,6 +46,7 @@ class _Output(Protocol):
     now_ns: int
     taps: TapCounters
     buffers: Budget
+    directory: Directory
 
     def message(self, message: RaftMessage) -> None: ...
     def channel(self, name: str, flow: Flow, system: str = "etcd") -> Channel: ...
@@ -85,6 +88,7 @@ class NatsTap:
         self.channel = out.channel("route", flow, "nats-server")
         self.peer: NatsTap = self
         self._joining = joined
+        self._introduced = joined
         self._held = bytearray()
         self._held_mark = 0
         self._need = 0
@@ -189,16 +193,30 @@ class NatsTap:
                 words[1], reply, data[end + 2 : stop - 2], data[place:stop], first, mark
             ):
                 self._out.taps.unparsed += stop - place
+            elif words[1].startswith(b"$SYS.SERVER."):  # what a server says of itself from time to time
+                said = _SERVER_NAME(data, end + 2, stop)
+                if said is not None:
+                    self._call(said[1].decode("utf-8", "replace"))
         return stop
 
     def _introduce(self, info: bytes) -> None:
         found = re.search(rb'"server_name":"([^"\\]{1,200})"', info)
-        if found is not None and len(self._shared.names) < 4096:
+        if found is not None:
             name = found[1].decode("utf-8", "replace")
-            self._shared.names[peer_hash(name)] = name
-            if self.channel.source is None:  # later ones pass on what other servers said of themselves
-                self.channel.source = name
-                self.peer.channel.target = name
+            self._call(name)
+            if not self._introduced:  # later ones pass on what other servers said of themselves
+                self._introduced = True
+                self._speaks(name)
+
+    def _call(self, name: str) -> None:
+        """A server of this name is part of the cluster: its hash is known from now on."""
+        peer = peer_hash(name)
+        if peer not in self._shared.names and len(self._shared.names) < 4096:
+            self._shared.names[peer] = name
+            self._out.directory.renamed[peer] = name
+
+    def _speaks(self, name: str) -> None:
+        self.channel.source = self.peer.channel.target = name
 
     def _raft(self, subject: bytes, reply: bytes, payload: bytes, raw: bytes, first: int, mark: int) -> bool:
         words = subject.split(b".", 2)
@@ -272,6 +290,8 @@ class NatsTap:
     def _make(
         self, kind: str, source: str | None, group: str, term: int, first: int, mark: int, raw: bytes
     ) -> RaftMessage:
+        if source is not None and source != self.channel.source:
+            self._speaks(source)  # routes are one hop: who a message is from is who sends here
         return RaftMessage(
             self._out.now_ns, kind, source, self.channel.target, term, 0, 0, 0, (), False, 0, b"", self.channel, first,
             mark, len(raw), raw, group,

@@ -1,0 +1,113 @@
+"""Mutated packets through streams and codecs: nothing raises, memory stays bounded.
+
+``python -m tests.fuzz_raft --count 1000000`` from the repository's root; ``tests/monitor/raft/test_fuzz.py`` runs fewer.
+"""
+
+from __future__ import annotations
+
+import argparse
+import random
+import resource
+import struct
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from monitor.capture import read_capture
+from monitor.raft.decoder import Decoder
+from monitor.raft.invariants import InvariantChecker
+from monitor.raft.tracker import Tracker
+
+_DATA = Path(__file__).parent / "monitor" / "raft" / "data"
+_MAX_BYTES = 8 << 20
+
+
+def _flip(data: bytearray, dice: random.Random) -> None:
+    for _ in range(dice.choice((1, 1, 1, 2, 8))):
+        data[dice.randrange(len(data))] ^= 1 << dice.randrange(8)
+
+
+def _scribble(data: bytearray, dice: random.Random) -> None:
+    place = dice.randrange(20, len(data))
+    for offset in range(place, min(len(data), place + dice.randrange(1, 9))):
+        data[offset] = dice.choice((0, 0xFF, 0x7F, 0x80, 0x0D, 0x0A, dice.randrange(256)))
+
+
+def _cut(data: bytearray, dice: random.Random) -> None:
+    del data[dice.randrange(1, len(data)) :]
+
+
+def _grow(data: bytearray, dice: random.Random) -> None:
+    place = dice.randrange(len(data))
+    data[place:place] = dice.randbytes(dice.randrange(1, 64))
+
+
+def _move(data: bytearray, dice: random.Random) -> None:
+    """Another sequence number, sometimes far away."""
+    if len(data) >= 40:
+        seq = struct.unpack_from(">I", data, 24)[0]
+        struct.pack_into(">I", data, 24, (seq + dice.choice((1, -1, 100, -100, 70_000, 1 << 31))) & 0xFFFFFFFF)
+
+
+def _swap(data: bytearray, dice: random.Random) -> None:
+    if len(data) > 60:
+        a, b = dice.randrange(40, len(data)), dice.randrange(40, len(data))
+        data[a : a + 8], data[b : b + 8] = data[b : b + 8], data[a : a + 8]
+
+
+_MUTATIONS: tuple[Callable[[bytearray, random.Random], None], ...] = (_flip, _scribble, _cut, _grow, _move, _swap)
+
+
+def packets() -> list[bytes]:
+    """The packets of all golden captures, in their order, one capture after the other."""
+    return [packet.data for path in sorted(_DATA.glob("*.gz")) for packet in read_capture(path)]
+
+
+def fuzz(count: int, seed: int) -> dict[str, float]:
+    """Feed ``count`` packets, some of them mutated; counters of what came of it. Raises what was raised."""
+    dice = random.Random(seed)
+    source = packets()
+    totals = {"packets": 0, "mutated": 0, "messages": 0, "unparsed": 0, "held_max": 0}
+    while totals["packets"] < count:
+        decoder = Decoder(max_bytes=_MAX_BYTES)
+        tracker, invariants = Tracker(), InvariantChecker(decoder.directory.renamed)
+        begin = dice.choice((0, dice.randrange(len(source))))
+        share = dice.choice((0.01, 0.1, 0.5))  # few broken packets reach deeper than many
+        for offset in range(min(len(source), count - totals["packets"])):
+            data = source[(begin + offset) % len(source)]
+            if data and dice.random() < share:
+                changed = bytearray(data)
+                dice.choice(_MUTATIONS)(changed, dice)
+                data = bytes(changed)
+                totals["mutated"] += 1
+            for message in decoder.packet(offset, offset, data):
+                totals["messages"] += 1
+                tracker.feed(message)
+                invariants.feed(message)
+                for entry in message.entries:
+                    _ = entry.operations
+                message.sentence()
+            held = decoder.streams.budget.used + decoder.buffers.used
+            totals["held_max"] = max(totals["held_max"], held)
+            assert 0 <= held <= 2 * _MAX_BYTES + (1 << 20), f"{held} bytes are held"
+            totals["packets"] += 1
+        decoder.finish()
+        assert decoder.streams.budget.used == 0
+        totals["unparsed"] += decoder.taps.unparsed
+    return dict(totals)
+
+
+def main() -> None:
+    """The command line."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--count", type=int, default=1_000_000)
+    parser.add_argument("--seed", type=int, default=1)
+    arguments = parser.parse_args()
+    begin = time.perf_counter()
+    totals = fuzz(arguments.count, arguments.seed)
+    peak_mib = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    print(f"{totals}, {time.perf_counter() - begin:.1f} s, peak memory {peak_mib:.0f} MiB")
+
+
+if __name__ == "__main__":
+    main()
