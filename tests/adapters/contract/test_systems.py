@@ -3,21 +3,34 @@
 import pytest
 
 from adapters.contract import Context, LoopbackCluster, run_contract
-from adapters.registry import system
+from adapters.registry import SYSTEMS, nodes_needed, system
 from setup.errors import RaftmonError
 from setup.servers import resolve
 
-SERVERS = {"etcd": "etcd@3.4.23"}
+SERVERS = {"etcd": ("etcd@3.4.23", "etcd@3.5.1"), "nats": ("nats",), "zookeeper": ("zookeeper",), "pysyncobj": (None,)}
+
+# What is known to be the system's own fault, with the evidence; whether it shows is a matter of timing.
+KNOWN = {
+    # https://github.com/nats-io/nats-server/issues/4320: in a clustered stream of 2.9 several publishes with the same
+    # expected last sequence may all be accepted. With one node it never happens.
+    "nats": {"cas_is_atomic"},
+}
 
 
 @pytest.mark.net
 @pytest.mark.servers
-@pytest.mark.parametrize("name", SERVERS)
-def test_the_system_keeps_every_promise(name, tmp_path):
-    adapter = system(name, {"server": str(resolve(SERVERS[name]).path)})
+@pytest.mark.parametrize(("name", "server"), [(name, server) for name, some in SERVERS.items() for server in some])
+def test_the_system_keeps_every_promise(name, server, tmp_path):
+    adapter = system(name, {"server": str(resolve(server).path)} if server else {})
     with LoopbackCluster(adapter, 3, tmp_path) as cluster:
         results = run_contract(Context(cluster, adapter, 2.0))
-    assert [str(result) for result in results if result.kept is not True] == []
+    broken = [result for result in results if result.kept is not True and result.name not in KNOWN.get(name, set())]
+    assert [str(result) for result in broken] == []
+
+
+def test_every_system_with_nodes_is_tested_here():
+    tested = {system(name).name for name in SERVERS}
+    assert {system(name).name for name in SYSTEMS if nodes_needed(system(name))} == tested
 
 
 def test_outside_the_sandbox_no_cluster_is_started(tmp_path):
