@@ -27,12 +27,13 @@ Chain = Callable[[bytes, int], Verdict]
 
 
 class MessageStage(Protocol):
-    """Judges messages inside packets: asked after the packet rules, for packets these have not lost."""
+    """Judges messages inside packets: asked after the packet rules, about every packet these have not lost."""
 
     def bind(self, link: Link, rules: Sequence[Rule]) -> Effect | None:
         """The link's message rules as one more effect on a packet's plan, None where nothing is to be done.
 
-        The effect appends to ``plan.rules`` the names of the rules that acted and says whether any did.
+        The effect appends to ``plan.rules`` the names of the rules that acted and says whether any did. A plan that has
+        ``ended`` was accepted by a packet rule: the effect may look, to keep up with the stream, but not act.
         """
 
 
@@ -82,7 +83,7 @@ class _Bound:
 class _Line:
     """What belongs to one link for the whole run."""
 
-    __slots__ = ("bound", "chain", "connections", "link", "order", "rng", "scene")
+    __slots__ = ("bound", "chain", "connections", "link", "order", "rng", "rules", "scene")
 
     def __init__(self, link: Link, seed: str, engine: Engine) -> None:
         self.link = link
@@ -90,6 +91,7 @@ class _Line:
         self.scene = Scene(link, self.rng, engine.present)
         self.order = Order()
         self.connections = ConnectionTable(engine.listening)
+        self.rules: tuple[Rule, ...] = ()
         self.bound: dict[str, _Bound] = {}
         self.chain: Chain | None = None
 
@@ -121,6 +123,7 @@ class Engine:
         self._strict = strict
         self._message_stage = message_stage
         self._counters: dict[str, tuple[Rule, _Counters]] = {}
+        self._message_errors = _Counters(started_ns)
         self._ruleset = RuleSet()
         self._lines = [_Line(link, seed, self) for link in links]
 
@@ -159,6 +162,9 @@ class Engine:
 
     def _rebuild(self, line: _Line, ruleset: RuleSet, now_ns: int) -> None:
         rules = ruleset.for_link(line.link)
+        if line.chain is not None and self._message_stage is None and self._unchanged(line, rules):
+            return
+        line.rules = rules
         before, line.bound = line.bound, {}
         for rule in rules:
             if rule.stage == "message":
@@ -177,12 +183,17 @@ class Engine:
         else:  # what is still held must not be overtaken
             line.chain = self._compile(line, (), None, False) if line.order.horizon_ns > now_ns else None
 
+    def _unchanged(self, line: _Line, rules: tuple[Rule, ...]) -> bool:
+        """Whether the link's chain is what it would be made again: a set of rules mostly changes on a few links."""
+        same = bool(rules) and line.rules == rules
+        return same and all(bound.counters is self._counters[name][1] for name, bound in line.bound.items())
+
     def _bind(self, line: _Line, rule: Rule, counters: _Counters) -> _Bound:
         test = None if isinstance(rule.match, Always) else rule.match.compile(line.connections)
         return _Bound(rule, counters, test, bind(rule.action, line.scene), line.rng)
 
     def _compile(self, line: _Line, bounds: tuple[_Bound, ...], stage: Effect | None, tracks: bool) -> Chain:
-        link, order, act = line.link, line.order, self._act
+        link, order, act, ask = line.link, line.order, self._act, self._ask
         observe = line.connections.observe if tracks else None
         entries = tuple((one, one.test, one.opens_ns or one.closes_ns is not None) for one in bounds)
 
@@ -195,11 +206,9 @@ class Engine:
                 if (test is None or test(view)) and (not windowed or bound.in_window(now_ns)):
                     plan = act(bound, view, plan)
                     if plan is not None and plan.ended:
-                        return plan.finish(order)
-            if stage is not None:
-                plan = plan or Plan(view)
-                if not stage(plan) and not plan.rules:
-                    plan = None
+                        break
+            if stage is not None and (plan is None or not plan.lost):
+                plan = ask(stage, view, plan)
             if plan is not None:
                 return plan.finish(order)
             if now_ns < order.horizon_ns and (due_ns := order.clamp(view, now_ns)):
@@ -218,7 +227,7 @@ class Engine:
         try:
             acted = bound.effect(plan)
         except (Exception, SystemExit) as error:  # user code: its mistakes never stop traffic
-            self._user_error(bound, error)
+            self._user_error(bound.name, counters, error)
             acted = False
         if acted:
             counters.hits += 1
@@ -226,12 +235,28 @@ class Engine:
             plan.rules.append(bound.name)
         return plan if plan.rules else None
 
-    def _user_error(self, bound: _Bound, error: BaseException) -> None:
-        bound.counters.errors += 1
+    def _ask(self, stage: Effect, view: PacketView, plan: Plan | None) -> Plan | None:
+        """What the message rules make of a packet that no packet rule has lost."""
+        if plan is None:
+            plan = Plan(view)
+        before = len(plan.rules)
+        try:
+            acted = stage(plan)
+        except (Exception, SystemExit) as error:
+            self._user_error("messages", self._message_errors, error)
+            acted = False
+        for name in plan.rules[before:]:
+            counters = self._counters[name][1] if name in self._counters else self._message_errors
+            counters.hits += 1
+            counters.bytes += view.size
+        return plan if acted or plan.rules else None
+
+    def _user_error(self, name: str, counters: _Counters, error: BaseException) -> None:
+        counters.errors += 1
         if self._strict:
-            raise UserCodeError(f"rule {bound.name}: {trimmed_traceback(error)}") from error
-        if bound.counters.errors == 1 and self._on_error is not None:
-            self._on_error(bound.name, trimmed_traceback(error))
+            raise UserCodeError(f"rule {name}: {trimmed_traceback(error)}") from error
+        if counters.errors == 1 and self._on_error is not None:
+            self._on_error(name, trimmed_traceback(error))
 
 
 def _waiting(due_ns: int) -> Verdict:

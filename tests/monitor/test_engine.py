@@ -295,6 +295,7 @@ class Stage:
 
     def __init__(self) -> None:
         self.bound: list[tuple[Link, list[Rule]]] = []
+        self.seen = 0
 
     def bind(self, link: Link, rules: Any) -> Any:
         self.bound.append((link, list(rules)))
@@ -302,7 +303,10 @@ class Stage:
             return None
 
         def apply(plan: Plan) -> bool:
-            if b"q" not in plan.view.payload:
+            self.seen += 1
+            if b"!" in plan.view.payload:
+                raise ValueError("a message that cannot be read")
+            if plan.ended or b"q" not in plan.view.payload:
                 return False
             plan.lose("message drop")
             plan.rules.append("letters")
@@ -319,3 +323,32 @@ def test_message_rules_are_asked_after_packet_rules() -> None:
     verdict = chain(craft(THERE, payload=b"q"), 0)
     assert (verdict.copies, verdict.rule, verdict.comment) == ((), "letters", "message drop")
     assert chain(craft(THERE, ports=(1, 2), payload=b"q"), 0).rule == "r1"
+
+
+def test_message_rules_see_what_was_accepted_but_not_what_was_lost() -> None:
+    stage = Stage()
+    chain = chain_with("port 2380 accept", "port 1 drop", message_stage=stage)
+    assert chain(craft(THERE, payload=b"q"), 0).copies
+    assert stage.seen == 1
+    chain(craft(THERE, ports=(1, 2), payload=b"q"), 0)
+    assert stage.seen == 1
+
+
+def test_a_message_stage_that_fails_lets_the_packet_pass_and_is_told_once() -> None:
+    told: list[tuple[str, str]] = []
+    chain = chain_with("port 1 drop", message_stage=Stage(), on_error=lambda rule, text: told.append((rule, text)))
+    for _ in range(2):
+        assert chain(craft(THERE, payload=b"!"), 0) is ACCEPT
+    assert [rule for rule, _ in told] == ["messages"]
+    assert "a message that cannot be read" in told[0][1]
+
+
+def test_chains_of_links_whose_rules_stay_are_kept() -> None:
+    engine = engine_with("a: n1->n2 port 1 drop", "b: port 2 drop")
+    before = [engine.chain(n) for n in range(3)]
+    engine.load(engine.ruleset.with_rule("c: n1->n3 drop"), 5)
+    after = [engine.chain(n) for n in range(3)]
+    assert [one is two for one, two in zip(before, after, strict=True)] == [True, True, False]
+    engine.load(RuleSet.from_items(["a: n1->* port 1 drop", "b: port 2 drop"], NAMES), 6)
+    engine.chain(0)(craft(THERE, ports=(1, 5)), 7)  # type: ignore[misc]
+    assert engine.stats()["a"]["hits"] == 1
