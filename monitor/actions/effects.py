@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from monitor.actions import kinds
+from monitor.actions.bucket import TokenBucket
 from monitor.actions.plan import Plan
 from monitor.actions.refusal import refusals
 from monitor.checksums import transport_sum_is_valid, with_payload
@@ -15,7 +16,7 @@ from monitor.packet import PacketView
 from monitor.verdict import Verdict
 from setup.topology import Link
 
-__all__ = ["BINDERS", "Effect", "Scene", "TokenBucket", "bind", "draw_delay_ns"]
+__all__ = ["BINDERS", "Effect", "Scene", "bind", "draw_delay_ns"]
 
 Effect = Callable[[Plan], bool]  # False: it had nothing to do with this packet after all
 
@@ -172,30 +173,6 @@ def _corrupt(action: kinds.Corrupt, scene: Scene) -> Effect:
         return True
 
     return apply
-
-
-class TokenBucket:
-    """When packets may leave at a rate, by the virtual clock of GCRA (ITU-T I.371), which is a token bucket exactly.
-
-    Within any time t no more than ``burst + rate * t`` bytes (and the last packet) leave.
-    """
-
-    __slots__ = ("_burst_ns", "_full_ns", "_ns_per_byte", "_queue_ns")
-
-    def __init__(self, action: kinds.Rate) -> None:
-        self._ns_per_byte = 8e6 / action.kbit_s
-        self._burst_ns = action.burst_bytes * self._ns_per_byte
-        self._queue_ns = action.queue_bytes * self._ns_per_byte
-        self._full_ns = 0.0  # when the bucket would be full again
-
-    def depart_ns(self, now_ns: int, size: int) -> int | None:
-        """The time a packet of ``size`` bytes may leave; None where more would wait than the queue takes."""
-        full_ns = max(self._full_ns, now_ns) + size * self._ns_per_byte
-        depart_ns = max(now_ns, full_ns - self._burst_ns)
-        if depart_ns - now_ns > self._queue_ns:
-            return None
-        self._full_ns = full_ns
-        return round(depart_ns)
 
 
 def _rate(action: kinds.Rate, _scene: Scene) -> Effect:

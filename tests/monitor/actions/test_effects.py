@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from monitor.actions import kinds
-from monitor.actions.effects import Scene, TokenBucket, bind, draw_delay_ns
+from monitor.actions.bucket import TokenBucket
+from monitor.actions.effects import Scene, bind, draw_delay_ns
 from monitor.actions.plan import Order, Plan
 from monitor.checksums import transport_sum_is_valid
 from monitor.packet import TCP, UDP, PacketView
