@@ -18,7 +18,7 @@ from driver.checkers.base import Counterexample, Result, Valid
 from driver.checkers.explain import EXPLAIN_S, explain, shrink
 from driver.checkers.mismatches import binding_mismatches
 from driver.checkers.models import CasRegister
-from driver.checkers.observations import CAS, MISMATCH, SKIP, WRITE, Observations, observe
+from driver.checkers.observations import CAS, MISMATCH, READ, SKIP, WRITE, Observations, observe
 from driver.checkers.revisions import tell_deletes_apart
 from driver.checkers.search import Limits, Search
 from driver.checkers.sentences import describe_violation
@@ -31,6 +31,7 @@ from driver.history import Operation
 __all__ = ["RegisterChecker"]
 
 Integers = NDArray[np.int64]
+_MOST_SUPPORT = 300  # operations in the proof of a violation; a longer chain of cas is not proved a second time
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,12 +164,34 @@ def _explain_zones(history: History, plain: Observations, seen: Observations, vi
     columns, scale = history.columns, scale_of(history)
     key = columns.keys.objects[violation.key]
     rows = sorted(set(violation.rows) | set(violation.glue))
-    operations = [columns.operation(row) for row in rows]
+    small: list[Operation] = []
     minimal = False
     if seen is plain:
-        small, minimal = shrink(operations, CasRegister(history.meta.initial), 1.0)
-        minimal = minimal and bool(small)
-        operations = small or operations
+        model = CasRegister(history.meta.initial)
+        supported = _supported(seen, rows, violation.key)
+        small, minimal = shrink([columns.operation(row) for row in supported], model, 1.0)
+    operations = small if minimal else [columns.operation(row) for row in rows]
     operations.sort(key=lambda operation: operation.call_ns)
     sentence = describe_violation(violation, columns, scale, key)
     return Counterexample(tuple(operations), sentence, key, violation.at_ns, timeline(operations[:60], scale), minimal)
+
+
+def _supported(seen: Observations, rows: list[int], key: int) -> list[int]:
+    """``rows`` with what makes them count: who wrote what they saw, and who saw what the indefinite ones wrote."""
+    of_key = np.flatnonzero((seen.key == key) & np.isin(seen.kind, (READ, WRITE, CAS)))
+    producer = {int(seen.wrote[row]): row for row in of_key[seen.wrote[of_key] >= 0].tolist()}
+    lookers = of_key[seen.saw[of_key] >= 0]
+    lookers = lookers[np.lexsort((seen.return_ns[lookers], seen.indefinite[lookers]))].tolist()
+    looker: dict[int, int] = {}
+    for row in lookers:
+        looker.setdefault(int(seen.saw[row]), row)
+    needed, waiting = set(rows), list(rows)
+    while waiting and len(needed) < _MOST_SUPPORT:
+        row = waiting.pop()
+        more = [producer.get(int(seen.saw[row]))]
+        if seen.indefinite[row]:
+            more.append(looker.get(int(seen.wrote[row])))
+        fresh = [other for other in more if other is not None and other not in needed]
+        needed.update(fresh)
+        waiting += fresh
+    return sorted(needed)

@@ -35,8 +35,8 @@ class Absent:
 def tell_deletes_apart(seen: Observations, columns: Columns) -> tuple[Observations, set[int]]:
     """Observations in which deletes write values of their own, and the keys where that could not be done.
 
-    It cannot be where an answer that matters gives no revision, where a delete's outcome is not known, or where two
-    deletes of a key have one revision (the second found nothing to delete).
+    It cannot be where an answer that matters gives no revision, where a delete's outcome is not known or does not say
+    whether it removed anything, or where two deletes of a key claim one revision.
     """
     deletes = np.flatnonzero(seen.kind == DELETE)
     if not len(deletes):
@@ -44,20 +44,26 @@ def tell_deletes_apart(seen: Observations, columns: Columns) -> tuple[Observatio
     seen = replace(seen, kind=seen.kind.copy(), saw=seen.saw.copy(), wrote=seen.wrote.copy(), values=list(seen.values))
     left: set[int] = set()
     for key in np.unique(seen.key[deletes]).tolist():
-        if not _one_key(seen, columns, key, deletes[seen.key[deletes] == key]):
+        of_key = deletes[seen.key[deletes] == key]
+        if not _one_key(seen, columns, key, of_key):
+            seen.kind[of_key], seen.saw[of_key], seen.wrote[of_key] = DELETE, -1, seen.initial
             left.add(key)
     return seen, left
 
 
-def _revision(columns: Columns, row: int) -> int | None:
-    revision = (columns.rare.get(row, {}).get("extra") or {}).get("revision")
-    return revision if type(revision) is int else None
+def _extra(columns: Columns, row: int, name: str) -> int | None:
+    number = (columns.rare.get(row, {}).get("extra") or {}).get(name)
+    return int(number) if isinstance(number, int) else None
 
 
 def _one_key(seen: Observations, columns: Columns, key: int, deletes: Integers) -> bool:
-    if seen.indefinite[deletes].any():
+    removed = [_extra(columns, row, "deleted") for row in deletes.tolist()]
+    if seen.indefinite[deletes].any() or None in removed:
         return False
-    made = [(_revision(columns, row), row) for row in deletes.tolist()]
+    idle = deletes[np.array(removed, np.int64) == 0]
+    seen.kind[idle], seen.saw[idle], seen.wrote[idle] = READ, seen.initial, -1
+    deletes = deletes[np.array(removed, np.int64) != 0]
+    made = [(_extra(columns, row, "revision"), row) for row in deletes.tolist()]
     known = sorted((revision, row) for revision, row in made if revision is not None)
     revisions = [revision for revision, _ in known]
     if len(known) < len(made) or len(set(revisions)) < len(revisions):
@@ -66,7 +72,7 @@ def _one_key(seen: Observations, columns: Columns, key: int, deletes: Integers) 
     first_code = len(seen.values)
     changes = []
     for row in looks.tolist():
-        revision = _revision(columns, row)
+        revision = _extra(columns, row, "revision")
         if revision is None or seen.indefinite[row]:
             return False
         # A cas that succeeded made a revision of its own; what it saw is older.

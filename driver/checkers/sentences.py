@@ -9,7 +9,7 @@ from driver.checkers.models import CasRegister, Model
 from driver.checkers.observations import observe
 from driver.checkers.words import Scale, value_text
 from driver.checkers.zones import Conflict, Violation, find_violations
-from driver.histories.model import Columns
+from driver.histories.model import Columns, freeze
 from driver.history import Operation, Outcome
 
 __all__ = ["describe", "describe_violation", "on_key"]
@@ -94,6 +94,13 @@ def _cas_cycle(operations: list[Operation], scale: Scale, columns: Columns) -> s
 
 def _chain_order(operations: list[Operation], scale: Scale, columns: Columns) -> str:
     later, earlier = operations
+    if later.f in ("cas", "compare-and-set") and later.outcome is not Outcome.FAIL:
+        replaced = freeze(later.value[0]) == freeze(_seen_by(earlier)) and earlier.f not in ("cas", "compare-and-set")
+        if replaced:
+            return (
+                f"{scale.words(earlier)} was stale: {scale.words(later)}, which replaced that value, had ended before "
+                "it began"
+            )
     return (
         f"{scale.words(later)} ended before {scale.words(earlier)} began, though the cas between them put "
         f"{value_of(later)} after {value_of(earlier)}"

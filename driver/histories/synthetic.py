@@ -101,7 +101,7 @@ def register_deeds(
             if stale != held:
                 tells = rng.random() < tell
                 return Deed("cas", [stale, new], state, key, Outcome.FAIL, held if tells else None, tells)
-        if choice < write + cas + delete:
+        elif choice < write + cas + delete:
             return Deed("delete", None, {**state, key: None}, key)
         return Deed("read", held, state, key)
 
