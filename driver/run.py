@@ -19,7 +19,7 @@ from driver.checkers.base import Valid
 from driver.clients.fleet import ClientFleet, FleetConfig
 from driver.cluster import Cluster, ClusterOptions
 from driver.config import RunConfig
-from driver.faults.registry import RANDOM_FAULTS, catalogue, make_fault, needs_client_traffic
+from driver.faults.registry import RANDOM_FAULTS, catalogue, make_fault, needs_client_traffic, spares_needed
 from driver.faults.schedule import PlannedFault, plan_faults
 from driver.faults.worker import FaultWorkers
 from driver.health import quorum_answers
@@ -28,6 +28,7 @@ from driver.lastreads import read_everything
 from driver.live import announce, withdraw
 from driver.store import CONFIG, RESULTS, RunFolder
 from driver.stores import ask_stores
+from driver.topologies import Placement, Quality, place
 from driver.workloads.needs import check_needs
 from driver.workloads.registry import workload
 from monitor.rules import RuleSet
@@ -62,6 +63,7 @@ class Plan:
     topology: Topology
     faults: tuple[PlannedFault, ...]
     client_traffic: bool
+    placement: Placement
 
     def to_json(self) -> dict[str, Any]:
         """The same for the same configuration and seed, byte for byte."""
@@ -70,6 +72,8 @@ class Plan:
             "nodes": {node.name: [node.address, node.presented] for node in self.topology.nodes},
             "client_hosts": {host.name: host.address for host in self.topology.clients},
             "faults": [fault.to_json() for fault in self.faults],
+            "links": list(self.placement.rules),
+            "sites": dict(self.placement.sites),
         }
 
 
@@ -90,7 +94,8 @@ class _Progressed:
 def make_plan(config: RunConfig, adapter: Adapter) -> Plan:
     """The plan of a configuration: a pure function of it. Raises InputError."""
     has_nodes = getattr(adapter, "nodes_needed", True)
-    topology = Topology.star(config.nodes, config.client_hosts, transparent=config.transparent or not config.monitored)
+    placement = _place(config)
+    topology = placement.topology
     if not has_nodes:
         topology = dataclasses.replace(topology, nodes=())
         config = dataclasses.replace(config, monitored=False)  # there are no wires to stand on
@@ -105,12 +110,37 @@ def make_plan(config: RunConfig, adapter: Adapter) -> Plan:
         raise InputError("--fault needs the monitor: leave --no-monitor out, or use --fault none")
     for planned in faults:
         make_fault(planned.name, planned.options, topology.node_names())
-    workload(config.workload, config.workload_parameters())
+    spares = sum(spares_needed(fault.name) for fault in faults)
+    if has_nodes and spares:
+        placement = _place(config, spares)
+        topology = placement.topology
+    if placement.rules and not config.monitored:
+        raise InputError("the links of a topology are the monitor's work: leave --no-monitor out, or the link options")
     RuleSet.from_items(list(config.rules), [host.name for host in topology.hosts()])
     for script in config.scripts:
         if not Path(script).is_file():
             raise InputError(f"--rules: there is no file {script}")
-    return Plan(config, topology, tuple(faults), any(needs_client_traffic(fault.name) for fault in faults))
+    client_traffic = placement.client_traffic or any(needs_client_traffic(fault.name) for fault in faults)
+    return Plan(config, topology, tuple(faults), client_traffic, placement)
+
+
+def _place(config: RunConfig, spares: int = 0) -> Placement:
+    """The hosts and their links. Raises InputError."""
+    placement = place(
+        config.topology,
+        config.nodes,
+        config.client_hosts,
+        transparent=config.transparent or not config.monitored,
+        quality=Quality(config.link_latency_ms, config.link_jitter_ms, config.link_loss_percent),
+        spares=spares,
+    )
+    hosts = len(placement.topology.clients)
+    if hosts > config.clients:
+        raise InputError(
+            f"the topology {config.topology} has {hosts} client hosts but --clients is {config.clients}: "
+            "every client host needs at least one client"
+        )
+    return placement
 
 
 def run(
@@ -164,7 +194,7 @@ def _live(
         seed=config.seed,
         monitored=config.monitored,
         client_traffic=plan.client_traffic,
-        rules=config.rules,
+        rules=(*plan.placement.rules, *config.rules),
         scripts=config.scripts,
         strict=config.strict,
         record=config.record,
@@ -195,7 +225,7 @@ def _live(
             workload(config.workload, config.workload_parameters()),
             folder.history,
             config.op_timeout_s,
-            config.client_hosts,
+            len(plan.topology.clients),
         )
         ask_stores(adapter, plan.topology, folder, config.op_timeout_s)
         progress.phase("taking the cluster down")

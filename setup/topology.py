@@ -8,8 +8,8 @@ Under IPv6, where the kernel has it, the same hosts are ``fd77:0:0:i::2``, ``fd7
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
 
 from setup.errors import InputError
 
@@ -95,10 +95,11 @@ class Host:
 
 @dataclass(frozen=True, slots=True)
 class Topology:
-    """The nodes and client hosts of one run."""
+    """The nodes and client hosts of one run; ``spares`` are hosts for nodes that join later, numbered after them."""
 
     nodes: tuple[Host, ...]
     clients: tuple[Host, ...] = ()
+    spares: tuple[Host, ...] = ()
 
     @classmethod
     def star(cls, nodes: int, client_hosts: int = 1, *, transparent: bool = False) -> Topology:
@@ -116,6 +117,22 @@ class Topology:
             tuple(Host(f"c{i}", i, CLIENT_NET) for i in range(1, client_hosts + 1)),
         )
 
+    def with_spares(self, count: int) -> Topology:
+        """The same with hosts for ``count`` nodes to come. Raises InputError where that are more than MAX_NODES."""
+        first = len(self.nodes) + 1
+        if first + count - 1 > MAX_NODES:
+            raise InputError(f"{len(self.nodes)} nodes and {count} to come are more than {MAX_NODES}")
+        presented = None if self.transparent else PRESENTED_NET
+        spares = tuple(Host(f"n{i}", i, NODE_NET, presented) for i in range(first, first + count))
+        return replace(self, spares=spares)
+
+    def with_members(self, names: Iterable[str]) -> Topology:
+        """The same with those nodes and spares as its nodes, in the order of their numbers."""
+        wanted = set(names)
+        return replace(
+            self, nodes=tuple(host for host in (*self.nodes, *self.spares) if host.name in wanted), spares=()
+        )
+
     @property
     def transparent(self) -> bool:
         """Whether nodes know each other by their real addresses."""
@@ -130,8 +147,9 @@ class Topology:
         raise InputError(f"there is no host {name!r} in this run; there are {names}")
 
     def hosts(self) -> Iterator[Host]:
-        """Nodes first, then client hosts."""
+        """Nodes first, then hosts of nodes to come, then client hosts."""
         yield from self.nodes
+        yield from self.spares
         yield from self.clients
 
     def node_names(self) -> tuple[str, ...]:

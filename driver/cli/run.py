@@ -22,6 +22,7 @@ from driver.screen import RunScreen, summary
 from driver.servers_of import with_server
 from driver.shell import open_shell
 from driver.store import CONFIG, check_store, find_run
+from driver.topologies.quantities import latency_ms, loss_percent
 from driver.workloads.registry import WORKLOADS
 from setup.errors import InputError
 from setup.sandbox import enter
@@ -61,6 +62,10 @@ def add_run_options(made: argparse.ArgumentParser) -> None:
     add("--nodes", type=int, default=3, metavar="N", help="nodes of the cluster (default: 3)")
     add("--clients", type=int, default=5, metavar="N", help="client threads in all (default: 5)")
     add("--client-hosts", type=int, default=1, metavar="N", help="hosts that the clients are spread over (default: 1)")
+    add("--topology", default="simple", metavar="NAME", help="simple, wan, wan:REGION,… or FILE.toml (default: simple)")
+    add("--link-latency", default="0", metavar="T", help="one-way latency of every link: 20ms (default: none)")
+    add("--link-jitter", default="0", metavar="T", help="its jitter, both ways round: 2ms (default: none)")
+    add("--link-loss", default="0", metavar="P", help="packets lost on every link: 1%% (default: none)")
     add("--workload", default="register", metavar="NAME", help=f"{', '.join(WORKLOADS)} (default: register)")
     add("--workload-option", action="append", default=[], metavar="K=V", help="its own options (docs/workloads.md)")
     add("--keys", type=int, default=5, metavar="N", help="keys they work on (default: 5)")
@@ -116,6 +121,8 @@ def config_of(arguments: argparse.Namespace) -> RunConfig:
         monitored=not arguments.no_monitor, record=not arguments.no_record,
         server_flags=tuple(arguments.server_flag), options=options,
         workload_options=tuple(arguments.workload_option), arrival=arguments.arrival,
+        topology=arguments.topology, link_latency_ms=latency_ms(arguments.link_latency),
+        link_jitter_ms=latency_ms(arguments.link_jitter), link_loss_percent=loss_percent(arguments.link_loss),
         mtbf_s=duration_s(arguments.mtbf, "--mtbf"),
     )  # fmt: skip
 

@@ -13,7 +13,7 @@ from driver.faults.nodes import Kill, Pause, Restart
 from driver.faults.selectors import SELECTORS
 from setup.errors import InputError
 
-__all__ = ["RANDOM_FAULTS", "FaultKind", "catalogue", "make_fault", "needs_client_traffic"]
+__all__ = ["RANDOM_FAULTS", "FaultKind", "catalogue", "make_fault", "needs_client_traffic", "spares_needed"]
 
 RANDOM_FAULTS = (
     "kill-leader", "kill-one", "pause-leader", "pause-one", "restart-one", "full-partition", "partial-partition",
@@ -74,8 +74,8 @@ def _duplicate(share: str = "10%", where: str = "all") -> Fault:
     return BadLinks("duplicated-packets", f"duplicate {share}", where)
 
 
-def _reorder(share: str = "10%", where: str = "all") -> Fault:
-    return BadLinks("reordered-packets", f"reorder {share}", where)
+def _reorder(share: str = "10%", time: str = "20ms", where: str = "all") -> Fault:
+    return BadLinks("reordered-packets", f"reorder {time} {share}", where)
 
 
 def _rate(rate: str = "512kbit", where: str = "all") -> Fault:
@@ -94,7 +94,7 @@ def catalogue(nodes: tuple[str, ...] = ()) -> Mapping[str, FaultKind]:
         "slow-links": FaultKind(_delay, "every link delayed (delay=, jitter=, where=)"),
         "lossy-links": FaultKind(_loss, "every link loses packets (loss=, where=)"),
         "duplicated-packets": FaultKind(_duplicate, "every link duplicates packets (share=, where=)"),
-        "reordered-packets": FaultKind(_reorder, "every link reorders packets (share=, where=)"),
+        "reordered-packets": FaultKind(_reorder, "every link reorders packets (share=, time=, where=)"),
         "rate-limit": FaultKind(_rate, "every link has a bandwidth (rate=, where=)"),
         "slow-node": FaultKind(_slow_node, "all links of one node delayed (delay=, where=)"),
     }
@@ -112,6 +112,11 @@ def make_fault(name: str, options: Mapping[str, str], nodes: tuple[str, ...]) ->
         if option not in known:
             raise InputError(f"--fault {name} has no option {option!r}; it has {', '.join(known) or 'none'}")
     return make(**options)
+
+
+def spares_needed(name: str) -> int:
+    """How many hosts beyond its nodes a run needs for this fault."""
+    return int(name == "member-add")
 
 
 def needs_client_traffic(name: str) -> bool:

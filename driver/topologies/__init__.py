@@ -1,0 +1,8 @@
+"""Topologies: which hosts there are, and how good the links between them are."""
+
+from __future__ import annotations
+
+from driver.topologies.base import Placement, Quality
+from driver.topologies.registry import TOPOLOGIES, place
+
+__all__ = ["TOPOLOGIES", "Placement", "Quality", "place"]
