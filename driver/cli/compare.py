@@ -1,0 +1,99 @@
+"""``raftmon compare``: the same experiment on several systems, side by side."""
+
+from __future__ import annotations
+
+import argparse
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import orjson
+from rich.console import Console
+from rich.table import Table
+
+from driver.cli.arguments import CommandParser
+from driver.compare import Observation, observe
+from driver.store import find_run
+from setup.errors import EXIT_INTERNAL, EXIT_INVALID, InputError, RaftmonError
+
+__all__ = ["main", "parser"]
+
+HAOC21 = (
+    "--fault", "partial-partition@20%..60%", "--duration", "25s", "--clients", "6", "--rate", "200",
+    "--op-timeout", "1s",
+)  # fmt: skip
+"""The experiment of HAOC 2021: a partial partition for 10 of 25 s (elections after 1000 ms, the adapter's default)."""
+
+
+def parser() -> CommandParser:
+    """The options of ``raftmon compare``."""
+    made = CommandParser(
+        "compare",
+        "Run the same experiment on several systems and print side by side what clients saw and what the wire showed.\n"
+        "Without options it is the observation of HAOC 2021: a partial partition, with and without pre-vote.",
+        "raftmon compare --repeat 5\n"
+        "raftmon compare --systems etcd,etcd-pre-vote -- --fault full-partition --duration 20",
+    )
+    made.add_argument(
+        "--systems", default="etcd-no-pre-vote,etcd-pre-vote", metavar="LIST",
+        help="systems, with commas (default: etcd-no-pre-vote,etcd-pre-vote)",
+    )  # fmt: skip
+    made.add_argument("--repeat", type=int, default=1, metavar="N", help="rounds; systems take turns (default: 1)")
+    made.add_argument("--seed", type=int, default=1, metavar="N", help="of the first round; then N+1, … (default: 1)")
+    made.add_argument("--json", action="store_true", help="print one JSON object")
+    made.add_store()
+    made.add_argument("options", nargs="*", metavar="OPTION", help="after --: options of raftmon run")
+    return made
+
+
+def _one(system: str, seed: int, options: Sequence[str], store: Path) -> Observation:
+    name = f"compare-{system}"
+    command = [sys.executable, "-m", "driver.cli", "run", "--system", system, "--seed", str(seed), "--name", name]
+    ended = subprocess.run(
+        [*command, "--store", str(store), *options, "--json"],
+        capture_output=True,
+        check=False,
+    )
+    if ended.returncode >= 64:
+        raise RaftmonError(f"the run on {system} failed:\n{ended.stderr.decode(errors='replace')[-2000:]}")
+    return observe(find_run(None, store))
+
+
+def main(arguments: argparse.Namespace) -> int:
+    """Run all, print, and return 1 if some run was not valid."""
+    systems = [word.strip() for word in arguments.systems.split(",") if word.strip()]
+    if not systems or arguments.repeat < 1:
+        raise InputError("raftmon compare needs at least one system in --systems, and --repeat 1 or more")
+    options = arguments.options or list(HAOC21)
+    console = Console(stderr=True, highlight=False)
+    found: dict[str, list[Observation]] = {system: [] for system in systems}
+    for number in range(arguments.repeat):
+        for system in systems:
+            console.print(f"round {number + 1} of {arguments.repeat}: {system}")
+            found[system].append(_one(system, arguments.seed + number, options, arguments.store))
+    if arguments.json:
+        print(orjson.dumps({name: [one.to_json() for one in rows] for name, rows in found.items()}).decode())
+    else:
+        Console(highlight=False, width=None if sys.stdout.isatty() else 120).print(_table(found))
+    verdicts = {one.verdict for rows in found.values() for one in rows}
+    if verdicts == {"valid"}:
+        return 0
+    return EXIT_INVALID if "invalid" in verdicts else EXIT_INTERNAL if not verdicts else 2
+
+
+def _table(found: dict[str, list[Observation]]) -> Table:
+    table = Table(title="after the heal", title_justify="left", box=None, pad_edge=False, header_style="dim")
+    table.add_column("")
+    for name in ("round", "verdict", "clients: longest outage", "(before any fault)", "wire: terms gained"):
+        table.add_column(name, justify="right")
+    for name in ("of them while cut", "new leaders"):
+        table.add_column(name, justify="right")
+    for system, rows in found.items():
+        for number, one in enumerate(rows, 1):
+            table.add_row(
+                system if number == 1 else "", str(number), one.verdict, f"{one.outage_at_heal_ms:,.0f} ms",
+                f"{one.longest_gap_before_ms:,.0f} ms", str(one.term_jump), str(one.cut_off_terms),
+                str(one.leader_changes),
+            )  # fmt: skip
+    return table
