@@ -1,6 +1,6 @@
 """A slow line: a millisecond for every 100 bytes, so that snapshots and big batches crawl and heartbeats do not.
 
-raftmon run --rules examples/rules/delay_by_size.py --set bytes_per_ms=500
+raftmon run --rules examples/rules/delay_by_size.py
 """
 
 from monitor.api import delay

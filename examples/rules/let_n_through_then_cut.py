@@ -1,6 +1,6 @@
 """Let the first 100 packets of a link through, cut it for two seconds, and begin again: a link that keeps failing.
 
-Each link has a counter of its own. ``--set packets=20 --set cut_s=5`` changes the numbers.
+Each link has a counter of its own. Change the numbers in ``configure`` while it runs, and save.
 """
 
 from monitor.api import drop
