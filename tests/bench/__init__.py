@@ -1,0 +1,1 @@
+"""Benchmarks: ``python -m tests.bench`` measures what the monitor costs (docs/benchmarks.md)."""

@@ -1,0 +1,94 @@
+"""``python -m tests.bench [--rounds 5] [--only a,b,c] [--no-etcd] [--out bench.json]``: what the monitor costs.
+
+Everything is measured in one go, the variants interleaved round by round, inside a sandbox.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import platform
+import subprocess
+import tempfile
+from pathlib import Path
+
+import orjson
+
+from setup import sandbox
+from setup.errors import InputError, RaftmonError
+from setup.namespaces import Network
+from tests.bench import measure, summary
+from tests.bench.variants import PRESENTED, VARIANTS, between
+
+_SOURCES = {"accept_loop": ["-lnetfilter_queue"], "traffic": ["-D_GNU_SOURCE", "-lpthread"]}
+_ETCD_VARIANTS = ("a_no_queue", "b_c_loop", "c_raftmon")
+
+
+def build(folder: Path) -> None:
+    """Compile the C programs; raises RaftmonError with what the compiler said."""
+    for name, flags in _SOURCES.items():
+        source = Path(__file__).with_name(f"{name}.c")
+        done = subprocess.run(["cc", "-O2", source, "-o", folder / name, *flags], capture_output=True, text=True)
+        if done.returncode:
+            raise RaftmonError(f"cannot build {source} (apt install gcc libnetfilter-queue-dev): {done.stderr}")
+
+
+def one_variant(variant, network: Network, folder: Path, options) -> dict:
+    """One round of one variant."""
+    target = variant.topology.host("n2")
+    found: dict = {}
+    with between(variant, folder, folder) as counters, measure.server(network, folder, target):
+        for size in (100, 1400):
+            found[f"rtt_{size}_us"] = measure.round_trips(network, folder, target, size, options.count)
+        found["bulk"] = measure.bulk(network, folder, target, options.bulk_ms)
+        if options.etcd and variant.key in _ETCD_VARIANTS:
+            found["etcd"] = measure.etcd_puts(network, folder, variant.topology, options.etcd_ms)
+    if counters:
+        own = counters["own_time_us"]
+        found["monitor"] = {
+            "own_time_p50_us": own["p50"],
+            "own_time_p99_us": own["p99"],
+            "lost": counters["queue_id_gaps"] + counters["recorder_lost_packets"] + counters["truncated"],
+        }
+    return found
+
+
+def main() -> int:
+    """Measure, print, write."""
+    parser = argparse.ArgumentParser(prog="python -m tests.bench", description=__doc__)
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--only", default="", help="letters of the variants, as in a,b,c")
+    parser.add_argument("--count", type=int, default=5000, help="round trips of each size in each round")
+    parser.add_argument("--bulk-ms", type=int, default=1000)
+    parser.add_argument("--etcd-ms", type=int, default=3000)
+    parser.add_argument("--no-etcd", dest="etcd", action="store_false")
+    parser.add_argument("--out", type=Path, default=Path("bench.json"))
+    options = parser.parse_args()
+    sandbox.enter()
+    wanted = [letter for letter in options.only.split(",") if letter]
+    variants = [one for one in VARIANTS if not wanted or one.key[0] in wanted]
+    rounds: dict[str, list[dict]] = {variant.key: [] for variant in variants}
+    with tempfile.TemporaryDirectory(prefix="raftmon-bench-", dir="/dev/shm") as name, Network(PRESENTED) as network:
+        build(Path(name))
+        for number in range(options.rounds):
+            for variant in variants:
+                print(f"round {number + 1} of {options.rounds}: {variant.words}", flush=True)
+                rounds[variant.key].append(one_variant(variant, network, Path(name), options))
+    result = {
+        "machine": {"kernel": platform.release(), "cpus": os.cpu_count(), "python": platform.python_version()},
+        "rounds": options.rounds,
+        "variants": {key: summary.medians(found) for key, found in rounds.items()},
+        "ratios": summary.ratios(rounds),
+    }
+    options.out.write_bytes(orjson.dumps(result, option=orjson.OPT_INDENT_2) + b"\n")
+    sandbox.own_to_caller(options.out)
+    summary.show(result, {variant.key: variant.words for variant in variants})
+    print(f"written to {options.out}")
+    return 0
+
+
+if __name__ == "__main__":
+    try:
+        raise SystemExit(main())
+    except (InputError, RaftmonError) as error:
+        raise SystemExit(f"bench: {error}") from error

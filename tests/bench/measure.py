@@ -1,0 +1,111 @@
+"""Single measurements: round trips, bulk, etcd puts. Each gives plain numbers in the units of their names."""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from adapters.etcd import CLIENT_PORT, EtcdAdapter
+from setup.namespaces import Network
+from setup.nodes import NodeProcess
+from setup.servers import resolve
+from setup.topology import Host, Topology
+
+PORT = 5000
+_SEGMENT_BYTES = 1448  # the payload of a full TCP segment at an MTU of 1500
+_READY_S = 60.0
+
+
+def _quantiles(nanoseconds: Any, unit_ns: float) -> dict[str, float]:
+    values = np.asarray(nanoseconds, dtype=float) / unit_ns
+    return {
+        "p50": round(float(np.percentile(values, 50)), 2),
+        "p99": round(float(np.percentile(values, 99)), 2),
+        "max": round(float(values.max()), 2),
+    }
+
+
+def run(network: Network, host: str, *argv: str) -> str:
+    """What a program prints that runs on a host to its end."""
+    process = network.popen(host, argv, stdout=subprocess.PIPE, text=True)
+    text, _ = process.communicate()
+    assert process.returncode == 0, f"{' '.join(argv)} ended with {process.returncode}"
+    return text
+
+
+@contextlib.contextmanager
+def server(network: Network, programs: Path, node: Host) -> Iterator[None]:
+    """The other end of the traffic, on ``node``."""
+    argv = [str(programs / "traffic"), "serve", node.address, str(PORT)]
+    process = network.popen(node.name, argv, stdout=subprocess.PIPE)
+    try:
+        assert process.stdout.readline() == b"ready\n"
+        yield
+    finally:
+        process.kill()
+        process.wait()
+        process.stdout.close()
+
+
+def round_trips(network: Network, programs: Path, target: Host, size: int, count: int) -> dict[str, float]:
+    """RTT of ``count`` exchanges of ``size`` bytes between n1 and ``target``: p50, p99, max in microseconds."""
+    traffic = str(programs / "traffic")
+    run(network, "n1", traffic, "ping", target.presented, str(PORT), str(size), "200")  # everything is warm after this
+    text = run(network, "n1", traffic, "ping", target.presented, str(PORT), str(size), str(count))
+    return _quantiles(text.split(), 1e3)
+
+
+def bulk(network: Network, programs: Path, target: Host, milliseconds: int) -> dict[str, float]:
+    """One TCP stream at full speed: MB/s, and full segments a second."""
+    text = run(network, "n1", str(programs / "traffic"), "bulk", target.presented, str(PORT), str(milliseconds))
+    total, taken_ns = map(int, text.split())
+    per_second = total / taken_ns * 1e9
+    return {"mb_per_s": round(per_second / 1e6, 1), "packets_per_s": round(per_second / _SEGMENT_BYTES)}
+
+
+def etcd_puts(network: Network, programs: Path, topology: Topology, milliseconds: int) -> dict[str, Any]:
+    """Puts to the leader of three fresh members (data on tmpfs) by 1 and by 8 clients: puts/s, and p50 and p99 in ms."""
+    cluster = Topology(topology.nodes[:3], topology.clients)
+    adapter = EtcdAdapter({"server": str(resolve("etcd").path)})
+    folder = Path(tempfile.mkdtemp(prefix="raftmon-bench-", dir="/dev/shm"))
+    nodes = []
+    try:
+        for host in cluster.nodes:
+            (folder / host.name).mkdir()
+            command = adapter.command(host, cluster, folder / host.name)
+            popen = functools.partial(network.popen, host.name)
+            nodes.append(NodeProcess(host.name, command.argv, command.env, folder / host.name, popen))
+            nodes[-1].start()
+        for host, node in zip(cluster.nodes, nodes, strict=True):
+            node.wait_ready(functools.partial(adapter.ready, host, cluster, 1.0), _READY_S)
+        leader = _leader(adapter, cluster)
+        found = {}
+        for clients in (1, 8):
+            put = [str(programs / "traffic"), "put", leader.address, str(CLIENT_PORT), str(clients)]
+            run(network, "c1", *put, "300")
+            taken = run(network, "c1", *put, str(milliseconds)).split()
+            found[f"clients_{clients}"] = {
+                "puts_per_s": round(len(taken) / milliseconds * 1e3),
+                **{f"{name}_ms": value for name, value in _quantiles(taken, 1e6).items()},
+            }
+        return found
+    finally:
+        for node in nodes:
+            node.kill()
+        shutil.rmtree(folder)
+
+
+def _leader(adapter: EtcdAdapter, cluster: Topology) -> Host:
+    for host in cluster.nodes:
+        leadership = adapter.leadership(host, 5.0)
+        if leadership is not None and leadership.leads:
+            return host
+    raise AssertionError("three ready members have no leader")

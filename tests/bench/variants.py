@@ -1,0 +1,98 @@
+"""The things compared: each puts its queue program between the nodes for the length of a ``with`` block."""
+
+from __future__ import annotations
+
+import contextlib
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import orjson
+
+from monitor.client import wait_until_ready
+from monitor.config import MonitorConfig
+from setup.firewall import Firewall
+from setup.topology import Topology
+
+QUEUE = 0
+NODES = 5
+PRESENTED = Topology.star(NODES)
+TRANSPARENT = Topology.star(NODES, transparent=True)
+
+
+@dataclass(frozen=True)
+class Variant:
+    """``kind``: none, program or raftmon. ``topology`` says which addresses the ends use."""
+
+    key: str
+    words: str
+    kind: str
+    topology: Topology
+    rules: tuple[str, ...] = ()
+
+
+OTHER_LINKS = tuple(
+    f"n{3 + number % 3}->n{3 + (number + 1) % 3} port {10_000 + number} drop 50%" for number in range(1_000)
+)
+THIS_LINK = tuple(f"n{1 + number % 2}<->n{2 - number % 2} port {20_000 + number} drop" for number in range(10))
+
+VARIANTS = (
+    Variant("a_no_queue", "no queue", "none", TRANSPARENT),
+    Variant("b_c_loop", "C accept loop", "accept_loop", TRANSPARENT),
+    Variant("c_raftmon", "raftmon, recording", "raftmon", PRESENTED),
+    Variant("d_raftmon_1000_rules_elsewhere", "raftmon, 1,000 rules on other links", "raftmon", PRESENTED, OTHER_LINKS),
+    Variant("e_raftmon_10_rules_here", "raftmon, 10 rules on this link", "raftmon", PRESENTED, THIS_LINK),
+    Variant("f_scapy_loop", "NetfilterQueue + scapy", "scapy_loop", TRANSPARENT),
+)
+
+
+@contextlib.contextmanager
+def between(variant: Variant, programs: Path, folder: Path) -> Iterator[dict]:
+    """The variant's program at work; the dictionary has raftmon's counters after the block."""
+    found: dict = {}
+    if variant.kind == "none":
+        yield found
+        return
+    with Firewall(variant.topology, QUEUE):
+        if variant.kind == "raftmon":
+            with _raftmon(variant, folder, found):
+                yield found
+            return
+        argv = [str(programs / "accept_loop"), str(QUEUE)]
+        if variant.kind == "scapy_loop":
+            argv = [sys.executable, str(Path(__file__).with_name("scapy_loop.py")), str(QUEUE)]
+        with subprocess.Popen(argv, stdout=subprocess.PIPE) as process:
+            try:
+                assert process.stdout is not None
+                assert process.stdout.readline() == b"ready\n", f"{argv[0]} did not start"
+                yield found
+            finally:
+                process.kill()
+
+
+@contextlib.contextmanager
+def _raftmon(variant: Variant, folder: Path, found: dict) -> Iterator[None]:
+    config = MonitorConfig.of_topology(
+        variant.topology,
+        folder,
+        monotonic_ns=time.monotonic_ns(),
+        wall_ns=time.time_ns(),
+        queue=QUEUE,
+        rules=variant.rules,
+    )
+    path = folder / "monitor-config.json"
+    path.write_bytes(config.to_json())
+    process = subprocess.Popen([sys.executable, "-m", "monitor", str(path)])
+    try:
+        client = wait_until_ready(folder / "monitor.sock", "bench", 30, lambda: process.poll() is None)
+        yield
+        client.stop()
+        process.wait(90)
+        found.update(orjson.loads((folder / "monitor.json").read_bytes()))
+    finally:
+        process.kill()
+        process.wait()
+        (folder / "packets.pcapng").unlink(missing_ok=True)
