@@ -130,20 +130,20 @@ def shrink(operations: Sequence[Operation], model: Model, timeout_s: float = EXP
     Where time runs out, what there is by then is given back, with false; so is what was not wrong to begin with.
     """
     shrinker = _Shrinker(model, timeout_s)
-    original = {id(operation): operation for operation in operations}
+    by_call = {(o.process, o.call_ns, o.f, o.index): o for o in operations}
     best, minimal = list(operations), False
     try:
         if not shrinker.wrong(best):
             return best, False
-        # The big steps first: they make every later search short.
-        beginning = shrinker.shortest_beginning(best)
-        best = beginning
+        best = shrinker.shortest_beginning(best)  # the big step first: it makes every later search short
+        best = shrinker.leave_out(best)
+        # With what was cut off put back, the rest is wrong all the more, and less of it may do.
+        best = [by_call[o.process, o.call_ns, o.f, o.index] for o in best]
         best = shrinker.leave_out(best)
         minimal = True
     except _OutOfTime:
-        pass
-    by_place = {(o.process, o.call_ns, o.f, o.index): o for o in original.values()}
-    return [by_place.get((o.process, o.call_ns, o.f, o.index), o) for o in best], minimal
+        best = [by_call[o.process, o.call_ns, o.f, o.index] for o in best]
+    return best, minimal
 
 
 def explain(
