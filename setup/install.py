@@ -162,6 +162,8 @@ def make_environment(machine: Machine, python: str, dev: bool) -> None:
     if status != 0:
         raise Failed(f"pip could not install raftmon into .venv:\n{_tail(output)}")
     _stamp(dev).write_text(_wanted_hash())
+    if machine.is_root() and "SUDO_UID" in os.environ:  # under sudo: the caller must be able to renew or remove it
+        machine.run(["chown", "-R", f"{os.environ['SUDO_UID']}:{os.environ.get('SUDO_GID', '')}", ".venv"])
 
 
 def install_servers(machine: Machine, dev: bool) -> None:

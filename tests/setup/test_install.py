@@ -117,6 +117,18 @@ def test_a_broken_environment_is_made_anew(checkout):
     assert "/usr/bin/python3 -m venv --clear .venv" in machine.ran
 
 
+def test_under_sudo_the_environment_is_the_callers(checkout, monkeypatch):
+    monkeypatch.setenv("SUDO_UID", "1000")
+    monkeypatch.setenv("SUDO_GID", "1001")
+    root = FakeMachine(root=True)
+    set_up(root, dev=False, say=lambda words: None)
+    assert "chown -R 1000:1001 .venv" in root.ran
+    user = FakeMachine()
+    (checkout / "setup.cfg").write_text("changed")
+    set_up(user, dev=False, say=lambda words: None)
+    assert not any(line.startswith("chown") for line in user.ran)
+
+
 def test_stale_package_lists_are_fetched_once_and_the_server_tried_again(checkout):
     code = f"{checkout}/.venv/bin/python -c import sys; from setup import servers"
     machine = FakeMachine(root=True, answers={code: [(1, "404"), (0, "")]})
