@@ -8,13 +8,14 @@ checksum-neutral prefixes, RFC 6296); elsewhere checksums are repaired increment
 from __future__ import annotations
 
 import ipaddress
+import struct
 from collections.abc import Callable
 from dataclasses import dataclass
 
 from monitor.config import MonitorConfig
 from setup.topology import Link
 
-__all__ = ["AddressBook", "Route", "is_neutral", "readdress"]
+__all__ = ["AddressBook", "Route", "is_neutral", "readdress", "readdresser"]
 
 _TCP, _UDP = 6, 17
 _MOST_CONNECTIONS = 65_536
@@ -90,6 +91,30 @@ def readdress(data: bytes, addresses: bytes) -> bytes:
     return bytes(packet)
 
 
+def readdresser(old: bytes, new: bytes) -> Callable[[bytes], bytes]:
+    """``readdress`` to ``new`` for packets that bear ``old``, with everything worked out that depends on these alone.
+
+    Packets without IP options that carry TCP take a short way: most packets do, and there are many.
+    """
+    if old == new:
+        return lambda data: data
+    if len(old) != 8 or is_neutral(old, new):
+        return lambda data: readdress(data, new)
+    change = (0xFFFF - _word_sum(old) + _word_sum(new)) % 0xFFFF
+    pack = struct.Struct(">H8s16sH").pack
+
+    def change_tcp(data: bytes) -> bytes:
+        if data[0] != 0x45 or data[9] != _TCP or data[6] & 0x1F or data[7] or len(data) < 40:
+            return readdress(data, new)
+        header = (0xFFFF ^ (data[10] << 8 | data[11])) + change
+        segment = (0xFFFF ^ (data[36] << 8 | data[37])) + change
+        header = 0xFFFF ^ ((header & 0xFFFF) + (header >> 16))
+        segment = 0xFFFF ^ ((segment & 0xFFFF) + (segment >> 16))
+        return b"".join((data[:10], pack(header, new, data[20:36], segment), data[38:]))
+
+    return change_tcp
+
+
 class AddressBook:
     """Finds the route of a packet by its address pair, or by its ports where hosts share an address.
 
@@ -107,7 +132,7 @@ class AddressBook:
         self._by_ports: dict[bytes, Route | None] = {}
         addresses = [host.address for host in config.hosts]
         shared = {address for address in addresses if addresses.count(address) > 1}
-        self._by_id: dict[tuple[int, int], Route] = {}
+        self._recorders: dict[int, dict[int, Callable[[bytes], bytes]]] = {4: {}, 6: {}}
         hosts = {host.name: host for host in config.hosts}
         for link_id, link in enumerate(self.links):
             source, target = hosts[link.source], hosts[link.target]
@@ -127,7 +152,8 @@ class AddressBook:
         else:
             route = Route(link_id, link, _pack(source, target_shown), _pack(source_shown, target), real)
         self.by_pair[route.arrival] = route
-        self._by_id[link_id, len(real)] = route
+        if route.moves:
+            self._recorders[4 if len(real) == 8 else 6][link_id] = readdresser(route.arrival, route.recorded)
 
     def find(self, data: bytes, pair: bytes) -> Route | None:
         """The route of the packet ``data`` whose addresses are ``pair``; None where it is nobody's."""
@@ -159,10 +185,15 @@ class AddressBook:
         route = self.find(data, data[12:20] if data[0] >> 4 == 4 else data[8:40])
         return data if route is None or not route.moves else readdress(data, route.delivery)
 
-    def recorded(self, link_id: int, data: bytes) -> bytes:
-        """The packet ``data`` (arrival addresses) of that link, as the record has it."""
-        route = self._by_id.get((link_id, 8 if data[0] >> 4 == 4 else 32))
-        return data if route is None or not route.moves else readdress(data, route.recorded)
+    def recorder(self, link_id: int) -> Callable[[bytes], bytes]:
+        """The function that turns packets of a link from arrival addresses into those of the record."""
+        four, six = self._recorders[4].get(link_id), self._recorders[6].get(link_id)
+
+        def record(data: bytes) -> bytes:
+            change = four if data[0] >> 4 == 4 else six
+            return data if change is None else change(data)
+
+        return record if six is not None else four or (lambda data: data)
 
 
 def _pack(source: str, target: str) -> bytes:

@@ -54,9 +54,11 @@ class PcapngWriter:
         stamp = time_ns + self._wall_offset_ns
         size = len(data)
         padding = _PADDING[size & 3]
-        options = b""
-        if comment:
-            options = _option(_OPT_COMMENT, comment.encode()[:_MOST_OPTION_BYTES]) + _option(_OPT_END, b"")
+        if not comment:
+            total = 32 + size + len(padding)
+            head = _packet_head(_PACKET, total, interface, stamp >> 32, stamp & 0xFFFFFFFF, size, size)
+            return b"".join((head, data, padding, _length(total)))
+        options = _option(_OPT_COMMENT, comment.encode()[:_MOST_OPTION_BYTES]) + _option(_OPT_END, b"")
         total = 32 + size + len(padding) + len(options)
         head = _packet_head(_PACKET, total, interface, stamp >> 32, stamp & 0xFFFFFFFF, size, size)
         return b"".join((head, data, padding, options, _length(total)))

@@ -73,8 +73,8 @@ class FrameDecoder:
         """The bytes of a frame that is not complete yet."""
         return len(self._rest)
 
-    def feed(self, data: bytes) -> Iterator[Frame]:
-        """Every frame that ``data`` completes, in order."""
+    def feed(self, data: bytes) -> Iterator[tuple[int, int, bytes, str, bool, bytes | None]]:
+        """Every frame that ``data`` completes, in order, as a bare tuple of a Frame's fields (making Frames costs)."""
         buffer = self._rest + data if self._rest else data
         at, end, size = 0, len(buffer), _head.size
         unpack = _head.unpack_from
@@ -89,7 +89,7 @@ class FrameDecoder:
             sent = buffer[data_end:sent_end] if flags & _SENT_DIFFERS else None
             comment = buffer[sent_end:stop].decode(errors="replace") if comment_length else ""
             at = stop
-            yield Frame(time_ns, link_id, packet, comment, bool(flags & _DELIVERED), sent)
+            yield time_ns, link_id, packet, comment, flags & _DELIVERED != 0, sent
         self._rest = buffer[at:]
 
 

@@ -24,7 +24,7 @@ from monitor.addresses import AddressBook
 from monitor.config import MonitorConfig
 from monitor.fidelity import Histogram
 from monitor.pcapng import PcapngWriter
-from monitor.pipe import NO_LINK, Frame, FrameDecoder
+from monitor.pipe import NO_LINK, FrameDecoder
 from monitor.raft.record import MessageSink
 from setup.errors import EXIT_INTERNAL, EXIT_USAGE, InputError, RaftmonError
 from setup.topology import Link
@@ -44,7 +44,8 @@ _MOST_ERRORS = 20
 class RecordedPacket:
     """One packet as the record has it: ``number`` from 1 in file order, ``time_ns`` CLOCK_MONOTONIC at arrival.
 
-    ``data`` is the IP packet between real addresses, as it came; ``sent`` is what left where it differs.
+    ``data`` is the IP packet between real addresses, as it came; ``sent`` is what left where it differs. ``link_id`` is
+    the link's place in the configuration's ``links()``, NO_LINK for NOBODY.
     """
 
     number: int
@@ -54,6 +55,7 @@ class RecordedPacket:
     verdict_comment: str
     delivered: bool
     sent: bytes | None
+    link_id: int = NO_LINK
 
 
 class Sink(Protocol):
@@ -76,7 +78,7 @@ class PcapngSink:
 
     def __init__(self, path: Path, links: Sequence[Link], wall_offset_ns: int) -> None:
         self._writer = PcapngWriter(map(str, (*links, NOBODY)), wall_offset_ns, "raftmon")
-        self._interface = {link: index for index, link in enumerate((*links, NOBODY))}
+        self._last_interface = len(links)
         self._blocks: list[bytes] = [self._writer.header]
         try:
             self._descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o644)
@@ -89,9 +91,8 @@ class PcapngSink:
     def packet(self, packet: RecordedPacket) -> None:
         """Queue one block; written at the next tick."""
         self._packets += 1
-        self._blocks.append(
-            self._writer.packet(self._interface[packet.link], packet.time_ns, packet.data, packet.verdict_comment)
-        )
+        interface = packet.link_id if packet.link_id != NO_LINK else self._last_interface
+        self._blocks.append(self._writer.packet(interface, packet.time_ns, packet.data, packet.verdict_comment))
 
     def tick(self, now_ns: int) -> None:
         """Write whole blocks, so that the file can be read at any moment."""
@@ -133,8 +134,10 @@ class Recorder:
     def __init__(
         self, book: AddressBook, sinks: dict[str, Sink], clock_ns: Callable[[], int] = time.monotonic_ns
     ) -> None:
-        self._book = book
+        self._lines = [(link, book.recorder(link_id)) for link_id, link in enumerate(book.links)]
+        self._nobody = (NOBODY, lambda data: data)
         self._sinks = dict(sinks)
+        self._takers = [(name, sink.packet) for name, sink in sinks.items()]
         self._clock_ns = clock_ns
         self._decoder = FrameDecoder()
         self.lag_ns = Histogram()
@@ -146,16 +149,22 @@ class Recorder:
     def feed(self, data: bytes) -> None:
         """Take a piece of the pipe's stream."""
         oldest_ns = 0
-        for frame in self._decoder.feed(data):
-            self.packets += 1
-            self.bytes += len(frame.data)
-            packet = self._recorded(frame)
-            oldest_ns = oldest_ns or frame.time_ns
-            for name, sink in tuple(self._sinks.items()):
+        number, size = self.packets, 0
+        lines, nobody = self._lines, self._nobody
+        for time_ns, link_id, arrived, comment, delivered, sent in self._decoder.feed(data):
+            number += 1
+            size += len(arrived)
+            oldest_ns = oldest_ns or time_ns
+            link, real = nobody if link_id == NO_LINK else lines[link_id]
+            packet = RecordedPacket(
+                number, time_ns, link, real(arrived), comment, delivered, real(sent) if sent else sent, link_id
+            )
+            for name, take in self._takers:
                 try:
-                    sink.packet(packet)
+                    take(packet)
                 except Exception as error:
                     self._drop_sink(name, error)
+        self.packets, self.bytes = number, self.bytes + size
         if oldest_ns:
             self.lag_ns.add(self._clock_ns() - oldest_ns)
 
@@ -188,21 +197,10 @@ class Recorder:
             "sinks": self._closed,
         }
 
-    def _recorded(self, frame: Frame) -> RecordedPacket:
-        if frame.link_id == NO_LINK:
-            return RecordedPacket(
-                self.packets, frame.time_ns, NOBODY, frame.data, frame.comment, frame.delivered, frame.sent
-            )
-        book, link_id = self._book, frame.link_id
-        sent = book.recorded(link_id, frame.sent) if frame.sent else frame.sent
-        data = book.recorded(link_id, frame.data)
-        return RecordedPacket(
-            self.packets, frame.time_ns, book.links[link_id], data, frame.comment, frame.delivered, sent
-        )
-
     def _drop_sink(self, name: str, error: Exception) -> None:
         """One sink's failure must not cost the others their packets."""
         self._sinks.pop(name, None)
+        self._takers = [taker for taker in self._takers if taker[0] != name]
         if len(self.errors) < _MOST_ERRORS:
             where = error.__traceback__
             while where is not None and where.tb_next is not None:

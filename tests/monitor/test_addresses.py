@@ -7,7 +7,7 @@ from scapy.layers.inet import IP, TCP, UDP
 from scapy.layers.inet6 import IPv6
 from scapy.packet import Raw
 
-from monitor.addresses import AddressBook, is_neutral, readdress
+from monitor.addresses import AddressBook, is_neutral, readdress, readdresser
 from monitor.config import MonitorConfig
 from setup.topology import Link, Topology
 
@@ -32,7 +32,7 @@ def test_a_peer_packet_is_found_under_its_presented_destination():
     route = BOOK.find(data := tcp("10.77.1.2", "10.78.2.2"), data[12:20])
     assert route.link == Link("n1", "n2")
     assert BOOK.present(data) == again(tcp("10.78.1.2", "10.77.2.2"))
-    assert BOOK.recorded(route.link_id, data) == tcp("10.77.1.2", "10.77.2.2")
+    assert BOOK.recorder(route.link_id)(data) == tcp("10.77.1.2", "10.77.2.2")
 
 
 def test_a_client_talks_to_real_addresses_which_stay():
@@ -57,6 +57,13 @@ def test_an_ipv6_peer_packet_is_presented_too():
     out = BOOK.present(data)
     assert (IPv6(out).src, IPv6(out).dst) == ("fd78:0:0:1::2", "fd77:0:0:2::2")
     assert again(out, IPv6) == out
+
+
+@given(words, words, st.binary(max_size=60), st.sampled_from([TCP, UDP]), st.sampled_from([0, 1, 185]))
+def test_the_prepared_way_gives_the_same(old, new, payload, transport, fragment):
+    data = bytes(IP(frag=fragment) / transport() / Raw(payload))
+    data = data[:12] + old + data[20:]
+    assert readdresser(old, new)(data) == readdress(data, new)
 
 
 @given(words, words, st.binary(max_size=60), st.sampled_from([TCP, UDP]))
