@@ -13,6 +13,7 @@ from typing import Protocol
 from monitor.actions.effects import Effect, Scene, bind
 from monitor.actions.plan import Order, Plan
 from monitor.connections import ConnectionTable
+from monitor.gate import Counters, Gate
 from monitor.match import Age, All, Always, Dialled, Match, Not, Test
 from monitor.match import Any as AnyOf
 from monitor.packet import PacketView
@@ -29,61 +30,31 @@ Chain = Callable[[bytes, int], Verdict]
 class MessageStage(Protocol):
     """Judges messages inside packets: asked after the packet rules, about every packet these have not lost."""
 
-    def bind(self, link: Link, rules: Sequence[Rule]) -> Effect | None:
+    def bind(self, link: Link, gates: Sequence[Gate]) -> Effect | None:
         """The link's message rules as one more effect on a packet's plan, None where nothing is to be done.
 
-        The effect appends to ``plan.rules`` the names of the rules that acted and says whether any did. A plan that has
-        ``ended`` was accepted by a packet rule: the effect may look, to keep up with the stream, but not act.
+        Called at each ``load``; a rule that stays comes with the same Gate object. Ask ``gate.in_window(now_ns)``,
+        match ``gate.rule``, ask ``gate.fires()``; where the rule acted, tell ``gate.acted(size)`` and append
+        ``gate.name`` to ``plan.rules``. The effect says whether any did. A plan that has ``ended`` was accepted by a
+        packet rule: the effect may look, to keep up with the stream, but not act.
         """
 
 
-class _Counters:
-    """What one rule did, over all its links; it lives as long as the rule stays as it is."""
+class _Bound(Gate):
+    """A packet rule on one link: the match compiled, the action with its state."""
 
-    __slots__ = ("bytes", "errors", "hits", "packets", "since_ns")
+    __slots__ = ("effect", "test")
 
-    def __init__(self, now_ns: int) -> None:
-        self.since_ns = now_ns
-        self.packets = 0  # that matched
-        self.hits = 0  # of these, on which the rule acted
-        self.bytes = 0  # in these hits
-        self.errors = 0  # exceptions of user code
-
-
-class _Bound:
-    """One rule on one link: the match compiled, the action with its state."""
-
-    __slots__ = ("closes_ns", "counters", "effect", "gated", "name", "opens_ns", "rng", "rule", "test")
-
-    def __init__(self, rule: Rule, counters: _Counters, test: Test | None, effect: Effect, rng: random.Random) -> None:
-        self.rule = rule
-        self.name = rule.name
-        self.counters = counters
+    def __init__(self, rule: Rule, counters: Counters, rng: random.Random, test: Test | None, effect: Effect) -> None:
+        super().__init__(rule, counters, rng)
         self.test = test
         self.effect = effect
-        self.rng = rng
-        self.opens_ns = counters.since_ns + round(rule.after_ms * 1e6) if rule.after_ms else 0
-        self.closes_ns = None if rule.for_ms is None else counters.since_ns + round((rule.after_ms + rule.for_ms) * 1e6)
-        self.gated = rule.every_nth > 1 or rule.probability < 1 or rule.count is not None
-
-    def in_window(self, now_ns: int) -> bool:
-        """Whether the rule's window is open."""
-        return now_ns >= self.opens_ns and (self.closes_ns is None or now_ns < self.closes_ns)
-
-    def fires(self) -> bool:
-        """Whether the rule acts on this packet, which it matches: every_nth, probability, count."""
-        rule, counters = self.rule, self.counters
-        if rule.every_nth > 1 and counters.packets % rule.every_nth:
-            return False
-        if rule.probability < 1 and self.rng.random() >= rule.probability:
-            return False
-        return rule.count is None or counters.hits < rule.count
 
 
 class _Line:
     """What belongs to one link for the whole run."""
 
-    __slots__ = ("bound", "chain", "connections", "link", "order", "rng", "rules", "scene")
+    __slots__ = ("bound", "chain", "connections", "gates", "link", "message_rng", "order", "rng", "rules", "scene")
 
     def __init__(self, link: Link, seed: str, engine: Engine) -> None:
         self.link = link
@@ -93,6 +64,8 @@ class _Line:
         self.connections = ConnectionTable(engine.listening)
         self.rules: tuple[Rule, ...] = ()
         self.bound: dict[str, _Bound] = {}
+        self.gates: dict[str, Gate] = {}  # of message rules, whose dice leave those of packet rules alone
+        self.message_rng = random.Random(f"{seed}/{link}/messages")
         self.chain: Chain | None = None
 
 
@@ -122,8 +95,8 @@ class Engine:
         self._on_error = on_error
         self._strict = strict
         self._message_stage = message_stage
-        self._counters: dict[str, tuple[Rule, _Counters]] = {}
-        self._message_errors = _Counters(started_ns)
+        self._counters: dict[str, tuple[Rule, Counters]] = {}
+        self._message_errors = Counters(started_ns)
         self._ruleset = RuleSet()
         self._lines = [_Line(link, seed, self) for link in links]
 
@@ -141,7 +114,7 @@ class Engine:
         for rule in ruleset:
             before = kept.get(rule.name)
             same = before is not None and before[0] == rule
-            self._counters[rule.name] = before if before is not None and same else (rule, _Counters(now_ns))
+            self._counters[rule.name] = before if before is not None and same else (rule, Counters(now_ns))
         self._ruleset = ruleset
         for line in self._lines:
             self._rebuild(line, ruleset, now_ns)
@@ -176,26 +149,37 @@ class Engine:
             )
         stage = None
         if self._message_stage is not None:
-            stage = self._message_stage.bind(line.link, [rule for rule in rules if rule.stage == "message"])
+            stage = self._message_stage.bind(line.link, self._message_gates(line, rules))
         if line.bound or stage is not None:
             tracks = any(_asks_connections(rule.match) for rule in rules)
             line.chain = self._compile(line, tuple(line.bound.values()), stage, tracks)
         else:  # what is still held must not be overtaken
             line.chain = self._compile(line, (), None, False) if line.order.horizon_ns > now_ns else None
 
+    def _message_gates(self, line: _Line, rules: tuple[Rule, ...]) -> list[Gate]:
+        """The link's message rules; one that was there before keeps its gate, by which its state can be kept too."""
+        before, line.gates = line.gates, {}
+        for rule in rules:
+            if rule.stage == "message":
+                counters = self._counters[rule.name][1]
+                old = before.get(rule.name)
+                same = old is not None and old.counters is counters
+                line.gates[rule.name] = old if old is not None and same else Gate(rule, counters, line.message_rng)
+        return list(line.gates.values())
+
     def _unchanged(self, line: _Line, rules: tuple[Rule, ...]) -> bool:
         """Whether the link's chain is what it would be made again: a set of rules mostly changes on a few links."""
         same = bool(rules) and line.rules == rules
         return same and all(bound.counters is self._counters[name][1] for name, bound in line.bound.items())
 
-    def _bind(self, line: _Line, rule: Rule, counters: _Counters) -> _Bound:
+    def _bind(self, line: _Line, rule: Rule, counters: Counters) -> _Bound:
         test = None if isinstance(rule.match, Always) else rule.match.compile(line.connections)
-        return _Bound(rule, counters, test, bind(rule.action, line.scene), line.rng)
+        return _Bound(rule, counters, line.rng, test, bind(rule.action, line.scene))
 
     def _compile(self, line: _Line, bounds: tuple[_Bound, ...], stage: Effect | None, tracks: bool) -> Chain:
         link, order, act, ask = line.link, line.order, self._act, self._ask
         observe = line.connections.observe if tracks else None
-        entries = tuple((one, one.test, one.opens_ns or one.closes_ns is not None) for one in bounds)
+        entries = tuple((one, one.test, one.windowed) for one in bounds)
 
         def judge(data: bytes, now_ns: int) -> Verdict:
             view = PacketView(data, link, now_ns)
@@ -218,20 +202,17 @@ class Engine:
         return judge
 
     def _act(self, bound: _Bound, view: PacketView, plan: Plan | None) -> Plan | None:
-        counters = bound.counters
-        counters.packets += 1
-        if bound.gated and not bound.fires():
+        if not bound.fires():
             return plan
         if plan is None:
             plan = Plan(view)
         try:
             acted = bound.effect(plan)
         except (Exception, SystemExit) as error:  # user code: its mistakes never stop traffic
-            self._user_error(bound.name, counters, error)
+            self._user_error(bound.name, bound.counters, error)
             acted = False
         if acted:
-            counters.hits += 1
-            counters.bytes += view.size
+            bound.acted(view.size)
             plan.rules.append(bound.name)
         return plan if plan.rules else None
 
@@ -239,19 +220,14 @@ class Engine:
         """What the message rules make of a packet that no packet rule has lost."""
         if plan is None:
             plan = Plan(view)
-        before = len(plan.rules)
         try:
             acted = stage(plan)
         except (Exception, SystemExit) as error:
             self._user_error("messages", self._message_errors, error)
             acted = False
-        for name in plan.rules[before:]:
-            counters = self._counters[name][1] if name in self._counters else self._message_errors
-            counters.hits += 1
-            counters.bytes += view.size
         return plan if acted or plan.rules else None
 
-    def _user_error(self, name: str, counters: _Counters, error: BaseException) -> None:
+    def _user_error(self, name: str, counters: Counters, error: BaseException) -> None:
         counters.errors += 1
         if self._strict:
             raise UserCodeError(f"rule {name}: {trimmed_traceback(error)}") from error

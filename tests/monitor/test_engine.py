@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Any
 
@@ -9,10 +10,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from monitor.actions import Call, Drop
+from monitor.actions import Action, Call, Drop
 from monitor.actions.plan import Plan
 from monitor.api import accept, delay, drop, rate
 from monitor.engine import Chain, Engine
+from monitor.gate import Gate
 from monitor.match import ALWAYS
 from monitor.packet import PacketView
 from monitor.replay import craft
@@ -290,17 +292,27 @@ def test_in_a_strict_run_user_code_that_fails_ends_it() -> None:
         chain(PACKET, 0)
 
 
+@dataclass(frozen=True, slots=True)
+class DropLetters(Action):
+    """What another module adds: an action on messages."""
+
+    stage = "message"
+
+
+LETTERS = Rule("letters", ALWAYS, DropLetters(), every_nth=2)
+
+
 class Stage:
     """A message stage that drops what carries the letter q."""
 
     def __init__(self) -> None:
-        self.bound: list[tuple[Link, list[Rule]]] = []
+        self.gates: list[Gate] = []
         self.seen = 0
 
-    def bind(self, link: Link, rules: Any) -> Any:
-        self.bound.append((link, list(rules)))
+    def bind(self, link: Link, gates: Any) -> Any:
         if link != THERE:
             return None
+        self.gates = list(gates)
 
         def apply(plan: Plan) -> bool:
             self.seen += 1
@@ -308,26 +320,47 @@ class Stage:
                 raise ValueError("a message that cannot be read")
             if plan.ended or b"q" not in plan.view.payload:
                 return False
-            plan.lose("message drop")
-            plan.rules.append("letters")
-            return True
+            for gate in self.gates:
+                if gate.in_window(plan.now_ns) and gate.fires():
+                    gate.acted(plan.view.size)
+                    plan.lose("message drop")
+                    plan.rules.append(gate.name)
+                    return True
+            return False
 
         return apply
 
 
 def test_message_rules_are_asked_after_packet_rules() -> None:
-    engine = engine_with("port 1 drop", message_stage=Stage())
+    stage = Stage()
+    engine = engine_with("port 1 drop", LETTERS, message_stage=stage)
     chain = engine.chain(0)
     assert chain is not None
-    assert chain(PACKET, 0) is ACCEPT
-    verdict = chain(craft(THERE, payload=b"q"), 0)
+    letter = craft(THERE, payload=b"q")
+    assert [chain(data, 0) for data in (PACKET, letter)] == [ACCEPT, ACCEPT]
+    verdict = chain(letter, 0)
     assert (verdict.copies, verdict.rule, verdict.comment) == ((), "letters", "message drop")
     assert chain(craft(THERE, ports=(1, 2), payload=b"q"), 0).rule == "r1"
+    assert engine.stats()["letters"] == {"packets": 2, "hits": 1, "bytes": len(letter), "errors": 0}
+
+
+def test_a_message_rule_that_stays_keeps_its_gate() -> None:
+    stage = Stage()
+    engine = engine_with(LETTERS, message_stage=stage)
+    (before,) = stage.gates
+    engine.load(RuleSet((), NAMES).with_rules([LETTERS, "drop"]), 5)
+    assert stage.gates == [before]
+    engine.load(RuleSet((), NAMES).with_rules([replace(LETTERS, every_nth=3)]), 5)
+    assert stage.gates != [before]
+
+
+def test_message_rules_alone_make_no_chain_without_their_stage() -> None:
+    assert engine_with(LETTERS).chain(0) is None
 
 
 def test_message_rules_see_what_was_accepted_but_not_what_was_lost() -> None:
     stage = Stage()
-    chain = chain_with("port 2380 accept", "port 1 drop", message_stage=stage)
+    chain = chain_with("port 2380 accept", "port 1 drop", LETTERS, message_stage=stage)
     assert chain(craft(THERE, payload=b"q"), 0).copies
     assert stage.seen == 1
     chain(craft(THERE, ports=(1, 2), payload=b"q"), 0)
