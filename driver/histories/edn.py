@@ -1,7 +1,6 @@
 """Clojure's notation (github.com/edn-format/edn), as far as histories of Jepsen and Knossos use it.
 
-Keywords and symbols become strings without their colon, sets lists, tagged values what they tag. Nothing recurses, so
-that no nesting is too deep.
+Keywords and symbols become strings without their colon, sets lists, tagged values what they tag.
 """
 
 from __future__ import annotations
@@ -9,6 +8,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from typing import Any
+
+from driver.histories.model import MAX_DEPTH
 
 __all__ = ["EdnError", "forms"]
 
@@ -102,6 +103,8 @@ def forms(text: str, *, flatten: bool = False) -> Iterator[tuple[int, Any]]:
             if flatten and not stack and opener in "[(":
                 opener, flatten = "top", False
             stack.append((opener, start, []))
+            if len(stack) > MAX_DEPTH:
+                raise EdnError(f"a value nested more than {MAX_DEPTH} deep", start)
             continue
         if kind == "close":
             if not stack or (stack[-1][0] != "top" and _CLOSES[stack[-1][0]] != match["close"]):

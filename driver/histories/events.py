@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-from driver.histories.model import MONOTONIC, READABLE, Problem, Values
+from driver.histories.model import MAX_DEPTH, MONOTONIC, READABLE, Problem, Values, too_deep
 
 __all__ = ["FAIL", "INFO", "INVOKE", "MUTATING", "OK", "TYPES", "Events"]
 
@@ -81,6 +81,9 @@ class Events:
             return
         if not isinstance(f, str):
             self.complain(line, f"an event whose function is {f!r}", READABLE)
+            return
+        if any(isinstance(item, list | dict) and too_deep(item) for item in event.values()):
+            self.complain(line, f"a value nested more than {MAX_DEPTH} deep", READABLE)
             return
         moment = event.get("time_ns", event.get("time"))
         if moment is not None and not (type(moment) is int and abs(moment) < 2**62):

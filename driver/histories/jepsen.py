@@ -17,6 +17,7 @@ from driver.histories.model import READABLE
 
 __all__ = ["read_edn", "read_text_log"]
 
+_ONE_MAP = re.compile(r"\s*(?:#[\w.]+\s*)?\{.*\}\s*$")
 _LOGGED = re.compile(r"(?:^|\s)(:?[\w.-]+)\s+:(invoke|ok|fail|info)\s+:(\S+)(?:\s+(.*?))?\s*$")
 _KEYED = frozenset(("read", "write", "cas", "r", "w"))
 
@@ -27,7 +28,7 @@ def read_edn(text: str) -> Events:
     lines = text.split("\n")
     events.lines = len(lines) - (not lines[-1])
     first = next((line for line in lines if line.strip() and not line.lstrip().startswith(";")), "")
-    if _is_one_map(first):
+    if _ONE_MAP.match(first):
         for number, line in enumerate(lines, 1):
             _read_forms(events, line, [0], number, last=number == len(lines))
     else:
@@ -37,14 +38,6 @@ def read_edn(text: str) -> Events:
         _read_forms(events, text, starts, 1, last=True)
     _take_keys_apart(events)
     return events
-
-
-def _is_one_map(line: str) -> bool:
-    try:
-        found = [value for _, value in forms(line)]
-    except EdnError:
-        return False
-    return len(found) == 1 and isinstance(found[0], dict)
 
 
 def _read_forms(events: Events, text: str, starts: list[int], first: int, *, last: bool) -> None:

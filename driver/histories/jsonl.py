@@ -14,7 +14,7 @@ from typing import Any, BinaryIO
 import orjson
 
 from driver.histories.events import TYPES, Events
-from driver.histories.model import READABLE
+from driver.histories.model import READABLE, too_deep
 
 __all__ = ["read_jsonl"]
 
@@ -56,6 +56,9 @@ def _add_quickly(events: Events, first: int, rows: list[Any]) -> bool:
     if set(map(type, processes)) != {int} or set(map(type, times)) != {int} or set(map(type, functions)) != {str}:
         return False
     if max(times) >= 2**62 or min(times) <= -(2**62) or max(processes) >= 2**62 or min(processes) <= -(2**62):
+        return False
+    nested = [item for column in (keys, values) for item in column if type(item) is list or type(item) is dict]
+    if any(map(too_deep, nested)):
         return False
     indexes = [row.get("index") for row in rows]
     if not set(map(type, indexes)) <= {int, type(None)}:

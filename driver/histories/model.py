@@ -96,6 +96,26 @@ class Values:
         return len(self.objects)
 
 
+MAX_DEPTH = 100
+"""Values nested deeper are not read: Python's own recursion (comparing, pickling, printing) would give up on them."""
+
+
+def too_deep(value: Any) -> bool:
+    """Whether lists and dicts are nested more than MAX_DEPTH deep in ``value``."""
+    level = [value]
+    for _ in range(MAX_DEPTH):
+        level = [
+            inner
+            for item in level
+            if isinstance(item, list | dict)
+            for inner in (item.values() if isinstance(item, dict) else item)
+            if isinstance(inner, list | dict)
+        ]
+        if not level:
+            return False
+    return True
+
+
 def freeze(value: Any) -> Any:
     """A hashable stand-in for ``value``; equal only for equal JSON values of the same type (1, 1.0 and True differ)."""
     kind = type(value)
