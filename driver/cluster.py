@@ -5,6 +5,7 @@ Used by ``raftmon run`` and by the fixtures of the pytest plugin. It must be ent
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 import sys
 import threading
@@ -13,6 +14,7 @@ from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass
+from pathlib import Path
 from types import TracebackType
 from typing import Any
 
@@ -75,6 +77,7 @@ class Cluster:
         self._say = say
         self._stack = ExitStack()
         self._nodes: dict[str, NodeProcess] = {}
+        self._data: dict[str, Path] = {}
         self._monitor_process: subprocess.Popen[bytes] | None = None
         self._rules: dict[str, list[str]] = {}
         self._lock = threading.RLock()
@@ -152,9 +155,10 @@ class Cluster:
         if self.monitor is not None:
             self.monitor.close()
 
-    def _make_node(self, node: Host) -> None:
+    def _make_node(self, node: Host, topology: Topology | None = None) -> None:
         folder = self.folder.node(node.name)
-        command = self.adapter.command(node, self.topology, folder)
+        command = self.adapter.command(node, self.topology if topology is None else topology, folder)
+        self._data[node.name] = command.data
         network = self.network
         assert network is not None
 
@@ -191,7 +195,7 @@ class Cluster:
         """
         capability = self.capability(Leader)
         alive = set(self.alive())
-        nodes = [node for node in self.topology.nodes if node.name in alive]
+        nodes = [node for node in (*self.topology.nodes, *self.topology.spares) if node.name in alive]
         if capability is None or not nodes:
             return None
         with ThreadPoolExecutor(max_workers=len(nodes)) as pool:
@@ -201,7 +205,7 @@ class Cluster:
 
     def alive(self) -> Sequence[str]:
         """The nodes whose process runs."""
-        return [name for name, process in self._nodes.items() if process.alive]
+        return [name for name, process in list(self._nodes.items()) if process.alive]
 
     def add_rules(self, name: str, lines: Iterable[str]) -> None:
         """Put rules in force; their names are ``name``, ``name.2``, …"""
@@ -211,12 +215,14 @@ class Cluster:
             self._rules.setdefault(name, []).extend(names)
             for each, line in zip(names, listed, strict=True):
                 self._need_monitor().add({"name": each, "rule": line})
+        self.log.info("rules added", name=name, rules=listed)
 
     def remove_rules(self, name: str) -> None:
         """Take them away again."""
         with self._lock:
             for each in self._rules.pop(name, []):
                 self._need_monitor().remove(each)
+        self.log.info("rules removed", name=name)
 
     def _need_monitor(self) -> MonitorClient:
         if self.monitor is None:
@@ -236,6 +242,18 @@ class Cluster:
             self.remove_rules(f"dead-{node}")
         self._nodes[node].start()
         self.log.info("node started", node=node)
+
+    def start_fresh(self, node: str, members: Sequence[str]) -> None:
+        """Start a node or a spare with an empty data folder, as one that joins ``members`` (itself among them)."""
+        if node in self._nodes:
+            self._nodes[node].kill()
+            shutil.rmtree(self._data[node], ignore_errors=True)
+        self._make_node(self.topology.host(node), self.topology.with_members(members))
+        self.start(node)
+
+    def log_folder(self, node: str) -> Path:
+        """The node's data folder."""
+        return self._data[node]
 
     def pause(self, node: str) -> None:
         """SIGSTOP."""

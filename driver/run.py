@@ -19,7 +19,8 @@ from driver.checkers.base import Valid
 from driver.clients.fleet import ClientFleet, FleetConfig
 from driver.cluster import Cluster, ClusterOptions
 from driver.config import RunConfig
-from driver.faults.registry import RANDOM_FAULTS, catalogue, make_fault, needs_client_traffic, spares_needed
+from driver.faults.intermittent import INTERMITTENT
+from driver.faults.registry import RANDOM_FAULTS, WINDOWS, catalogue, make_fault, needs_client_traffic, spares_needed
 from driver.faults.schedule import PlannedFault, plan_faults
 from driver.faults.worker import FaultWorkers
 from driver.health import quorum_answers
@@ -102,8 +103,15 @@ def make_plan(config: RunConfig, adapter: Adapter) -> Plan:
     check_needs(workload(config.workload, config.workload_parameters()), adapter)
     known = list(catalogue(topology.node_names()))
     faults = plan_faults(
-        config.faults, known, config.duration_s, seed=config.seed, mtbf_s=config.mtbf_s, random_from=RANDOM_FAULTS
+        config.faults,
+        known,
+        config.duration_s,
+        seed=config.seed,
+        mtbf_s=config.mtbf_s,
+        random_from=RANDOM_FAULTS,
+        windows=WINDOWS,
     )
+    faults = [_with_mtbf(fault, config) for fault in faults]
     if faults and not has_nodes:
         raise InputError(f"--fault: {config.system} has no nodes of its own to do anything to; use --fault none")
     if faults and not config.monitored:
@@ -122,6 +130,13 @@ def make_plan(config: RunConfig, adapter: Adapter) -> Plan:
             raise InputError(f"--rules: there is no file {script}")
     client_traffic = placement.client_traffic or any(needs_client_traffic(fault.name) for fault in faults)
     return Plan(config, topology, tuple(faults), client_traffic, placement)
+
+
+def _with_mtbf(fault: PlannedFault, config: RunConfig) -> PlannedFault:
+    """``--mtbf`` is meant for faults that come and go, too, unless they have their own."""
+    if fault.name not in INTERMITTENT or "mtbf" in fault.options:
+        return fault
+    return dataclasses.replace(fault, options={**fault.options, "mtbf": f"{config.mtbf_s:g}s"})
 
 
 def _place(config: RunConfig, spares: int = 0) -> Placement:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from random import Random
 from typing import Any, Protocol
 
@@ -47,6 +48,12 @@ class Target(Protocol):
 
     def start(self, node: str) -> None:
         """Start a dead node again on its own data; returns when its process runs."""
+
+    def start_fresh(self, node: str, members: Sequence[str]) -> None:
+        """Start a node (or a spare) with an empty data folder, as one that joins; ``members`` include it."""
+
+    def log_folder(self, node: str) -> Path:
+        """The node's data folder, where its write-ahead log lies."""
 
     def pause(self, node: str) -> None:
         """SIGSTOP the node."""

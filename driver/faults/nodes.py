@@ -7,7 +7,7 @@ from random import Random
 from driver.faults.base import Effect, Target
 from driver.faults.selectors import select
 
-__all__ = ["Kill", "Pause", "Restart"]
+__all__ = ["Kill", "KillN", "Pause", "Restart"]
 
 
 class _NodeFault:
@@ -96,3 +96,25 @@ class Restart(_NodeFault):
         while self._hit:
             target.start(self._hit[-1])
             self._hit.pop()
+
+
+class KillN(Kill):
+    """SIGKILL of the first ``count`` nodes in the topology's order: reckon's ``kill-n``."""
+
+    def __init__(self, name: str, count: int) -> None:
+        super().__init__(name, f"the first {count}")
+        self._count = count
+
+    def available(self, target: Target) -> str | None:
+        """None, unless there are fewer nodes."""
+        nodes = len(target.topology.nodes)
+        return f"{self.name} shall kill {self._count} nodes; this cluster has {nodes}" if nodes < self._count else None
+
+    def start(self, target: Target, random: Random) -> Effect:
+        """Kill them."""
+        nodes = target.topology.node_names()[: self._count]
+        for node in nodes:
+            if node in target.alive():
+                self._hit.append(node)
+                target.kill(node)
+        return self._effect(nodes)

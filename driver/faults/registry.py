@@ -7,19 +7,27 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 
+from driver.config import duration_s
 from driver.faults.base import Fault
+from driver.faults.intermittent import Intermittent
 from driver.faults.links import PARTITIONS, BadLinks, Partition
-from driver.faults.nodes import Kill, Pause, Restart
+from driver.faults.membership import MemberAdd, MemberRemove, MemberReplace
+from driver.faults.nodes import Kill, KillN, Pause, Restart
 from driver.faults.selectors import SELECTORS
+from driver.faults.wal import WalDamage
 from setup.errors import InputError
 
-__all__ = ["RANDOM_FAULTS", "FaultKind", "catalogue", "make_fault", "needs_client_traffic", "spares_needed"]
+__all__ = ["RANDOM_FAULTS", "WINDOWS", "FaultKind", "catalogue", "make_fault", "needs_client_traffic", "spares_needed"]
 
 RANDOM_FAULTS = (
     "kill-leader", "kill-one", "pause-leader", "pause-one", "restart-one", "full-partition", "partial-partition",
     "halves", "one-way", "slow-links", "lossy-links",
 )  # fmt: skip
 """What ``--fault random`` draws from: everything that leaves a quorum a chance to come back by itself."""
+
+
+WINDOWS = {"leader": (0.5, 1.0), "kill-n": (0.0, 1.0)}
+"""When a fault without times happens, in parts of the run, where that is not the middle third: reckon's times."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +94,39 @@ def _slow_node(delay: str = "100ms", where: str = "one") -> Fault:
     return BadLinks("slow-node", f"delay {delay}", where)
 
 
+def _intermittent(name: str) -> Callable[..., Fault]:
+    return lambda mtbf="1s", how="drop": Intermittent(name, duration_s(mtbf, f"--fault {name}(mtbf=)"), how)
+
+
+def _wal(name: str) -> Callable[..., Fault]:
+    if name == "wal-unsynced":
+        return lambda node="follower": WalDamage(name, _selector(name, node))
+    return lambda node="follower", bytes="": WalDamage(
+        name, _selector(name, node), _whole(name, "bytes", bytes) if bytes else None
+    )
+
+
+def _member(name: str, fault: Callable[[str, str], Fault]) -> Callable[..., Fault]:
+    return lambda node="follower": fault(name, _selector(name, node))
+
+
+def _kill_n(n: str = "1") -> Fault:
+    return KillN("kill-n", _whole("kill-n", "n", n))
+
+
+def _whole(name: str, option: str, text: str) -> int:
+    if not text.isdigit():
+        raise InputError(f"--fault {name}: {option}={text} is not a whole number")
+    return int(text)
+
+
+def _selector(name: str, text: str) -> str:
+    """A selector that means one node."""
+    if text in ("minority", "majority", "all"):
+        raise InputError(f"--fault {name}: node={text} is more than one node: use one, leader, follower or a name")
+    return text
+
+
 def catalogue(nodes: tuple[str, ...] = ()) -> Mapping[str, FaultKind]:
     """Every fault for a cluster with these nodes, by name."""
     kinds = _node_kinds(nodes)
@@ -96,6 +137,28 @@ def catalogue(nodes: tuple[str, ...] = ()) -> Mapping[str, FaultKind]:
         "duplicated-packets": FaultKind(_duplicate, "every link duplicates packets (share=, where=)"),
         "reordered-packets": FaultKind(_reorder, "every link reorders packets (share=, time=, where=)"),
         "rate-limit": FaultKind(_rate, "every link has a bandwidth (rate=, where=)"),
+        "leader": FaultKind(partial(Kill, "leader", "leader"), "reckon's: SIGKILL of the leader half-way, for good"),
+        "leader-recovery": FaultKind(
+            partial(Kill, "leader-recovery", "leader"), "reckon's: SIGKILL of the leader, started again a third later"
+        ),
+        "kill-n": FaultKind(_kill_n, "SIGKILL of the first n nodes for the whole run (n=)"),
+        "intermittent-partial": FaultKind(
+            _intermittent("intermittent-partial"),
+            "leader and one follower, cut and joined every mtbf (mtbf=, how=)",
+        ),
+        "intermittent-full": FaultKind(
+            _intermittent("intermittent-full"), "a follower and all others, cut and joined every mtbf (mtbf=, how=)"
+        ),
+        "member-add": FaultKind(lambda: MemberAdd("member-add"), "a further node joins, and is put out at the end"),
+        "member-remove": FaultKind(
+            _member("member-remove", MemberRemove), "a node is put out, and joins anew at the end (node=)"
+        ),
+        "member-replace": FaultKind(
+            _member("member-replace", MemberReplace), "a node is put out and replaced by a new one (node=)"
+        ),
+        "wal-truncate": FaultKind(_wal("wal-truncate"), "kill, cut the log's tail off, start (node=, bytes=)"),
+        "wal-flip": FaultKind(_wal("wal-flip"), "kill, invert a bit of the log's tail, start (node=, bytes=)"),
+        "wal-unsynced": FaultKind(_wal("wal-unsynced"), "kill, cut off what the log had not synced, start (node=)"),
         "slow-node": FaultKind(_slow_node, "all links of one node delayed (delay=, where=)"),
     }
     return kinds
@@ -107,7 +170,8 @@ def make_fault(name: str, options: Mapping[str, str], nodes: tuple[str, ...]) ->
     if name not in kinds:
         raise InputError(f"there is no fault {name!r}; there are {', '.join(kinds)}, none and random")
     make = kinds[name].make
-    known = [] if name.split("-")[0] in ("kill", "pause", "restart") else list(inspect.signature(make).parameters)
+    fixed = isinstance(kinds[name].make, partial)  # node faults: their parameters are in their names
+    known = [] if fixed else list(inspect.signature(make).parameters)
     for option in options:
         if option not in known:
             raise InputError(f"--fault {name} has no option {option!r}; it has {', '.join(known) or 'none'}")

@@ -143,10 +143,12 @@ def plan_faults(
     seed: str = "0",
     mtbf_s: float = 5.0,
     random_from: Sequence[str] | None = None,
+    windows: Mapping[str, tuple[float, float]] | None = None,
 ) -> list[PlannedFault]:
     """The faults of a run in the order of their start.
 
-    ``known`` are the names there are, ``random_from`` those that ``random`` may draw. Raises InputError.
+    ``known`` are the names there are, ``random_from`` those that ``random`` may draw, ``windows`` the times, in parts
+    of the run, of faults that are named without any. Raises InputError.
     """
     text = text.strip()
     if text in ("", "none"):
@@ -164,6 +166,8 @@ def plan_faults(
         _check_name(match["name"], known)
         if match["start"] is None:
             start, stop = _spread(index, len(words), run_s)
+            if windows and match["name"] in windows:
+                start, stop = (part * run_s for part in windows[match["name"]])
         else:
             start, stop = (_moment(match[side], run_s, word) for side in ("start", "stop"))
         planned.append(_checked(PlannedFault(match["name"], start, stop, _options(match["options"], word)), run_s))

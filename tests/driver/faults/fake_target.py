@@ -2,10 +2,35 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from pathlib import Path
 from typing import Any
 
-from setup.topology import Topology
+from setup.topology import Host, Topology
+
+
+class FakeSystem:
+    """A system whose members are a list, and whose log is one file a node."""
+
+    def __init__(self, topology: Topology) -> None:
+        self.names = {host.name: host.name for host in topology.nodes}
+        self.refusals: list[Exception] = []
+
+    def members(self, through: Host, timeout_s: float) -> dict[str, str]:
+        return dict(self.names)
+
+    def add_member(self, through: Host, node: Host, timeout_s: float) -> None:
+        if self.refusals:
+            raise self.refusals.pop(0)
+        self.names[node.name] = node.name
+
+    def remove_member(self, through: Host, node: Host, timeout_s: float) -> None:
+        if self.refusals:
+            raise self.refusals.pop(0)
+        del self.names[node.name]
+
+    def log_files(self, data: Path) -> list[Path]:
+        return sorted(data.glob("*.wal"))
 
 
 class FakeTarget:
@@ -15,12 +40,25 @@ class FakeTarget:
         self.log: list[str] = []
         self.dead: set[str] = set()
         self.leads = leader
+        self.joined: list[str] = []
+        self.folder: Path | None = None
+        self.adapter: Any = None
+
+    def with_system(self, folder: Path, spares: int = 1) -> FakeSystem:
+        """Let the cluster have members that can change, a spare host, and a log of 5000 bytes a node."""
+        self.topology = self.topology.with_spares(spares)
+        self.folder = folder
+        self.adapter = FakeSystem(self.topology)
+        for node in self.topology.nodes:
+            (folder / node.name).mkdir()
+            (folder / node.name / "0.wal").write_bytes(bytes(range(1, 251)) * 20 + bytes(3000))
+        return self.adapter
 
     def leader(self) -> str | None:
         return self.leads
 
     def alive(self) -> list[str]:
-        return [name for name in self.topology.node_names() if name not in self.dead]
+        return [name for name in (*self.topology.node_names(), *self.joined) if name not in self.dead]
 
     def add_rules(self, name: str, lines: Iterable[str]) -> None:
         self.rules[name] = list(lines)
@@ -38,6 +76,15 @@ class FakeTarget:
         self.dead.discard(node)
         self.log.append(f"start {node}")
 
+    def start_fresh(self, node: str, members: Sequence[str]) -> None:
+        self.dead.discard(node)
+        self.joined.append(node)
+        self.log.append(f"start {node} fresh among {','.join(members)}")
+
+    def log_folder(self, node: str) -> Path:
+        assert self.folder is not None
+        return self.folder / node
+
     def pause(self, node: str) -> None:
         self.log.append(f"pause {node}")
 
@@ -45,4 +92,4 @@ class FakeTarget:
         self.log.append(f"resume {node}")
 
     def capability(self, kind: type) -> Any:
-        return None
+        return self.adapter if isinstance(self.adapter, kind) else None

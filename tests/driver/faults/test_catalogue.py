@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from random import Random
 
 import pytest
@@ -15,8 +16,10 @@ NODES = ("n1", "n2", "n3", "n4", "n5")
 
 
 @pytest.mark.parametrize("name", list(catalogue(NODES)))
-def test_every_fault_heals_itself_completely(name: str):
+def test_every_fault_heals_itself_completely(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("driver.faults.wal.REFUSAL_S", 0.0)
     target = FakeTarget(5)
+    system = target.with_system(tmp_path)
     fault = make_fault(name, {}, NODES)
     assert fault.available(target) is None
     effect = fault.start(target, Random(1))
@@ -24,7 +27,8 @@ def test_every_fault_heals_itself_completely(name: str):
     assert target.log, "the fault did something"
     fault.stop(target)
     assert target.rules == {}
-    assert target.dead == set()
+    assert target.dead - {"n6"} == set()
+    assert set(system.names) == set(NODES)
     assert sum(line.startswith("pause") for line in target.log) == sum(line.startswith("resume") for line in target.log)
 
 
