@@ -1,5 +1,7 @@
 """Every system that raftmon ships keeps the contract, on a real cluster of three nodes."""
 
+from pathlib import Path
+
 import pytest
 
 from adapters.contract import Context, LoopbackCluster, run_contract
@@ -26,6 +28,21 @@ def test_the_system_keeps_every_promise(name, server, tmp_path):
         results = run_contract(Context(cluster, adapter, 2.0))
     broken = [result for result in results if result.kept is not True and result.name not in KNOWN.get(name, set())]
     assert [str(result) for result in broken] == []
+
+
+EXAMPLE = Path(__file__).parents[3] / "examples" / "systems" / "my_system.py"
+
+
+@pytest.mark.net
+def test_the_example_of_the_guide_keeps_every_promise(tmp_path):
+    adapter = system(str(EXAMPLE))
+    with LoopbackCluster(adapter, 3, tmp_path) as cluster:
+        results = run_contract(Context(cluster, adapter, 2.0))
+    assert [str(result) for result in results if result.kept is not True] == []
+
+
+def test_a_new_system_takes_less_than_sixty_lines():
+    assert len(EXAMPLE.read_text().splitlines()) < 60
 
 
 def test_every_system_with_nodes_is_tested_here():
