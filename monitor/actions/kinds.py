@@ -45,6 +45,11 @@ def check_number(what: str, value: float, least: float, most: float, *, whole: b
         raise InputError(f"{what} is {kind} from {least:g} to {most:g}, not {value!r}")
 
 
+def _check_truth(what: str, value: bool) -> None:
+    if value is not True and value is not False:
+        raise InputError(f"{what} is true or false, not {value!r}")
+
+
 @dataclass(frozen=True, slots=True)
 class Action:
     """What all actions share. ``stage`` says whether it acts on packets or on messages."""
@@ -91,8 +96,8 @@ class Delay(Action):
 
     def __post_init__(self) -> None:
         check_number("a delay in ms", self.ms, 0, MAX_MS)
-        if self.jitter_ms:
-            check_number("a jitter in ms", self.jitter_ms, 0, MAX_MS)
+        check_number("a jitter in ms", self.jitter_ms, 0, MAX_MS)
+        _check_truth("keep_order of a delay", self.keep_order)
         if self.distribution not in ("uniform", "normal", "pareto"):
             raise InputError(f"a delay's distribution is uniform, normal or pareto, not {self.distribution!r}")
 
@@ -158,6 +163,7 @@ class Corrupt(Action):
 
     def __post_init__(self) -> None:
         check_number("the number of bits to flip", self.bits, 1, 1000, whole=True)
+        _check_truth("repair of corrupt", self.repair)
 
 
 @dataclass(frozen=True, slots=True)

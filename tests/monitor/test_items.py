@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from monitor.actions import Call, Delay, Drop, LossBursts, Rate
 from monitor.items import rule_to_item
@@ -91,3 +93,28 @@ def test_an_object_tells_what_cannot_be_made_again() -> None:
         "action": "call print",
         "script": True,
     }
+
+
+WORDS = st.sampled_from(["n1", "drop", "*"])
+VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5) | WORDS,
+    lambda inner: st.lists(inner, max_size=2) | st.dictionaries(st.text(max_size=3), inner, max_size=2),
+    max_leaves=3,
+)
+KEYS = ["name", "source", "target", "match", "action", "rule", "probability", "count", "after_ms", "for_ms"]
+FIELDS = ["every_nth", "ms", "jitter_ms", "distribution", "bits", "repair", "kbit_s", "copies", "enter", "leave"]
+
+
+@settings(max_examples=500, deadline=None)
+@given(
+    st.dictionaries(st.sampled_from(KEYS + FIELDS), VALUES, max_size=5),
+    st.sampled_from([None, "drop", "delay", "rate", "corrupt", "loss bursts"]),
+)
+def test_any_json_is_a_rule_or_an_input_error(item: dict[str, Any], action: str | None) -> None:
+    if action is not None:
+        item["action"] = action
+    try:
+        ruleset = RuleSet.from_items([item], NAMES)
+    except InputError:
+        return
+    assert RuleSet.from_items(ruleset.to_items(), NAMES) == ruleset
