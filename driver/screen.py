@@ -116,7 +116,9 @@ def _monitor(results: dict[str, Any]) -> Text:
     counters = results.get("monitor")
     if not counters:
         return Text("no monitor stood between the nodes")
-    lost = counters.get("queue_kernel_dropped", 0) + counters.get("queue_user_dropped", 0)
+    # Without root the kernel's own counters cannot be read (None): gaps in packet ids stand for them.
+    kernel, user = counters.get("queue_kernel_dropped"), counters.get("queue_user_dropped")
+    lost = counters.get("queue_id_gaps", 0) if kernel is None and user is None else (kernel or 0) + (user or 0)
     own = counters.get("own_time_us", {})
     recorder = counters.get("recorder") or {}
     text = (
