@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from driver.checkers.base import Result, Valid
@@ -92,8 +92,9 @@ class Availability:
 
     def check(self, history: History) -> Result:
         """Measure and judge."""
-        served = measure(history.operations, self.windows, self.answered)
-        verdict = cap_verdict(served, self.windows, self.consistency)
+        windows = _told_apart(self.windows)
+        served = measure(history.operations, windows, self.answered)
+        verdict = cap_verdict(served, windows, self.consistency)
         details = {
             "label": verdict.label.value,
             "sentence": verdict.sentence,
@@ -107,10 +108,20 @@ class Availability:
                     "nodes": list(window.nodes),
                     "links": [str(link) for link in window.links],
                 }
-                for window in self.windows
+                for window in windows
             ],
         }
         return Result(Valid.YES if served else Valid.UNKNOWN, self.name, _whole(verdict), details)
+
+
+def _told_apart(windows: Sequence[Window]) -> list[Window]:
+    """The same, the second of one name called ``name #2`` and so on."""
+    seen: dict[str, int] = {}
+    told = []
+    for window in windows:
+        number = seen[window.name] = seen.get(window.name, 0) + 1
+        told.append(window if number == 1 else replace(window, name=f"{window.name} #{number}"))
+    return told
 
 
 def _whole(verdict: CapVerdict) -> str:

@@ -18,7 +18,8 @@ if TYPE_CHECKING:
 
 __all__ = ["SERVED_SHARE", "CapVerdict", "Label", "cap_verdict"]
 
-SERVED_SHARE = 0.8  # of what the node answered without faults; an election costs a connected node less than the rest
+SERVED_SHARE = 0.8  # of what the node answered without faults
+SILENT_SHARE = 0.5  # of the window: clients that wait for an answer ask little, so a silence counts by its length
 
 
 class Label(enum.StrEnum):
@@ -45,8 +46,8 @@ def cap_verdict(served: Sequence[Served], windows: Sequence[Window], consistency
     """The verdict over all windows that cut links.
 
     A node is *unserved* in a window if less than 80% of its operations were answered, compared with what it answered
-    without faults. Where consistency failed, a node counts as served if it answered its reads (or its updates) so:
-    that is how an inconsistent answer was given. The same holds where nothing was cut.
+    without faults, or if it gave no answer for half of the window at a stretch. Where consistency failed, a node counts
+    as served if it answered its reads (or its updates): that is how an inconsistent answer was given.
     """
     consistent = combine(consistency)
     if not served or consistent is Valid.UNKNOWN:
@@ -88,21 +89,26 @@ def _without_faults(broken: bool, anomaly: str, calm: Sequence[Served]) -> CapVe
 
 def _cut_off(served: Sequence[Served], windows: Sequence[Window], kindly: bool) -> list[Served]:
     """The nodes and windows in which a node that ran was unserved; ``kindly`` takes the better of reads and updates."""
-    cutting = {window.name for window in windows if window.links}
+    cutting = {window.name: window for window in windows if window.links}
     calm = {one.node: one for one in served if not one.window}
     found = []
     for one in served:
         if one.window not in cutting or one.failed_itself or not one.operations:
             continue
-        kinds = (("reads", "updates") if kindly else ("share",)) if one.window else ()
         ratios = []
-        for kind in kinds:
+        for kind in ("reads", "updates") if kindly else ("share",):
             share, usual = getattr(one, kind), getattr(calm.get(one.node), kind, None)
             if share is not None:
                 ratios.append(share / usual if usual else share)
-        if ratios and max(ratios) < SERVED_SHARE:
+        if max(ratios, default=1.0) < SERVED_SHARE or _silent(one, cutting[one.window]):
             found.append(one)
     return found
+
+
+def _silent(one: Served, window: Window) -> bool:
+    if window.stop_ns is None or one.longest_gap_ms is None:
+        return False
+    return one.longest_gap_ms * 1e6 >= SILENT_SHARE * (window.stop_ns - window.start_ns)
 
 
 def _names(unserved: Sequence[Served]) -> str:
@@ -112,7 +118,9 @@ def _names(unserved: Sequence[Served]) -> str:
 
 def _where(unserved: Sequence[Served]) -> str:
     parts = [
-        f"{one.node} answered {round(100 * (one.share or 0))}% of {one.operations} in {one.window}" for one in unserved
+        f"{one.node} answered {round(100 * (one.share or 0))}% of {one.operations} in {one.window}, "
+        f"with a gap of {one.longest_gap_ms or 0:.0f} ms"
+        for one in unserved
     ]
     return f"{'; '.join(parts)}." if parts else ""
 

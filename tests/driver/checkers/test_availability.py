@@ -80,7 +80,7 @@ def test_shares_gaps_and_first_times_are_right():
 def test_consistent_and_unavailable_where_cut():
     result = Availability([CUT], [GOOD]).check(run(cut_off))
     assert label(result) == Label.CP
-    assert result.details["how"] == "n1 answered 0% of 200 in cut n1."
+    assert result.details["how"] == "n1 answered 0% of 200 in cut n1, with a gap of 1000 ms."
     assert result.valid is Valid.YES
 
 
@@ -155,3 +155,20 @@ def test_a_fault_that_never_heals_lasts_to_the_end():
 )
 def test_a_refusal_that_says_something_of_the_data_is_an_answer(operation, truth):
     assert answered(operation) is truth
+
+
+def test_a_client_that_waits_makes_a_silence_count_by_its_length():
+    """One client, answered five times, then hanging for nearly the whole cut: by share alone it would look served."""
+    operations = [op(0, "read", 1, ms * MS, (ms + 5) * MS, node="n1") for ms in range(0, 1050, 10)]
+    operations.append(op(0, "read", None, 1050 * MS, None, node="n1", outcome=INFO))
+    operations += [op(1, "read", 1, ms * MS, (ms + 5) * MS, node="n1") for ms in range(2050, 3000, 10)]
+    result = Availability([CUT], [GOOD]).check(history(*operations))
+    assert row(result, "n1", "cut n1")["share"] > 0.8
+    assert label(result) == Label.CP
+
+
+def test_two_faults_of_one_name_are_told_apart():
+    again = Window("cut n1", 2500 * MS, 2600 * MS, ("n1",), ("n1->n2",))
+    result = Availability([CUT, again], [GOOD]).check(run(cut_off))
+    assert row(result, "n1", "cut n1")["operations"] == 200
+    assert row(result, "n1", "cut n1 #2")["operations"] == 20
