@@ -67,6 +67,8 @@ def simulate(
         operation.seen, operation.has_seen = deed.seen, deed.has_seen
         if lost and deed.outcome is Outcome.OK:
             operation.outcome, operation.return_ns = Outcome.INFO, None
+            if deed.f in ("read", "get", "dequeue"):
+                operation.value = None  # its answer was lost with it
             process, next_process = next_process, next_process + 1
         made.append(operation)
         call_ns = return_ns + rng.randint(1, max(1, latency_ns // 5))
