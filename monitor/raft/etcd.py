@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 import struct
 from collections import deque
+from collections.abc import Iterator
 from typing import Protocol
 
 import orjson
@@ -21,7 +22,7 @@ from monitor.raft.protobuf import Malformed
 from monitor.raft.raftpb import Message, read_entry, read_message
 from monitor.streams import Budget, Flow
 
-__all__ = ["EtcdConversation", "Output"]
+__all__ = ["EtcdConversation", "Output", "looks_like", "message_chunks"]
 
 MAX_FRAME = 64 << 20
 _U64 = struct.Struct(">Q").unpack_from
@@ -413,14 +414,11 @@ class EtcdConversation:
     def join(self, data: bytes, body: Body | None, flow: Flow) -> tuple[int, Body] | None:
         """See ``Conversation.join``: a complete chunk that begins with a complete, valid frame of a stream."""
         known = body if isinstance(body, MsgAppStream | MessageStream) else self._joined
-        for match in _CHUNK.finditer(data):
-            start, end = match.end(), match.end() + int(match.group(1), 16)
-            if end == start or data[end : end + 2] != b"\r\n":
-                continue
-            kind = _looks_like(data, start, end)
+        for header, start, end in message_chunks(data):
+            kind = looks_like(data, start, end)
             if kind is None or (isinstance(known, MsgAppStream | MessageStream) and known.kind != kind):
                 continue
-            return match.start(), self.stream(kind, flow, known)
+            return header, self.stream(kind, flow, known)
         return None
 
     def stream(self, kind: str, flow: Flow, known: Body | None = None) -> _Frames:
@@ -461,7 +459,15 @@ class _Unknown(IgnoredBody):
         return None
 
 
-def _looks_like(data: bytes, start: int, end: int) -> str | None:
+def message_chunks(data: bytes) -> Iterator[tuple[int, int, int]]:
+    """Where complete chunks stand in a segment: (their header, their first byte, behind their last)."""
+    for match in _CHUNK.finditer(data):
+        start, end = match.end(), match.end() + int(match.group(1), 16)
+        if end != start and data[end : end + 2] == b"\r\n":
+            yield match.start(), start, end
+
+
+def looks_like(data: bytes, start: int, end: int) -> str | None:
     """Which stream a chunk's payload belongs to, if its first frame is complete and valid."""
     size = end - start
     if not any(data[start:end]):

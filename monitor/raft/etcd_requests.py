@@ -69,7 +69,7 @@ def _fast_put(data: bytes) -> tuple[Operation, ...] | None:
     ident, size, key_size = match.groups()
     end = match.start(3) - 1 + _number[size]
     key_end = match.end() + _number[key_size]
-    if key_end >= end or data[key_end] != 0x12:
+    if key_end >= end or end > len(data) or data[key_end] != 0x12:
         return None
     place = key_end + 1
     value_size = shift = 0

@@ -100,6 +100,7 @@ class HttpTap:
     counters: TapCounters
     flow: Flow
     joined: bool = False
+    held_before: int = 0  # so many bytes of the data a body is fed came with earlier segments
     _state: int = _HEAD
     _held: bytes = b""
     _left: int = 0
@@ -113,6 +114,7 @@ class HttpTap:
 
     def data(self, payload: bytes, mark: int) -> None:
         """The next bytes of this direction."""
+        self.held_before = len(self._held)
         if self._held:
             payload = self._held + payload
             self._held = b""
@@ -277,6 +279,15 @@ class HttpTap:
         self._left = 0
         self._state = _JOIN
         self.conversation.requests.clear()
+
+    @property
+    def lost(self) -> bool:
+        """Whether it is looking for a place to join."""
+        return self._state == _JOIN
+
+    def lose(self) -> None:
+        """Forget where in the stream this is, and look for a place to join."""
+        self._leave()
 
     def hole(self, size: int) -> None:
         """Bytes are missing: inside an ignored body of known length they do no harm, else a new start is needed."""
