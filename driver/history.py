@@ -9,7 +9,10 @@ run died is known too::
 ``type`` is ``invoke``, ``ok``, ``fail`` (certainly did not happen) or ``info`` (nobody knows). A read is invoked with
 value null and completes with what it saw. A cas has ``value`` [expected, new]; one that fails may carry ``seen``, the
 value it found. An error text is in ``error``. Times are CLOCK_MONOTONIC nanoseconds. After ``info`` the process id is
-retired: no later event bears it.
+retired: no later event bears it. An open loop's invocation has ``due_ns`` too: when it should have started.
+
+``index`` is unique in a run, and rises within one client host's process. Lines of different hosts, and of threads of
+one host, are not in the order of their times: who needs an order takes ``time_ns``.
 
 In memory a checker gets ``Operation`` objects: an invocation with its completion.
 """
