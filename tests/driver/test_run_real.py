@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-import shutil
-import subprocess
 from collections import Counter
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -18,9 +15,9 @@ from driver.config import RunConfig
 from driver.run import run
 from driver.servers_of import with_server
 from driver.store import RunFolder
-from driver.testbench import eventually
 from monitor.capture import read_capture
 from setup.topology import Topology
+from tests.driver.tcpdump import tcpdump
 
 pytestmark = [pytest.mark.net, pytest.mark.servers]
 
@@ -37,40 +34,6 @@ def config(**changes: Any) -> RunConfig:
     given = with_server(changes.get("system", "etcd"), None, {})
     settings: dict[str, Any] = {"duration_s": 4.0, "faults": "none", "seed": "1", **given, **changes}
     return RunConfig(**settings)
-
-
-@contextlib.contextmanager
-def tcpdump(interface: str, file: Path) -> Iterator[None]:
-    """What comes in on one interface of this namespace, by tcpdump."""
-    if shutil.which("tcpdump") is None:
-        pytest.skip("tcpdump is not installed here")
-    log = file.with_suffix(".log")
-    argv = [
-        "tcpdump",
-        "-i",
-        interface,
-        "-Q",
-        "in",
-        "-U",
-        "--immediate-mode",
-        "-s0",
-        "-B",
-        "32768",
-        "-Z",
-        "root",
-        "-w",
-        str(file),
-        "ip",
-    ]
-    with log.open("wb") as errors:
-        process = subprocess.Popen(argv, stderr=errors)
-    try:
-        eventually(lambda: b"listening on" in log.read_bytes(), "tcpdump listening")
-        yield
-    finally:
-        process.terminate()
-        process.wait()
-    assert b"\n0 packets dropped by kernel" in log.read_bytes()
 
 
 def identity(packet: bytes) -> bytes:
