@@ -24,6 +24,7 @@ COMMANDS: dict[str, Command] = {
     "servers": Command("driver.cli.servers", "list or install the server binaries of the systems under test"),
     "test": Command("driver.cli.test", "run the test scripts on a system: sanity, multi-client, restart, partition"),
     "compare": Command("driver.cli.compare", "the same experiment on several systems, side by side (HAOC 2021)"),
+    "reckon": Command("driver.cli.reckon", "an experiment of reckon's with its arguments and its result file"),
     "exec": Command("driver.cli.exec", "run a command on a node of a run that is still on"),
     "ctl": Command("driver.cli.ctl", "change the rules of a run that is on, or watch its monitor"),
     "monitor": Command("driver.cli.monitor", "judge and record the traffic of nodes that raftmon did not start"),

@@ -1,0 +1,69 @@
+"""``raftmon reckon``: an experiment of reckon's, described as reckon's users describe it."""
+
+from __future__ import annotations
+
+import argparse
+import secrets
+import sys
+from pathlib import Path
+
+from rich.console import Console
+
+from adapters.registry import system
+from driver.checkers.base import Valid
+from driver.cli.arguments import CommandParser
+from driver.live import remember_outer_pid
+from driver.reckon import add_reckon_options, config_of, write_results
+from driver.run import make_plan, run
+from driver.screen import RunScreen, summary
+from driver.shell import open_shell
+from driver.store import check_store
+from setup.errors import InputError
+from setup.sandbox import enter
+
+__all__ = ["main", "parser"]
+
+LOG_WIDTH = 120
+
+
+def parser() -> CommandParser:
+    """The options of ``raftmon reckon``."""
+    made = CommandParser(
+        "reckon",
+        "Make an experiment of reckon's (HAOC 2021) with raftmon: its arguments, its defaults, its result file, and\n"
+        "our verdict beside it. docs/reckon.md maps every option.",
+        "raftmon reckon etcd simple uniform leader-recovery --duration 30\n"
+        "raftmon reckon etcd-pre-vote wan uniform partial-partition --number-nodes 5 --rate 200",
+    )
+    add_reckon_options(made)
+    made.add_argument("--store", type=Path, default=Path("store"), metavar="DIR", help="raftmon: where runs are kept")
+    return made
+
+
+def main(arguments: argparse.Namespace) -> int:
+    """Make the experiment; write both results."""
+    if arguments.seed is None:
+        arguments.seed = secrets.token_hex(4)
+        sys.orig_argv.extend(["--seed", arguments.seed])  # the command inside must draw the same
+    config = config_of(arguments)
+    target = Path(arguments.result_location)
+    if not target.absolute().parent.is_dir():
+        raise InputError(f"--result-location {target}: there is no folder {target.absolute().parent}")
+    check_store(arguments.store)
+    adapter = system(config.system, config.adapter_options())
+    make_plan(config, adapter)
+    if getattr(adapter, "nodes_needed", True):
+        remember_outer_pid()
+        enter()
+    console = Console(highlight=False, width=None if sys.stdout.isatty() else LOG_WIDTH)
+    screen = RunScreen(console)
+    try:
+        interact = (lambda cluster: open_shell(cluster, config.seed)) if arguments.debug else None
+        folder, results = run(config, arguments.store, screen, interact)
+    finally:
+        screen.close()
+    console.print(summary(results, str(folder.path)))
+    if not arguments.debug:
+        count = write_results(folder, target)
+        console.print(f"{count} results in reckon's format: {target}")
+    return Valid(results["valid"]).exit_status
