@@ -13,9 +13,7 @@ for one test. The run's folder of a test that failed is kept, and its path is in
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -88,7 +86,7 @@ def cluster(request: pytest.FixtureRequest) -> Iterator[Any]:
         finally:
             bench.close()
     if not request.node.stash.get(_FAILED, False):
-        shutil.rmtree(Path(bench.folder))
+        running.folder.remove()
 
 
 @pytest.fixture

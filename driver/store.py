@@ -88,6 +88,15 @@ class RunFolder:
         except (OSError, orjson.JSONDecodeError):
             return None
 
+    def remove(self) -> None:
+        """Delete the folder; its parent too if that is empty then, and ``latest`` if it pointed here."""
+        shutil.rmtree(self.path)
+        if not any(self.path.parent.iterdir()):
+            self.path.parent.rmdir()
+        latest = self.path.parent.parent / "latest"
+        if latest.is_symlink() and not latest.exists():
+            latest.unlink()
+
     def hand_over(self) -> None:
         """Give every file to the user who called (under sudo they would be root's)."""
         own_to_caller(self.path.parent.parent)
@@ -143,10 +152,5 @@ def remove_runs(store: Path, keep: int) -> int:
     runs = list(list_runs(store))
     doomed = runs[: len(runs) - keep] if keep else runs
     for run in doomed:
-        shutil.rmtree(run.path)
-        if not any(run.path.parent.iterdir()):
-            run.path.parent.rmdir()
-    latest = store / "latest"
-    if latest.is_symlink() and not latest.exists():
-        latest.unlink()
+        run.remove()
     return len(doomed)

@@ -23,7 +23,7 @@ pytestmark = [pytest.mark.cluster(nodes=5), pytest.mark.servers]
 GRACE_NS = 50_000_000
 """What was on its way when the cut was ordered may still arrive for so long."""
 HELD_S = 4.5
-"""Long enough for new connections, pipelines and probes to be tried: etcd dials ten times a second, probes every 4 s."""
+"""Long enough for new connections, pipelines and probes: etcd dials ten times a second and probes every 4 s."""
 KINDS = [kind for kind in PARTITIONS if kind != "client-from-node"]
 
 
