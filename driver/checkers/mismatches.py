@@ -34,7 +34,8 @@ def binding_mismatches(seen: Observations, rows: Integers) -> Integers:
     zones = group_by_value(seen, others)
     if not isinstance(zones, Zones):
         return mismatches
-    code_to_group = {int(code): group for group, code in enumerate(zones.group_value.tolist())}
+    of_key = np.flatnonzero(zones.group_key == seen.key[rows[0]])
+    code_to_group = dict(zip(zones.group_value[of_key].tolist(), of_key.tolist(), strict=True))
     begins, ends = _certain_spans(zones)
     inside = _Inside(zones)
     first_change = int(zones.earliest_return()[~zones.group_initial].min(initial=NEVER))

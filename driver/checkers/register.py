@@ -146,7 +146,7 @@ def _free_mismatches(seen: Observations, rows: Integers, searched: dict[int, str
 def _details(history: History, seen: Observations) -> dict[str, Any]:
     details: dict[str, Any] = {
         "operations": len(history),
-        "keys": len(np.unique(seen.key)),
+        "keys": int(np.count_nonzero(np.bincount(seen.key))) if len(seen.key) else 0,
         "indefinite": int(np.count_nonzero(seen.indefinite & (seen.kind != SKIP))),
     }
     if len(seen.strange):

@@ -137,7 +137,8 @@ def group_by_value(seen: Observations, rows: Integers) -> Zones | list[Violation
     """Group operations by value; what cannot be grouped at all is returned as violations."""
     saw, wrote, keys = seen.saw[rows], seen.wrote[rows], seen.key[rows]
     count = len(seen.values)
-    pairs, inverse = np.unique(np.concatenate((keys * count + saw, keys * count + wrote)), return_inverse=True)
+    pairs, inverse = _distinct(np.concatenate((keys * count + saw, keys * count + wrote)) + 1)
+    pairs -= 1  # nothing seen, or written, on the first key is -1
     saw_group, wrote_group = inverse[: len(rows)], inverse[len(rows) :]
     saw_group[saw < 0] = -1
     wrote_group[wrote < 0] = -1
@@ -160,6 +161,17 @@ def group_by_value(seen: Observations, rows: Integers) -> Zones | list[Violation
         return found
     group = np.where(writes, wrote_group, saw_group)
     return Zones(seen, rows, group, group_key, group_value, initial, producer, parent, root, depth)
+
+
+def _distinct(numbers: Integers) -> tuple[Integers, Integers]:
+    """As numpy.unique with the inverse, for numbers >= 0: by a table where they are dense, which needs no sorting."""
+    largest = int(numbers.max(initial=0))
+    if largest > 4 * len(numbers) + 1024:
+        distinct, inverse = np.unique(numbers, return_inverse=True)
+        return distinct, inverse
+    there = np.zeros(largest + 1, np.bool_)
+    there[numbers] = True
+    return np.flatnonzero(there), (np.cumsum(there) - 1)[numbers]
 
 
 def _effective(seen: Observations, rows: Integers, saw: Integers, wrote: Integers, groups: int) -> Flags:

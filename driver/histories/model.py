@@ -269,7 +269,7 @@ class History:
     def functions(self) -> set[str]:
         """The names of the operations there are."""
         if self._columns is not None:
-            return {self._columns.f_names[code] for code in np.unique(self._columns.f)}
+            return {self._columns.f_names[code] for code in np.flatnonzero(np.bincount(self._columns.f))}
         return {operation.f for operation in self._operations or ()}
 
     def __len__(self) -> int:
