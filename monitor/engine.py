@@ -30,6 +30,9 @@ Chain = Callable[[bytes, int], Verdict]
 class MessageStage(Protocol):
     """Judges messages inside packets: asked after the packet rules, about every packet these have not lost."""
 
+    def check(self, rules: RuleSet) -> None:
+        """Raise InputError for message rules that cannot be carried out; asked before they come into force."""
+
     def bind(self, link: Link, gates: Sequence[Gate]) -> Effect | None:
         """The link's message rules as one more effect on a packet's plan, None where nothing is to be done.
 
@@ -108,7 +111,11 @@ class Engine:
     def load(self, ruleset: RuleSet, now_ns: int) -> None:
         """Put other rules in force. A rule that is there before and after, equal in everything, goes on as it was:
         its counts, buckets and bursts stay, and so does its window, which began when it first came into force.
+
+        Raises InputError, and changes nothing, where a rule on messages cannot be carried out here.
         """
+        if self._message_stage is not None:
+            self._message_stage.check(ruleset)
         kept = dict(self._counters.items())
         self._counters = {}
         for rule in ruleset:

@@ -20,9 +20,11 @@ from monitor.engine import Engine
 from monitor.fidelity import Counters, judge
 from monitor.inject import RawSender
 from monitor.loop import Judge, QueueLoop
+from monitor.message_rules import MessageRules
 from monitor.owners import PortOwners
 from monitor.pipe import Backlog, open_pipe
 from monitor.queue_counters import QueueCounters
+from monitor.raft.agent import ETCD_PEER_PORT, PostAgent
 from monitor.rules import RuleSet
 from monitor.scripts import Scripts
 from monitor.tasks import Task, TaskPool
@@ -87,6 +89,9 @@ class MonitorProcess:
         self._book = AddressBook(config, PortOwners(ports).owner)
         self._queue_counters = QueueCounters(config.queue)
         started_ns = time.monotonic_ns()
+        peers = {host.name: (host.address, host.port or ETCD_PEER_PORT) for host in config.hosts}
+        self._agent = PostAgent(peers) if config.decode == "etcd" else None
+        self._messages = MessageRules(config.decode, self._agent, present=self._book.present)
         self._engine = Engine(
             self._book.links,
             config.seed,
@@ -95,6 +100,7 @@ class MonitorProcess:
             listening={host.port for host in config.hosts if host.port is not None},
             on_error=self._user_error,
             strict=config.strict,
+            message_stage=self._messages,
         )
         names = [host.name for host in config.hosts]
         self._scripts = Scripts(
@@ -144,6 +150,7 @@ class MonitorProcess:
             "record": self._config.record,
             "links": {str(link): self._judge.link_packets[number] for number, link in enumerate(self._book.links)},
             "rules": self._engine.stats(),
+            "messages": {**self._messages.stats(), **(self._agent.stats() if self._agent is not None else {})},
             "paused": self._judge.paused,
             "held": self._delivery.held,
             "held_most": self._delivery.most_held,
@@ -195,6 +202,8 @@ class MonitorProcess:
         self._tasks.close()
         if self._recorder is not None:
             self._recorder.finish()
+        if self._agent is not None:
+            self._agent.close()
         self._raw.close()
         counters = {**self.counters(), "finished": True}
         counters["disturbed"] = judge(counters)

@@ -7,6 +7,7 @@ from typing import Any
 
 from monitor.actions import kinds
 from monitor.language.parser import Parser
+from monitor.message_match import MESSAGE_ACTIONS
 
 __all__ = ["ACTIONS"]
 
@@ -76,4 +77,5 @@ ACTIONS: dict[str, Callable[[Parser], kinds.Action]] = {
     "rewrite": _rewrite,
     "mirror": lambda parser: kinds.Mirror(),
     "unrecorded": lambda parser: kinds.Unrecorded(),
+    **MESSAGE_ACTIONS,
 }

@@ -10,6 +10,7 @@ from monitor import match as m
 from monitor import packet
 from monitor.language.parser import Parser
 from monitor.match import Match
+from monitor.message_match import MESSAGE_MATCHES
 
 __all__ = ["FLAGS", "MATCHES", "PROTOCOLS"]
 
@@ -93,4 +94,5 @@ MATCHES: dict[str, Callable[[Parser], Match]] = {
     "malformed": _constant(m.Malformed()),
     **{word: _constant(m.ProtocolIs(number)) for word, number in PROTOCOLS.items()},
     **{word: _constant(m.Flag(mask)) for word, mask in FLAGS.items()},
+    **MESSAGE_MATCHES,
 }

@@ -12,6 +12,7 @@ from monitor.actions import kinds
 from monitor.language.actions import ACTIONS
 from monitor.language.matches import FLAGS, MATCHES, PROTOCOLS
 from monitor.language.tokens import NAME
+from monitor.message_match import WRITE_MESSAGE_ACTION, WRITE_MESSAGE_MATCH
 from monitor.rules import Rule
 
 __all__ = ["WRITE_ACTION", "WRITE_MATCH", "write_action", "write_match", "write_modifiers", "write_rule"]
@@ -92,6 +93,7 @@ WRITE_MATCH: dict[type, Callable[[Any], str]] = {
     m.All: lambda x: " and ".join(map(_nested, x.parts)),
     m.Any: lambda x: " or ".join(map(_nested, x.parts)),
     m.Not: lambda x: f"not {_nested(x.part)}",
+    **WRITE_MESSAGE_MATCH,
 }
 
 
@@ -142,6 +144,7 @@ WRITE_ACTION: dict[type, Callable[[Any], str]] = {
     kinds.Replace: lambda x: f"rewrite {_bytes(x.find)} to {_bytes(x.put)}",
     kinds.Mirror: lambda x: "mirror",
     kinds.Unrecorded: lambda x: "unrecorded",
+    **WRITE_MESSAGE_ACTION,
 }
 
 

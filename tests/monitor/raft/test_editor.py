@@ -12,7 +12,16 @@ from monitor.raft.message import RaftMessage
 from monitor.raft.raftpb import read_message
 from tests.monitor.raft.test_etcd import ENTRIES, MSGAPP
 from tests.monitor.raft.wire import (
-    STREAM_ANSWER, Wire, append_entries, chunk, entry, frame, full, put, raftpb, stream_request,
+    STREAM_ANSWER,
+    Wire,
+    append_entries,
+    chunk,
+    entry,
+    frame,
+    full,
+    put,
+    raftpb,
+    stream_request,
 )  # fmt: skip
 
 LOCAL = {"MsgHup", "MsgBeat", "MsgUnreachable", "MsgSnapStatus", "MsgCheckQuorum"}
