@@ -14,30 +14,26 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from adapters.base import Adapter
+from adapters.capabilities import Leader
 from adapters.registry import system
 from driver.checkers.base import Valid
 from driver.clients.fleet import ClientFleet, FleetConfig
 from driver.cluster import Cluster, ClusterOptions
 from driver.config import RunConfig
-from driver.faults.intermittent import INTERMITTENT
-from driver.faults.registry import RANDOM_FAULTS, WINDOWS, catalogue, make_fault, needs_client_traffic, spares_needed
-from driver.faults.schedule import PlannedFault, plan_faults
+from driver.faults.registry import make_fault
 from driver.faults.worker import FaultWorkers
 from driver.health import quorum_answers
 from driver.judge import judge_run
 from driver.lastreads import read_everything
 from driver.live import announce, withdraw
+from driver.plan import Plan, make_plan
 from driver.store import CONFIG, RESULTS, RunFolder
 from driver.stores import ask_stores
-from driver.topologies import Placement, Quality, place
-from driver.workloads.needs import check_needs
 from driver.workloads.registry import workload
-from monitor.rules import RuleSet
-from setup.errors import InputError, RaftmonError
+from setup.errors import RaftmonError
 from setup.eventlog import EventLog, open_event_log
-from setup.topology import Topology
 
-__all__ = ["Plan", "Progress", "make_plan", "run"]
+__all__ = ["Progress", "run"]
 
 LEAD_S = 0.3
 """From the order to begin until second 0: long enough for every client host to hear of it."""
@@ -56,28 +52,6 @@ class Progress(Protocol):
         """How far the workload is; about twice a second."""
 
 
-@dataclass(frozen=True, slots=True)
-class Plan:
-    """What a configuration and its seed come to, before anything runs: pure data."""
-
-    config: RunConfig
-    topology: Topology
-    faults: tuple[PlannedFault, ...]
-    client_traffic: bool
-    placement: Placement
-
-    def to_json(self) -> dict[str, Any]:
-        """The same for the same configuration and seed, byte for byte."""
-        return {
-            "config": self.config.to_json(),
-            "nodes": {node.name: [node.address, node.presented] for node in self.topology.nodes},
-            "client_hosts": {host.name: host.address for host in self.topology.clients},
-            "faults": [fault.to_json() for fault in self.faults],
-            "links": list(self.placement.rules),
-            "sites": dict(self.placement.sites),
-        }
-
-
 @dataclass(slots=True)
 class _Progressed:
     """What a run has come to so far; saved with the results however it ends."""
@@ -90,72 +64,6 @@ class _Progressed:
     health_after: bool | None = None
     client_stats: dict[str, Any] = field(default_factory=dict)
     workers: FaultWorkers | None = None
-
-
-def make_plan(config: RunConfig, adapter: Adapter) -> Plan:
-    """The plan of a configuration: a pure function of it. Raises InputError."""
-    has_nodes = getattr(adapter, "nodes_needed", True)
-    placement = _place(config)
-    topology = placement.topology
-    if not has_nodes:
-        topology = dataclasses.replace(topology, nodes=())
-        config = dataclasses.replace(config, monitored=False)  # there are no wires to stand on
-    check_needs(workload(config.workload, config.workload_parameters()), adapter)
-    known = list(catalogue(topology.node_names()))
-    faults = plan_faults(
-        config.faults,
-        known,
-        config.duration_s,
-        seed=config.seed,
-        mtbf_s=config.mtbf_s,
-        random_from=RANDOM_FAULTS,
-        windows=WINDOWS,
-    )
-    faults = [_with_mtbf(fault, config) for fault in faults]
-    if faults and not has_nodes:
-        raise InputError(f"--fault: {config.system} has no nodes of its own to do anything to; use --fault none")
-    if faults and not config.monitored:
-        raise InputError("--fault needs the monitor: leave --no-monitor out, or use --fault none")
-    for planned in faults:
-        make_fault(planned.name, planned.options, topology.node_names())
-    spares = sum(spares_needed(fault.name) for fault in faults)
-    if has_nodes and spares:
-        placement = _place(config, spares)
-        topology = placement.topology
-    if placement.rules and not config.monitored:
-        raise InputError("the links of a topology are the monitor's work: leave --no-monitor out, or the link options")
-    RuleSet.from_items(list(config.rules), [host.name for host in topology.hosts()])
-    for script in config.scripts:
-        if not Path(script).is_file():
-            raise InputError(f"--rules: there is no file {script}")
-    client_traffic = placement.client_traffic or any(needs_client_traffic(fault.name) for fault in faults)
-    return Plan(config, topology, tuple(faults), client_traffic, placement)
-
-
-def _with_mtbf(fault: PlannedFault, config: RunConfig) -> PlannedFault:
-    """``--mtbf`` is meant for faults that come and go, too, unless they have their own."""
-    if fault.name not in INTERMITTENT or "mtbf" in fault.options:
-        return fault
-    return dataclasses.replace(fault, options={**fault.options, "mtbf": f"{config.mtbf_s:g}s"})
-
-
-def _place(config: RunConfig, spares: int = 0) -> Placement:
-    """The hosts and their links. Raises InputError."""
-    placement = place(
-        config.topology,
-        config.nodes,
-        config.client_hosts,
-        transparent=config.transparent or not config.monitored,
-        quality=Quality(config.link_latency_ms, config.link_jitter_ms, config.link_loss_percent),
-        spares=spares,
-    )
-    hosts = len(placement.topology.clients)
-    if hosts > config.clients:
-        raise InputError(
-            f"the topology {config.topology} has {hosts} client hosts but --clients is {config.clients}: "
-            "every client host needs at least one client"
-        )
-    return placement
 
 
 def run(
@@ -173,6 +81,7 @@ def run(
     folder = RunFolder.create(store, config.run_name)
     log = open_event_log(folder.events, "driver")
     folder.save(CONFIG, {**plan.to_json(), "monotonic_ns": time.monotonic_ns(), "wall_ns": time.time_ns(), "format": 1})
+    (folder.path / "plan.json").write_bytes(plan.to_bytes())
     announce(folder)
     log.info("run started", config=config.to_json())
     state = _Progressed()
@@ -250,6 +159,8 @@ def _live(
 def _await_leader(cluster: Cluster, timeout_s: float = 20.0) -> tuple[str, int] | None:
     """The leader and its term, asked for until there is one; None where the system cannot say."""
     deadline = time.monotonic() + timeout_s
+    if cluster.capability(Leader) is None:
+        return None
     view = cluster.leader_view()
     while view is None and cluster.topology.nodes and time.monotonic() < deadline:
         time.sleep(0.05)

@@ -121,6 +121,7 @@ def default_sinks(config: MonitorConfig) -> dict[str, Sink]:
         sinks["pcapng"] = PcapngSink(path, links, offset_ns)
         if config.decode is not None:
             names = {host.address: host.name for host in config.hosts}
+            names |= {host.presented: host.name for host in config.hosts if host.presented}  # peers name each other so
             sinks["messages"] = MessageSink(Path(config.folder) / "messages.sqlite", names, wall_offset_ns=offset_ns)
     return sinks
 

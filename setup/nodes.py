@@ -32,6 +32,21 @@ class NodeStartError(RaftmonError):
     """A node died before it was ready, or was not ready in time; the message ends with the tail of its log."""
 
 
+def _wait_stopped(tree: Sequence[psutil.Process], timeout_s: float = 5.0) -> None:
+    """Return when every thread of every process has stopped: SIGSTOP reaches a thread that is in a call late."""
+    deadline = time.monotonic() + timeout_s
+    for process in tree:
+        for thread in Path(f"/proc/{process.pid}/task").glob("*/stat"):
+            while time.monotonic() < deadline:
+                try:
+                    state = thread.read_text().rpartition(")")[2].split()[0]
+                except (OSError, IndexError):  # it ended
+                    break
+                if state in "TtZX":
+                    break
+                time.sleep(0.001)
+
+
 class NodeProcess:
     """A node's process over all its lives.
 
@@ -121,7 +136,9 @@ class NodeProcess:
         """SIGSTOP to the whole group: it answers nothing, its kernel still does (a long garbage collection)."""
         with self._order:
             if self.alive:
-                self._signal(self._tree(), signal.SIGSTOP)
+                tree = self._tree()
+                self._signal(tree, signal.SIGSTOP)
+                _wait_stopped(tree)
                 self.paused = True
 
     def resume(self) -> None:

@@ -17,7 +17,8 @@ from driver.checkers.base import Valid
 from driver.cli.arguments import CommandParser
 from driver.config import DEFAULT_FAULTS, RunConfig, duration_s
 from driver.live import remember_outer_pid
-from driver.run import make_plan, run
+from driver.plan import make_plan
+from driver.run import run
 from driver.screen import RunScreen, summary
 from driver.servers_of import with_server
 from driver.shell import open_shell

@@ -1,33 +1,51 @@
+from __future__ import annotations
+
+from typing import Any
+
 import orjson
+import pytest
 
-from driver.plan import Plan
-from driver.workloads.registry import workload
-
-
-def plan(seed, **parameters):
-    return Plan.of(
-        workload("register", parameters),
-        seed=seed,
-        slots=4,
-        system="etcd",
-        nodes=("n1", "n2", "n3"),
-        client_hosts=("c1",),
-        duration_s=20.0,
-        faults=({"fault": "kill-leader", "start_s": 12.5},),
-    )
+from adapters.registry import system
+from driver.config import RunConfig
+from driver.plan import Plan, make_plan
+from setup.errors import InputError
 
 
-def test_same_configuration_and_seed_same_bytes():
-    assert plan("1").to_bytes() == plan("1").to_bytes()
+def plan(**changes: Any) -> Plan:
+    config = RunConfig(**{"server": "/bin/true", "seed": "1", **changes})
+    return make_plan(config, system(config.system, config.adapter_options()))
+
+
+@pytest.mark.parametrize("faults", ["none", "random", "kill-leader,halves"])
+def test_same_configuration_and_seed_same_bytes(faults: str):
+    assert plan(faults=faults).to_bytes() == plan(faults=faults).to_bytes()
 
 
 def test_seed_and_parameters_both_change_the_plan():
-    digests = {orjson.loads(made.to_bytes())["calls_sha256"] for made in (plan("1"), plan("2"), plan("1", keys=2))}
+    digests = {orjson.loads(one.to_bytes())["calls_sha256"] for one in (plan(), plan(seed="2"), plan(keys=2))}
     assert len(digests) == 3
 
 
-def test_a_saved_plan_is_what_to_bytes_says(tmp_path):
-    made = plan("1")
-    made.save(tmp_path / "plan.json")
-    assert (tmp_path / "plan.json").read_bytes() == made.to_bytes()
-    assert orjson.loads(made.to_bytes())["faults"] == [{"fault": "kill-leader", "start_s": 12.5}]
+def test_a_random_schedule_comes_from_the_seed():
+    assert plan(faults="random", duration_s=60.0).faults != plan(faults="random", duration_s=60.0, seed="2").faults
+
+
+def test_a_plan_names_nodes_faults_and_addresses():
+    made = orjson.loads(plan(nodes=5, faults="kill-leader@2s..4s").to_bytes())
+    assert made["nodes"]["n5"] == ["10.77.5.2", "10.78.5.2"]
+    assert made["faults"] == [{"name": "kill-leader", "start_s": 2.0, "stop_s": 4.0, "options": {}}]
+
+
+def test_a_system_without_nodes_has_no_faults_and_no_monitor():
+    made = plan(system="memory", server=None, faults="none")
+    assert made.topology.nodes == ()
+    assert made.config.monitored is False
+    with pytest.raises(InputError, match="memory has no nodes of its own"):
+        plan(system="memory", server=None, faults="kill-leader")
+
+
+def test_rules_and_scripts_are_looked_at_before_anything_starts():
+    with pytest.raises(InputError, match="n9"):
+        plan(rules=("n1->n9 drop",))
+    with pytest.raises(InputError, match=r"there is no file /no/such/rules\.py"):
+        plan(scripts=("/no/such/rules.py",))
