@@ -80,6 +80,7 @@ class Cluster:
         self._data: dict[str, Path] = {}
         self._monitor_process: subprocess.Popen[bytes] | None = None
         self._rules: dict[str, list[str]] = {}
+        self._down: set[str] = set()
         self._lock = threading.RLock()
 
     # -- up and down ---------------------------------------------------------------------------------------------
@@ -224,6 +225,19 @@ class Cluster:
                 self._need_monitor().remove(each)
         self.log.info("rules removed", name=name)
 
+    def deaths(self) -> list[str]:
+        """A sentence for each node that ended by itself since the last call; it stays down."""
+        found = []
+        for name, process in self._nodes.items():
+            if name in self._down or process.alive:
+                continue
+            self._down.add(name)
+            code = process.exit_codes[-1] if process.exit_codes else None
+            last = process.tail().strip().splitlines()[-1:] or ["nothing"]
+            found.append(f"{name} ended by itself, with exit code {code}; its last word: {last[0][:300]}")
+            self.log.error("node died", node=name, exit_code=code, tail=process.tail())
+        return found
+
     def _need_monitor(self) -> MonitorClient:
         if self.monitor is None:
             raise RaftmonError("this cluster runs without the monitor: nothing can be done to its links")
@@ -233,6 +247,7 @@ class Cluster:
         """SIGKILL; the node's packets are dropped from before the signal until it is started again."""
         if self.monitor is not None:
             self.add_rules(f"dead-{node}", [f"{node} -> * or * -> {node} drop"])
+        self._down.add(node)
         self._nodes[node].kill()
         self.log.info("node killed", node=node)
 
@@ -241,6 +256,7 @@ class Cluster:
         if self.monitor is not None:
             self.remove_rules(f"dead-{node}")
         self._nodes[node].start()
+        self._down.discard(node)
         self.log.info("node started", node=node)
 
     def start_fresh(self, node: str, members: Sequence[str]) -> None:

@@ -26,6 +26,7 @@ from driver.health import quorum_answers
 from driver.judge import judge_run
 from driver.lastreads import read_everything
 from driver.live import announce, withdraw
+from driver.picture.report import write_report
 from driver.plan import Plan, make_plan
 from driver.store import CONFIG, RESULTS, RunFolder
 from driver.stores import ask_stores
@@ -64,6 +65,7 @@ class _Progressed:
     health_after: bool | None = None
     client_stats: dict[str, Any] = field(default_factory=dict)
     workers: FaultWorkers | None = None
+    deaths: list[str] = field(default_factory=list)
 
 
 def run(
@@ -99,9 +101,18 @@ def run(
     progress.phase("judging")
     results = judge_run(folder, _facts(state))
     folder.save(RESULTS, results)
+    _report(folder, log)
     log.info("run ended", valid=results["valid"])
     folder.hand_over()
     return folder, results
+
+
+def _report(folder: RunFolder, log: EventLog) -> None:
+    """Write report.html; the verdict stands without it."""
+    try:
+        write_report(folder.path)
+    except Exception as error:
+        log.error("no report", error=f"{type(error).__name__}: {error}")
 
 
 def _live(
@@ -213,9 +224,16 @@ def _work(
         end_ns = begin_ns + round(config.duration_s * 1e9)
         while time.monotonic_ns() < end_ns:
             cluster.check_alive()
+            for death in cluster.deaths():
+                progress.event(death)
+                state.deaths.append(death)
             state.client_stats = dataclasses.asdict(fleet.stats())
             progress.work((time.monotonic_ns() - begin_ns) / 1e9, config.duration_s, state.client_stats)
             time.sleep(min(0.5, max(0.0, (end_ns - time.monotonic_ns()) / 1e9)))
+    except KeyboardInterrupt:
+        progress.event("interrupted: the work ends early; once more, and the run is given up")
+        log.info("interrupted")
+        fleet.stop()
     finally:
         workers.end()
         state.client_stats = dataclasses.asdict(fleet.join())
@@ -237,5 +255,6 @@ def _facts(state: _Progressed) -> dict[str, Any]:
         "health_before": state.health_before,
         "health_after": state.health_after,
         "clients": state.client_stats,
+        "deaths": state.deaths,
         "faults": [record.to_json() for record in state.workers.records] if state.workers else [],
     }

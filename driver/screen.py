@@ -138,6 +138,8 @@ def summary(results: dict[str, Any], folder: str) -> Group:
     body.add_column()
     body.add_row("clients", _operations(results))
     body.add_row("faults", Group(*_faults(results)))
+    for death in results.get("deaths", []):
+        body.add_row("crash", Text(death, style="red"))
     if results.get("leader_before"):
         body.add_row("leaders", _leaders(results))
     body.add_row("monitor", _monitor(results))

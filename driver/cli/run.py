@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import os
 import secrets
+import signal
 import sys
 from pathlib import Path
 from typing import Any
@@ -149,6 +150,7 @@ def main(arguments: argparse.Namespace) -> int:
     if getattr(adapter, "nodes_needed", True):
         remember_outer_pid()
         enter()
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # a polite end, as by Ctrl-C
     console = Console(stderr=arguments.json, highlight=False, width=None if sys.stdout.isatty() else LOG_WIDTH)
     screen = RunScreen(console)
     try:
