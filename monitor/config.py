@@ -64,7 +64,7 @@ class MonitorConfig:
     queue_max_len: int = 65_536
     copy_range: int = 65_535
     hold_max: int = 32_768
-    record_backlog_bytes: int = 16 << 20
+    record_backlog_bytes: int = 64 << 20
     task_limit_s: float = 10.0
 
     def __post_init__(self) -> None:

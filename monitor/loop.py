@@ -25,7 +25,7 @@ from monitor.config import MonitorConfig
 from monitor.delivery import Delivery, QueuedPacket
 from monitor.engine import Chain, Engine, UserCodeError
 from monitor.fidelity import Counters
-from monitor.pipe import NO_LINK, Backlog, Frame, PlainFrame
+from monitor.pipe import NO_LINK, PRIORITY, Backlog, Frame, PlainFrame
 from monitor.verdict import ACCEPT
 from setup.errors import RaftmonError
 from setup.eventlog import EventLog
@@ -288,6 +288,8 @@ class QueueLoop:
         descriptor = queue.get_fd()
         sources, nothing = [descriptor, wake], []  # type: ignore[var-annotated]
         wait, drain, chores, judge = select.select, queue.run, self._chores, self._judge
+        with contextlib.suppress(PermissionError):  # not without root; this thread alone
+            os.setpriority(os.PRIO_PROCESS, 0, PRIORITY)
         gc.collect()
         gc.freeze()
         while not self._stopping:
