@@ -72,7 +72,7 @@ def bulk(network: Network, programs: Path, target: Host, milliseconds: int) -> d
 
 
 def etcd_puts(network: Network, programs: Path, topology: Topology, milliseconds: int) -> dict[str, Any]:
-    """Puts to the leader of three fresh members (data on tmpfs) by 1 and by 8 clients: puts/s, and p50 and p99 in ms."""
+    """Puts to the leader of three fresh members (data on tmpfs) by 1 and by 8 clients: puts/s, and p50, p99 in ms."""
     cluster = Topology(topology.nodes[:3], topology.clients)
     adapter = EtcdAdapter({"server": str(resolve("etcd").path)})
     folder = Path(tempfile.mkdtemp(prefix="raftmon-bench-", dir="/dev/shm"))
