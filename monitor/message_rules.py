@@ -75,7 +75,7 @@ class MessageRules:
         for rule in rules:
             if rule.stage != "message":
                 continue
-            if self._system != "etcd":
+            if not (self._system or "").startswith("etcd"):
                 why = _WHY_NOT.get(self._system or "", "no system whose messages are read runs here")
                 raise InputError(
                     f"the rule {rule.name!r} acts on single messages, which is impossible: {why}; "

@@ -90,7 +90,7 @@ class MonitorProcess:
         self._queue_counters = QueueCounters(config.queue)
         started_ns = time.monotonic_ns()
         peers = {host.name: (host.address, host.port or ETCD_PEER_PORT) for host in config.hosts}
-        self._agent = PostAgent(peers) if config.decode == "etcd" else None
+        self._agent = PostAgent(peers) if (config.decode or "").startswith("etcd") else None
         self._messages = MessageRules(config.decode, self._agent, present=self._book.present)
         self._engine = Engine(
             self._book.links,

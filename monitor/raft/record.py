@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from monitor.capture import read_capture
+from monitor.fidelity import Histogram
 from monitor.raft.decoder import Decoder
 from monitor.raft.invariants import INVARIANTS, LIMITS, InvariantChecker
 from monitor.raft.message import Channel, RaftMessage
@@ -18,6 +19,8 @@ from monitor.raft.tracker import Tracker
 __all__ = ["MessageRecord", "MessageSink", "decode_capture"]
 
 _FLUSH_AT = 2000
+_FLUSH_NS = 50_000_000
+_FREEZE_EVERY = 50
 _STATE_EVERY_NS = 500_000_000
 _COUNTERS_EVERY_NS = 1_000_000_000
 
@@ -134,9 +137,8 @@ class MessageSink:
         self.record = MessageRecord(path, names, live=True, clock="monotonic", wall_offset_ns=wall_offset_ns)
         self._clock_ns = clock_ns
         self._oldest_ns = 0
-        self.lag_max_ns = 0
-        self._lags = 0
-        self._lag_total_ns = 0
+        self._flushes = 0
+        self.lag_ns = Histogram()
 
     def packet(self, packet: _Recorded) -> None:
         """Decode one packet."""
@@ -145,27 +147,23 @@ class MessageSink:
         if found:
             if not self._oldest_ns:
                 self._oldest_ns = packet.time_ns
-            if record.store.waiting >= _FLUSH_AT:
+            if packet.time_ns - self._oldest_ns >= _FLUSH_NS or record.store.waiting >= _FLUSH_AT:
                 self.tick(self._clock_ns())
 
     def tick(self, now_ns: int) -> None:
         """Write what was decoded since the last tick."""
         self.record.flush()
         if self._oldest_ns:
-            lag_ns = self._clock_ns() - self._oldest_ns
-            self.lag_max_ns = max(self.lag_max_ns, lag_ns)
-            self._lags += 1
-            self._lag_total_ns += lag_ns
+            self.lag_ns.add(self._clock_ns() - self._oldest_ns)
             self._oldest_ns = 0
+            self._flushes += 1
+            if self._flushes % _FREEZE_EVERY == 0:
+                gc.freeze()  # what is remembered of the log makes no cycles: it need not be scanned again and again
 
     def close(self) -> dict[str, Any]:
         """Write the rest; the decoder's counters, the invariants, and the lag in ms."""
         self.tick(self._clock_ns())
-        mean_ns = self._lag_total_ns / self._lags if self._lags else 0
-        return {
-            **self.record.finish(),
-            "lag_ms": {"max": round(self.lag_max_ns / 1e6, 3), "mean": round(mean_ns / 1e6, 3), "flushes": self._lags},
-        }
+        return {**self.record.finish(), "lag_ms": self.lag_ns.summary(1e6), "flushes": self._flushes}
 
 
 def decode_capture(path: Path, target: Path, names: Mapping[str, str] | None = None) -> dict[str, Any]:

@@ -230,7 +230,12 @@ class Tracker:
         known = self._open.get(key)
         if known is not None and known.candidate == node.name:
             return
-        if node.role != "candidate" and message.term >= node.term:
+        decided = group.leader_term >= message.term  # a request that was long on its way: the term has its leader
+        if decided and any(
+            past.candidate == node.name for past in self.elections[-50:] if (past.group, past.term) == key
+        ):
+            return
+        if not decided and node.role != "candidate" and message.term >= node.term:
             node.role = "candidate"
             changes.append(self._change(message, "role", node.name, "candidate"))
         cause, silent_ms = self._cause(group, node.name, message)
@@ -239,7 +244,8 @@ class Tracker:
         if len(self.elections) >= _MAX_ELECTIONS:
             del self.elections[: _MAX_ELECTIONS // 2]
         self.elections.append(election)
-        self._open[key] = election
+        if not decided:
+            self._open[key] = election
         if len(self._open) > _MAX_ELECTIONS:
             del self._open[next(iter(self._open))]
         changes.append(self._change(message, "election", node.name, message.term))

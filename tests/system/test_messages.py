@@ -1,0 +1,74 @@
+"""Single messages: lost, delayed, held and forged between real etcd nodes, their streams intact."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+from driver.testbench import eventually
+from monitor.raft.store import open_store
+
+
+def _hits(monitor, name):
+    return monitor.stats()["rules"][name]["hits"]
+
+
+def _opened(cluster):
+    """How many message streams were opened so far, as the record shows it."""
+    connection = open_store(Path(cluster.folder) / "messages.sqlite")
+    try:
+        return connection.execute("SELECT COUNT(*) FROM events WHERE kind = 'stream opened'").fetchone()[0]
+    finally:
+        connection.close()
+
+
+def _stand(cluster, monitor, target):
+    """Make ``target`` stand for election now."""
+    with monitor.rule(f"{cluster.leader()}->{target} forge MsgTimeoutNow") as name:
+        eventually(lambda: _hits(monitor, name) == 1, "the forged message on its way")
+        before = monitor.stats()["messages"]["sent"]
+        eventually(lambda: monitor.stats()["messages"]["sent"] >= max(1, before), "the forged message delivered")
+
+
+def test_a_node_whose_votes_are_lost_wins_no_election_and_loses_no_stream(cluster, monitor):
+    target = cluster.followers()[0]
+    eventually(lambda: _opened(cluster) >= 12, "every stream open")
+    opened = _opened(cluster)
+    with monitor.rule(f"*->{target} MsgVoteResp drop") as votes, monitor.rule(f"*->{target} MsgPreVoteResp drop"):
+        for number in range(5):
+            lost = _hits(monitor, votes)
+            _stand(cluster, monitor, target)
+            eventually(lambda lost=lost: _hits(monitor, votes) > lost, f"a vote lost in round {number}")
+            cluster.wait_healthy()
+            assert cluster.leader() != target
+        assert _opened(cluster) == opened, "a stream was opened again"
+    _stand(cluster, monitor, target)
+    eventually(lambda: cluster.leader() == target, f"{target} to lead once its votes arrive")
+
+
+def test_every_fifth_append_lost_and_nothing_is_gone(cluster, monitor, clients, history):
+    target = cluster.followers()[0]
+    with monitor.rule(f"*->{target} MsgApp drop every 5") as name, clients.working(at_least=200):
+        eventually(lambda: _hits(monitor, name) > 20, "appends lost")
+    history.assert_valid()
+
+
+def test_held_votes_arrive_when_they_are_let_go(cluster, monitor):
+    target = cluster.followers()[0]
+    with monitor.rule(f"*->{target} MsgVoteResp hold") as name:
+        _stand(cluster, monitor, target)
+        eventually(lambda: monitor.stats()["messages"]["held"] >= 1, "a vote held back")
+        assert _hits(monitor, name) >= 1
+    eventually(lambda: monitor.stats()["messages"]["held"] == 0, "nothing held any more")
+    cluster.wait_healthy()
+
+
+def test_a_delayed_heartbeat_is_delivered_later(cluster, monitor):
+    leader, target = cluster.leader(), cluster.followers()[0]
+    begin = time.monotonic()
+    with monitor.rule(f"{leader}->{target} MsgHeartbeat delay 300ms") as name:
+        eventually(lambda: monitor.stats()["messages"]["sent"] >= 3, "delayed heartbeats delivered")
+        assert _hits(monitor, name) >= 3
+        assert time.monotonic() - begin >= 0.3
+    assert cluster.leader() == leader
+    assert monitor.stats()["messages"]["failed"] == 0
