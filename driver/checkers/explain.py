@@ -25,7 +25,7 @@ from driver.history import Operation, Outcome
 
 __all__ = ["explain", "shrink"]
 
-EXPLAIN_S = 5.0
+EXPLAIN_S = 3.0
 _SMALL = 40  # up to here every single operation is tried
 
 
@@ -39,12 +39,22 @@ class _Shrinker:
     def __init__(self, model: Model, timeout_s: float) -> None:
         self.model = model
         self.deadline = time.perf_counter() + timeout_s
+        self.trial_s = timeout_s / 20
+        self.smallest: list[Operation] = []
+        self.sure = True  # whether every trial so far came to an end
 
-    def wrong(self, operations: Sequence[Operation]) -> bool:
-        """Whether there is no linearization; raises _OutOfTime where that cannot be said in time."""
-        found = search(operations, self.model, Limits(max(0.0, self.deadline - time.perf_counter()), 1000))
+    def wrong(self, operations: Sequence[Operation], *, trial: bool = False) -> bool:
+        """Whether there is no linearization; raises _OutOfTime where that cannot be said in time.
+
+        A *trial* may take a small part of the time only, since less history can mean more search; one that is not
+        done by then counts as not wrong, and the result as not proved minimal.
+        """
+        left_s = max(0.0, self.deadline - time.perf_counter())
+        found = search(operations, self.model, Limits(min(left_s, self.trial_s) if trial else left_s, 1000))
         if found.valid is Valid.UNKNOWN:
-            raise _OutOfTime
+            if not trial or left_s <= self.trial_s:
+                raise _OutOfTime
+            self.sure = False
         return found.valid is Valid.NO
 
     def shortest_beginning(self, operations: list[Operation]) -> list[Operation]:
@@ -66,8 +76,8 @@ class _Shrinker:
             before, start = len(operations), 0
             while start < len(operations):
                 kept = self._without(operations, range(start, min(start + chunk, len(operations))))
-                if len(kept) < len(operations) and self.wrong(kept):
-                    operations = kept
+                if len(kept) < len(operations) and self.wrong(kept, trial=True):
+                    self.smallest = operations = kept
                 else:
                     start += chunk
             if chunk == 1 and len(operations) == before:
@@ -135,14 +145,17 @@ def shrink(operations: Sequence[Operation], model: Model, timeout_s: float = EXP
     try:
         if not shrinker.wrong(best):
             return best, False
-        best = shrinker.shortest_beginning(best)  # the big step first: it makes every later search short
+        best = shrinker.smallest = shrinker.shortest_beginning(
+            best
+        )  # the big step first: it makes every later search short
         best = shrinker.leave_out(best)
         # With what was cut off put back, the rest is wrong all the more, and less of it may do.
         best = [by_call[o.process, o.call_ns, o.f, o.index] for o in best]
+        shrinker.sure = True
         best = shrinker.leave_out(best)
-        minimal = True
+        minimal = shrinker.sure
     except _OutOfTime:
-        best = [by_call[o.process, o.call_ns, o.f, o.index] for o in best]
+        best = [by_call[o.process, o.call_ns, o.f, o.index] for o in shrinker.smallest or best]
     return best, minimal
 
 

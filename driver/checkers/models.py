@@ -199,9 +199,12 @@ class KeyValue(Model):
 
     def unnoticed(self, operation: tuple[str, Any], others: Sequence[tuple[str, Any]]) -> bool:
         """A text that stands in no get was appended after all of them, or put aside before any."""
-        _, value = operation
-        seen = [other for f, other in others if f == "get"]
-        return isinstance(value, str) and value != "" and all(isinstance(s, str) and value not in s for s in seen)
+        return _unseen_text(operation[1], {other for f, other in others if f == "get"})
+
+    def prune(self, definite: Sequence[tuple[str, Any]], optional: Sequence[tuple[str, Any]]) -> list[bool]:
+        """A text that stands in no get helps none."""
+        seen = {value for f, value in definite if f == "get"}
+        return [not _unseen_text(value, seen) for _, value in optional]
 
     def step(self, state: Any, operation: tuple[str, Any]) -> Any:
         """See Model."""
@@ -213,6 +216,10 @@ class KeyValue(Model):
         if isinstance(value, str) and isinstance(state, str):
             return state + value
         return (*(state or ("[]",)), value)  # appended to a list, frozen as ``freeze`` does
+
+
+def _unseen_text(text: Any, seen: set[Any]) -> bool:
+    return isinstance(text, str) and text != "" and all(isinstance(s, str) and text not in s for s in seen)
 
 
 class SetModel(Model):

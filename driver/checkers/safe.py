@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+import gc
 import os
 import pickle
 import resource
@@ -119,6 +120,7 @@ def _death(status: int, memory_mb: float | None) -> str:
 
 def _work(checker: Checker, history: History, memory_mb: float | None, writer: int) -> None:
     """The child: check, and send the result."""
+    gc.freeze()  # a collection that walked the history would copy every page of it
     ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
     if memory_mb is not None:
         with open("/proc/self/statm", "rb") as statm:

@@ -18,6 +18,9 @@ from driver.histories.model import READABLE
 __all__ = ["read_edn", "read_text_log"]
 
 _ONE_MAP = re.compile(r"\s*(?:#[\w.]+\s*)?\{.*\}\s*$")
+_PAIR = re.compile(
+    r"""[\s,]*:([\w-]+)\s+(?:(-?\d+)|:([\w.-]+)|(nil)|"([^"\\]*)"|\[((?:\s*(?:-?\d+|nil)(?=[\s,\]]),?)*\s*)\])(?=[\s,}])"""
+)
 _LOGGED = re.compile(r"(?:^|\s)(:?[\w.-]+)\s+:(invoke|ok|fail|info)\s+:(\S+)(?:\s+(.*?))?\s*$")
 _KEYED = frozenset(("read", "write", "cas", "r", "w"))
 
@@ -30,7 +33,11 @@ def read_edn(text: str) -> Events:
     first = next((line for line in lines if line.strip() and not line.lstrip().startswith(";")), "")
     if _ONE_MAP.match(first):
         for number, line in enumerate(lines, 1):
-            _read_forms(events, line, [0], number, last=number == len(lines))
+            event = _flat_map(line)
+            if event is not None:
+                events.add(number, event)
+            else:
+                _read_forms(events, line, [0], number, last=number == len(lines))
     else:
         starts = [0]
         for line in lines[:-1]:
@@ -38,6 +45,28 @@ def read_edn(text: str) -> Events:
         _read_forms(events, text, starts, 1, last=True)
     _take_keys_apart(events)
     return events
+
+
+def _flat_map(line: str) -> dict[str, Any] | None:
+    """One map of plain values, as nearly every line is, read by one regular expression; None for any other line."""
+    if not line.startswith("{"):
+        return None
+    event: dict[str, Any] = {}
+    position = 1
+    while match := _PAIR.match(line, position):
+        position = match.end()
+        name, number, keyword, nil, text, numbers = match.groups()
+        if number is not None:
+            event[name] = int(number)
+        elif keyword is not None:
+            event[name] = keyword
+        elif nil is not None:
+            event[name] = None
+        elif text is not None:
+            event[name] = text
+        else:
+            event[name] = [None if word == "nil" else int(word) for word in numbers.replace(",", " ").split()]
+    return event if line[position:].strip() == "}" and "error" not in event else None
 
 
 def _read_forms(events: Events, text: str, starts: list[int], first: int, *, last: bool) -> None:
