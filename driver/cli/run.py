@@ -60,6 +60,13 @@ def add_run_options(made: argparse.ArgumentParser) -> None:
     add(
         "--server", metavar="SPEC", help="the server: etcd@3.4.23, etcd@3.5.1 or a path (default: the newest installed)"
     )
+    add(
+        "--system-option",
+        action="append",
+        default=[],
+        metavar="K=V",
+        help="the adapter's own options (docs/adapters.md)",
+    )
     add("--server-flag", action="append", default=[], metavar="FLAG", help="a further flag for the server; repeatable")
     add("--nodes", type=int, default=3, metavar="N", help="nodes of the cluster (default: 3)")
     add("--clients", type=int, default=5, metavar="N", help="client threads in all (default: 5)")
@@ -101,9 +108,20 @@ def add_run_options(made: argparse.ArgumentParser) -> None:
     add("--store", type=Path, default=Path("store"), metavar="DIR", help="where runs are kept (default: ./store)")
 
 
+def _pair(text: str) -> tuple[str, Any]:
+    """``serializable=true`` as (name, value); numbers, true, false and null are what they are in JSON."""
+    name, equals, value = text.partition("=")
+    if not equals or not name:
+        raise InputError(f"--system-option {text!r}: write NAME=VALUE")
+    try:
+        return name, orjson.loads(value)
+    except orjson.JSONDecodeError:
+        return name, value
+
+
 def config_of(arguments: argparse.Namespace) -> RunConfig:
     """The RunConfig that the options mean. Raises InputError."""
-    options: dict[str, Any] = {}
+    options: dict[str, Any] = dict(_pair(text) for text in arguments.system_option)
     if arguments.lie:
         if arguments.system != "memory":
             raise InputError(f"--lie is for --system memory alone: {arguments.system} tells its own")

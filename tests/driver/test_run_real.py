@@ -119,3 +119,17 @@ def test_transparent_nodes_know_each_other_by_their_real_addresses(tmp_path: Pat
     assert results["valid"] == "valid", results["reasons"]
     assert results["monitor"]["packets"] > 0
     assert b"10.78." not in (folder.path / "nodes" / "n1" / "stdout.log").read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("options", "verdict", "label"),
+    [
+        ({}, "valid", "consistent and unavailable where cut"),
+        ({"serializable": True}, "invalid", "available and inconsistent"),
+    ],
+)
+def test_cap_choice_of_etcd_is_seen(options: dict[str, Any], verdict: str, label: str, tmp_path: Path):
+    settings = config(options=options, faults="full-partition@2s..7s", duration_s=9.0, clients=9)
+    _, results = run(settings, tmp_path, Quiet())
+    assert results["valid"] == verdict, results["sentences"]
+    assert results["checkers"]["availability"]["details"]["label"] == label
