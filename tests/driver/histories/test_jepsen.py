@@ -1,5 +1,6 @@
 """The quick way to read a line says what the whole reader says."""
 
+import contextlib
 import random
 
 import pytest
@@ -42,7 +43,5 @@ def test_no_text_makes_the_readers_raise(seed):
         text = "\n".join(line(rng) for _ in range(rng.randint(0, 4)))
         for read in (read_edn, read_text_log):
             assert len(read(text)) >= 0
-        try:
-            assert all(isinstance(position, int) for position, _ in forms(text))
-        except EdnError as error:
-            assert 0 <= error.position <= len(text)
+        with contextlib.suppress(EdnError):
+            assert all(0 <= position <= len(text) for position, _ in forms(text))
