@@ -1,6 +1,6 @@
 """Mutated packets through streams and codecs: nothing raises, memory stays bounded.
 
-``python -m tests.fuzz_raft --count 1000000`` from the repository's root; ``tests/monitor/raft/test_fuzz.py`` runs fewer.
+``python -m tests.fuzz_raft --count 1000000`` from the root; ``tests/monitor/raft/test_fuzz.py`` runs fewer.
 """
 
 from __future__ import annotations

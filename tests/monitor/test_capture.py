@@ -70,7 +70,8 @@ def test_a_file_cut_anywhere_ends_before_the_cut(tmp_path: Path, packed: bool) -
         except InputError:
             assert packed, "only a cut gzip file may lose its header"
             continue
-        assert len(packets) <= 3 and all(packet.data == IP for packet in packets)
+        assert len(packets) <= 3
+        assert all(packet.data == IP for packet in packets)
 
 
 def test_what_is_no_capture_is_refused_by_name(tmp_path: Path) -> None:

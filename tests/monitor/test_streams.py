@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import struct
 
 from hypothesis import given, settings
@@ -21,7 +22,7 @@ def _segmented(draw: st.DrawFn) -> tuple[bytes, int, list[tuple[int, bytes]]]:
     stream = draw(st.binary(min_size=1, max_size=300))
     first = draw(st.one_of(st.integers(0, 0xFFFFFFFF), st.integers(0xFFFFFF00, 0xFFFFFFFF)))
     cuts = sorted(draw(st.sets(st.integers(1, len(stream)), max_size=12)) | {0, len(stream)})
-    pieces = [(a, b) for a, b in zip(cuts, cuts[1:], strict=False)]
+    pieces = [(a, b) for a, b in itertools.pairwise(cuts)]
     extra = draw(
         st.lists(
             st.tuples(st.integers(0, len(stream) - 1), st.integers(1, 80)).map(lambda p: (p[0], p[0] + p[1])),
@@ -44,7 +45,9 @@ def test_any_segmentation_order_and_duplication_gives_the_stream(
     for mark, (seq, payload) in enumerate(segments):
         items += half.feed(seq, payload, mark)
     assert _joined(items) == stream
-    assert half.pending_bytes == 0 and half.budget.used == 0 and not half.pending
+    assert half.pending_bytes == 0
+    assert half.budget.used == 0
+    assert not half.pending
 
 
 @given(_segmented(), st.data())
@@ -68,7 +71,8 @@ def test_with_a_segment_lost_every_byte_is_in_its_place_or_counted_as_missing(
         else:
             assert stream[place : place + len(piece)] == piece
             place += len(piece)
-    assert place <= len(stream) and half.budget.used == 0
+    assert place <= len(stream)
+    assert half.budget.used == 0
 
 
 def test_an_acknowledged_hole_is_skipped() -> None:
@@ -184,7 +188,8 @@ def test_a_syn_ack_seen_first_still_tells_who_opened() -> None:
     made = _Table()
     made.send(2, 1, 499, flags=SYN | ACK, ack=100)
     made.send(1, 2, 100, b"ask", ack=500)
-    assert made.sinks[0][0].source_port == 1 and made.sinks[0][1].bytes == b"ask"
+    assert made.sinks[0][0].source_port == 1
+    assert made.sinks[0][1].bytes == b"ask"
 
 
 def test_more_connections_than_the_bound_are_forgotten() -> None:
@@ -207,13 +212,16 @@ def test_what_is_not_tcp_is_counted() -> None:
     made = _Table()
     for data in (b"", b"\x45", b"\x60" + bytes(60), b"\x45" + bytes(30), b"\xff" * 60):
         made.table.packet(data, 1)
-    assert made.table.other_packets == 5 and not made.sinks
+    assert made.table.other_packets == 5
+    assert not made.sinks
 
 
 def test_ipv6_and_options_are_read() -> None:
     tcp = struct.pack(">HHIIBBHHH", 7, 8, 5, 0, 0x60, 16, 0, 0, 0) + b"\1\1\1\1" + b"hi"
     segment = read_segment(struct.pack(">IHBB", 6 << 28, len(tcp), 6, 64) + bytes(16) + bytes(15) + b"\1" + tcp)
-    assert segment is not None and segment.payload == b"hi" and segment.seq == 5
+    assert segment is not None
+    assert segment.payload == b"hi"
+    assert segment.seq == 5
 
 
 @given(

@@ -57,7 +57,8 @@ def test_the_golden_capture_gives_its_truth_and_the_one_server_the_truth_left_ou
     puts = {
         (o.key.decode(), len(o.value)) for m in messages for e in m.entries for o in e.operations if o.name == "put"
     }
-    assert puts == {(key, size) for key, size in truth["puts"]} and len(puts) == 5600
+    assert puts == {(key, size) for key, size in truth["puts"]}
+    assert len(puts) == 5600
     names = {f"{member['ID']:x}": member["name"] for member in truth["members"]["members"]}
     assert {ident: decoder.directory.renamed[ident] for ident in names} == names
 
@@ -144,7 +145,8 @@ def test_any_chunking_and_segmentation_of_a_msgapp_stream_gives_its_messages(
     found = [(m.kind, m.term, m.log_term, m.index, m.commit, [e.index for e in m.entries]) for m in wire.messages]
     assert found == EXPECTED
     assert {(m.source, m.target) for m in wire.messages} == {(f"{A:x}", f"{B:x}")}
-    assert wire.decoder.taps.unparsed == 0 and wire.decoder.buffers.used == 0
+    assert wire.decoder.taps.unparsed == 0
+    assert wire.decoder.buffers.used == 0
     assert wire.decoder.link_heartbeats["msgapp"] == 1
 
 
@@ -156,13 +158,15 @@ def test_a_message_points_at_the_packets_of_its_first_and_last_byte() -> None:
     wire.server(body[30:])
     (message,) = wire.messages
     assert (message.first_packet, message.last_packet) == (wire.number - 2, wire.number)
-    assert message.raw == frame(raftpb(4, index=5)) and message.size == len(message.raw)
+    assert message.raw == frame(raftpb(4, index=5))
+    assert message.size == len(message.raw)
 
 
 def test_joined_in_the_middle_entries_restore_the_state_and_an_empty_append_before_them_is_only_counted() -> None:
     wire = Wire(syn=False)
     wire.server(chunk(append_entries([], 9)))
-    assert wire.messages == [] and wire.decoder.lost_at_join == 1
+    assert wire.messages == []
+    assert wire.decoder.lost_at_join == 1
     wire.server(chunk(append_entries([entry(5, 21)], 9)))
     wire.server(chunk(append_entries([], 21)))
     assert [(m.term, m.log_term, m.index, m.commit) for m in wire.messages] == [(5, 5, 20, 9), (5, 5, 21, 21)]
@@ -184,7 +188,8 @@ def test_a_hole_is_a_new_join_and_nothing_is_made_up() -> None:
     wire.server(chunk(append_entries([], 11)))
     wire.server(chunk(append_entries([entry(2, 12)], 11)))
     assert [(m.index, [e.index for e in m.entries]) for m in wire.messages] == [(9, [10]), (11, [12])]
-    assert wire.decoder.streams.hole_bytes > 0 and wire.decoder.taps.unparsed == 0
+    assert wire.decoder.streams.hole_bytes > 0
+    assert wire.decoder.taps.unparsed == 0
     assert wire.messages[1].source == f"{A:x}", "who speaks is known from before the hole"
 
 
@@ -260,4 +265,5 @@ def test_grpc_and_tls_are_foreign_not_unparsed() -> None:
     wire = Wire()
     wire.client(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n")
     Wire(wire.decoder, port=41000).client(b"\x16\x03\x01\x02\x00\x01\x00\x01")
-    assert wire.decoder.taps.unparsed == 0 and wire.decoder.taps.foreign == 32
+    assert wire.decoder.taps.unparsed == 0
+    assert wire.decoder.taps.foreign == 32

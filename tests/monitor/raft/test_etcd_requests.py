@@ -62,7 +62,8 @@ def test_configuration_changes() -> None:
 def test_members_publish_their_names_through_a_v2_request() -> None:
     body = scalar(1, 5) + sized(2, b"PUT") + sized(3, b"/0/members/ab/attributes") + sized(4, b'{"name":"n7"}')
     (operation,) = read_entry_data(0, body)
-    assert operation.name == "v2_put" and published_name(operation) == (0xAB, "n7")
+    assert operation.name == "v2_put"
+    assert published_name(operation) == (0xAB, "n7")
 
 
 @given(st.integers(0, 2), st.binary(max_size=120))

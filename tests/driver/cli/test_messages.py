@@ -1,0 +1,141 @@
+"""The commands that look at messages, as a user calls them."""
+
+from __future__ import annotations
+
+import csv
+import json
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from driver.cli import main
+
+HEAD = Path(__file__).parents[2] / "monitor" / "raft" / "data" / "etcd-3.4.23-head.pcap.gz"
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run's folder with a record, a history and events."""
+    folder = tmp_path_factory.mktemp("run")
+    assert main(["decode", str(HEAD), "-o", str(folder / "messages.sqlite")]) == 0
+    (folder / "config.json").write_text("{}")
+    first = json.loads(_call_json(folder / "messages.sqlite", "--limit", "1"))[0]["time_ns"]
+    begin = first + 300_000_000
+    events = [
+        {"index": 0, "time_ns": begin, "process": 3, "type": "invoke", "f": "write"},
+        {"index": 1, "time_ns": begin + 1_000_000, "process": 4, "type": "invoke", "f": "read"},
+        {"index": 2, "time_ns": begin + 2_000_000, "process": 3, "type": "ok", "f": "write"},
+        {"index": 3, "time_ns": begin + 900_000_000, "process": 4, "type": "ok", "f": "read"},
+    ]
+    (folder / "history.jsonl").write_text("\n".join(map(json.dumps, events)) + '\n{"torn')
+    said = [
+        {"time_ns": begin, "event": "fault started", "fault": "kill-one", "sentence": "killed n0"},
+        {"time_ns": begin + 5, "event": "status", "node": "n0", "term": 2, "role": "follower"},
+    ]
+    (folder / "events.jsonl").write_text("\n".join(map(json.dumps, said)))
+    return folder
+
+
+def _call_json(source: Path, *words: str) -> str:
+    import contextlib
+    import io
+
+    out = io.StringIO()
+    with contextlib.redirect_stdout(out):
+        assert main(["messages", str(source), "--format", "json", *words]) == 0
+    return out.getvalue()
+
+
+def test_messages_of_a_capture_as_a_table(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["messages", str(HEAD), "--kind", "MsgVote"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) == 3
+    assert "n2 -> n0" in lines[1]
+
+
+def test_filters_are_joined(run: Path) -> None:
+    found = json.loads(_call_json(run, "--kind", "MsgVote", "--kind", "MsgVoteResp", "--from", "n2", "--to", "n1"))
+    assert [(one["kind"], one["from"], one["to"]) for one in found] == [("MsgVote", "n2", "n1")]
+    assert json.loads(_call_json(run, "--term", "77")) == []
+    late = json.loads(_call_json(run, "--since", "0.1", "--limit", "3"))
+    assert len(late) == 3
+    assert all(one["at_s"] >= 0.1 for one in late)
+
+
+def test_messages_around_an_operation(run: Path) -> None:
+    found = json.loads(_call_json(run, "--around", "0"))
+    assert found
+    assert all(0.294 <= one["at_s"] <= 0.308 for one in found)
+
+
+def test_around_needs_an_invocation(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["messages", str(run), "--around", "2"]) == 64
+    assert main(["messages", str(run), "--around", "99"]) == 64
+    assert main(["messages", str(HEAD), "--around", "0"]) == 64
+    assert "name a run's folder" in capsys.readouterr().err
+
+
+def test_csv_has_one_line_a_message(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["messages", str(run), "--format", "csv", "--limit", "5"]) == 0
+    rows = list(csv.DictReader(capsys.readouterr().out.splitlines()))
+    assert len(rows) == 5
+    assert rows[0]["kind"] == "MsgVote"
+
+
+def test_following_a_finished_record_ends(run: Path) -> None:
+    lines = _call_json(run, "--follow", "--kind", "MsgVote").splitlines()
+    assert [json.loads(line)["kind"] for line in lines] == ["MsgVote"] * 2
+
+
+def test_statistics_as_an_object_and_for_reading(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    found = json.loads(_call_json(run, "--stats"))
+    assert {"kinds", "unparsed_bytes", "puts"} <= found.keys()
+    assert main(["messages", str(run), "--stats"]) == 0
+    text = capsys.readouterr().out
+    for word in ("heartbeat interval", "append round trip", "elections", "invariants", "not visible"):
+        assert word in text
+
+
+def test_a_wrong_expression_is_status_64_with_its_column(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["messages", str(run), "--where", "kind ="]) == 64
+    assert "column 7" in capsys.readouterr().err
+
+
+def test_the_timeline_joins_wire_status_faults_and_clients(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["timeline", str(run)]) == 0
+    text = capsys.readouterr().out
+    assert "n2 LEADS term 2" in text
+    assert "election of term 2: n2 stands (start), votes of n0, n1" in text
+    assert "fault started: kill-one killed n0" in text
+    assert "status  n0 says: term 2, role follower" in text
+    assert "no operation succeeded for 898 ms" in text
+
+
+@pytest.mark.skipif(shutil.which("tshark") is None, reason="tshark is not installed")
+def test_wireshark_shows_the_messages_of_an_export(tmp_path: Path) -> None:
+    target = tmp_path / "raft.pcapng"
+    assert main(["export", str(HEAD), "--pcapng", str(target)]) == 0
+    shown = subprocess.run(
+        ["tshark", "-r", str(target), "-Y", 'frame.comment contains "MsgVote "', "-T", "fields", "-e", "frame.comment"],
+        capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    assert shown.stdout.split("\n")[0].startswith("MsgVote n2->n0 term 2")
+    assert shown.stdout.count("MsgVote ") == 2
+
+
+def test_what_is_no_capture_is_status_64(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    notes = tmp_path / "notes.txt"
+    notes.write_text("hello")
+    assert main(["decode", str(notes)]) == 64
+    assert main(["messages", str(notes)]) == 64
+    assert main(["export", str(notes), "--pcapng", str(tmp_path / "x")]) == 64
+    assert "is not a capture" in capsys.readouterr().err
+
+
+def test_decode_says_what_it_found(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["decode", str(HEAD), "-o", str(tmp_path / "m.sqlite"), "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert found["unparsed_bytes"] == 0
+    assert found["invariants"]["one_vote"]["broken"] == 0

@@ -1,0 +1,94 @@
+"""The cluster as its messages show it."""
+
+from __future__ import annotations
+
+from monitor.raft.message import RaftMessage
+from monitor.raft.tracker import Change, Tracker
+from tests.monitor.raft.wire import message
+
+
+def _tracked(*messages: RaftMessage) -> tuple[Tracker, list[Change]]:
+    tracker = Tracker()
+    return tracker, [change for one in messages for change in tracker.feed(one)]
+
+
+ELECTION = (
+    message("MsgHeartbeat", "n1", "n2", 2, at_ms=0),
+    message("MsgVote", "n2", "n1", 3, at_ms=1200, stream="message"),
+    message("MsgVote", "n2", "n3", 3, at_ms=1200, stream="message"),
+    message("MsgVoteResp", "n3", "n2", 3, at_ms=1201, stream="message"),
+    message("MsgApp", "n2", "n3", 3, index=7, entries=[(3, 8, b"")], commit=7, at_ms=1203, packet=44),
+)
+
+
+def test_an_election_has_its_cause_votes_and_length() -> None:
+    tracker, changes = _tracked(*ELECTION)
+    (election,) = tracker.elections
+    assert (election.term, election.candidate, election.winner, election.votes) == (3, "n2", "n2", {"n3"})
+    assert (election.cause, election.silent_ms) == ("silence", 1200.0)
+    assert election.end_ns is not None
+    assert election.end_ns - election.start_ns == 3_000_000
+    assert [(c.node, c.value) for c in changes if c.what == "leader"] == [("n1", 2), ("n2", 3)]
+    assert tracker.groups[""].nodes["n1"].role == "follower", "who led before does not lead any more"
+
+
+def test_a_cut_off_follower_shows_by_its_rising_term() -> None:
+    stands = [message("MsgVote", "n3", "n1", term, at_ms=term * 1000, stream="message") for term in (3, 4, 5)]
+    tracker, changes = _tracked(message("MsgHeartbeat", "n1", "n3", 2), *stands)
+    assert [c.value for c in changes if c.what == "term" and c.node == "n3"] == [3, 4, 5]
+    assert tracker.groups[""].leader == "n1"
+    assert tracker.groups[""].leader_term == 2
+    assert [election.end_ns for election in tracker.elections] == [None] * 3
+
+
+def test_a_pre_vote_raises_no_term() -> None:
+    tracker, _ = _tracked(message("MsgHeartbeat", "n1", "n3", 2), message("MsgPreVote", "n3", "n1", 3))
+    assert tracker.groups[""].term == 2
+    assert tracker.groups[""].nodes["n3"].term == 0
+
+
+def test_a_transfer_is_told_from_a_silence() -> None:
+    tracker, _ = _tracked(
+        message("MsgTimeoutNow", "n1", "n2", 2, at_ms=5),
+        message("MsgVote", "n2", "n1", 3, at_ms=6, context=b"CampaignTransfer"),
+    )
+    assert tracker.elections[0].cause == "transfer"
+
+
+def test_a_vote_request_that_arrives_after_the_election_opens_no_other() -> None:
+    tracker, _ = _tracked(*ELECTION, message("MsgVote", "n2", "n4", 3, at_ms=5000, stream="message"))
+    assert len(tracker.elections) == 1
+    assert tracker.groups[""].nodes["n2"].role == "leader"
+
+
+def test_commit_and_match_follow_the_messages() -> None:
+    tracker, _ = _tracked(
+        *ELECTION,
+        message("MsgAppResp", "n3", "n2", 3, index=8, stream="message"),
+        message("MsgApp", "n2", "n3", 3, index=8, commit=8),
+    )
+    state = tracker.groups[""]
+    assert (state.commit, state.last_index) == (8, 8)
+    assert (state.nodes["n3"].match, state.nodes["n3"].commit) == (8, 8)
+
+
+def test_a_node_that_is_behind_while_entries_flow_is_catching_up() -> None:
+    tracker, _ = _tracked(
+        *ELECTION,
+        message("MsgAppResp", "n3", "n2", 3, index=8, at_ms=1300, stream="message"),
+        message("MsgAppResp", "n1", "n2", 3, index=2, at_ms=1300, stream="message"),
+        message("MsgApp", "n2", "n1", 3, index=2, entries=[(2, 3, b"")], at_ms=1400),
+    )
+    group = tracker.groups[""]
+    assert group.behind("n1") == 6
+    assert group.catching_up("n1", 5, 1_500_000_000)
+    assert not group.catching_up("n1", 6, 1_500_000_000)
+    assert not group.catching_up("n1", 5, 9_000_000_000), "nothing was sent for long"
+    assert not group.catching_up("n3", 0, 1_500_000_000)
+
+
+def test_a_name_learnt_late_replaces_the_id() -> None:
+    tracker, _ = _tracked(message("MsgHeartbeat", "a1b2", "n2", 2))
+    tracker.rename("a1b2", "n1")
+    assert tracker.groups[""].leader == "n1"
+    assert set(tracker.groups[""].nodes) == {"n1"}
