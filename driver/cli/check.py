@@ -17,7 +17,9 @@ from driver.checkers.registry import CHECKERS, checker, checkers_for
 from driver.checkers.safe import MEMORY_MB, TIMEOUT_S, check_safely
 from driver.cli.arguments import CommandParser
 from driver.histories import FORMATS, History, read_history
-from driver.store import find_run
+from driver.store import RunFolder, find_run
+from driver.stores import stores_result
+from driver.wire_results import wire_results
 from setup.errors import EXIT_USAGE, InputError
 
 __all__ = ["main", "parser"]
@@ -85,7 +87,13 @@ def _judge(history: History, arguments: argparse.Namespace, chosen: Sequence[Che
     config = history.meta.config.get("config", history.meta.config)
     workload = config.get("workload", "") if isinstance(config, dict) else ""
     checkers = [Assumptions(), *chosen] if chosen else checkers_for(str(workload), history)
-    return [check_safely(one, history, arguments.timeout, arguments.memory) for one in checkers]
+    results = [check_safely(one, history, arguments.timeout, arguments.memory) for one in checkers]
+    if history.meta.folder is not None and not chosen:
+        folder = RunFolder(history.meta.folder)
+        nodes = history.meta.config.get("nodes")
+        results += wire_results(folder, history, str(workload))
+        results += stores_result(folder, list(nodes) if isinstance(nodes, dict) else [])
+    return results
 
 
 def _check_folder(folder: Path, arguments: argparse.Namespace, chosen: Sequence[Checker]) -> int:
