@@ -129,7 +129,7 @@ def test_transparent_nodes_know_each_other_by_their_real_addresses(tmp_path: Pat
     ],
 )
 def test_cap_choice_of_etcd_is_seen(options: dict[str, Any], verdict: str, label: str, tmp_path: Path):
-    settings = config(options=options, faults="full-partition@2s..7s", duration_s=9.0, clients=9)
+    settings = config(options=options, faults="full-partition@2s..7s", duration_s=9.0, clients=9, op_timeout_s=0.25)
     _, results = run(settings, tmp_path, Quiet())
     assert results["valid"] == verdict, results["sentences"]
     assert results["checkers"]["availability"]["details"]["label"] == label
