@@ -84,9 +84,11 @@ class TestCluster:
         return [other for other in self.nodes if other != node]
 
     def kill(self, *nodes: str) -> None:
-        """SIGKILL."""
+        """SIGKILL; the test's own client of that node is hung up, and made anew when it is asked for."""
         for node in nodes:
             self.inner.kill(node)
+            if node in self._clients:
+                self._clients.pop(node).close()
 
     def start(self, *nodes: str) -> None:
         """Start dead nodes on their own data."""
