@@ -7,6 +7,7 @@ failure's moments can be had again.
 """
 
 import argparse
+import itertools
 import os
 import random
 import signal
@@ -19,6 +20,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
+from driver.faults.registry import catalogue  # noqa: E402
 from setup import leftovers  # noqa: E402  (a script: the path comes first)
 
 
@@ -28,9 +30,11 @@ def main():
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--latest", type=float, default=8.0, metavar="S", help="kill no later than S seconds")
     parser.add_argument("--settle", type=float, default=15.0, metavar="S", help="what was killed has S seconds to die")
+    parser.add_argument("--every-fault", action="store_true", help="each run has another fault of the catalogue on")
     parser.add_argument("command", nargs="*", help="what to run and kill, after --")
     arguments = parser.parse_args()
     chance = random.Random(arguments.seed)
+    kinds = itertools.cycle(catalogue()) if arguments.every_fault else None
     token = f"{os.getpid()}-{time.time_ns()}"
     environment = {**os.environ, leftovers.TOKEN_VARIABLE: token}
     before = leftovers.take(token)
@@ -41,10 +45,14 @@ def main():
         ]  # fmt: skip
         for number in range(1, arguments.times + 1):
             moment_s = chance.uniform(0.0, arguments.latest)
-            lines, still_ran = _kill_once(command, environment, moment_s, before, arguments.settle)
+            fault = [] if kinds is None else ["--fault", f"{next(kinds)}@1%..99%"]
+            lines, still_ran = _kill_once([*command, *fault], environment, moment_s, before, arguments.settle)
             killed += still_ran
             failures += bool(lines)
-            print(f"{number}: killed after {moment_s:.2f} s; {'; '.join(lines) or 'nothing left'}", flush=True)
+            print(
+                f"{number}: killed after {moment_s:.2f} s{' '.join(['', *fault[1:]])}; {'; '.join(lines) or 'nothing left'}",
+                flush=True,
+            )
     if not killed:
         print("no run lived until it was to be killed: nothing was tested", file=sys.stderr)
         return 1
