@@ -33,6 +33,7 @@ from setup.eventlog import open_event_log
 
 __all__ = ["MonitorProcess", "RecorderProcess"]
 
+_START_S = 30.0
 _DRAIN_S = 20.0
 _FINISH_S = 60.0
 
@@ -49,6 +50,7 @@ class RecorderProcess:
         os.close(reader)
         self.backlog = Backlog(writer, backlog_bytes)
         self.said: dict[str, Any] = {}
+        self._first = threading.Event()
         self._listener = threading.Thread(target=self._listen, name="recorder-report", daemon=True)
         self._listener.start()
 
@@ -61,6 +63,13 @@ class RecorderProcess:
         assert self._process.stdout is not None
         for line in self._process.stdout:
             self.said = orjson.loads(line)
+            self._first.set()
+        self._first.set()  # it ended: nobody need wait for it
+
+    def wait_until_started(self) -> None:
+        """Return when it takes packets; raises RaftmonError where it ended, or did not begin in time."""
+        if not self._first.wait(_START_S) or not self.said:
+            raise RaftmonError("the recorder did not start; its message is above, or in the run's monitor.log")
 
     def finish(self) -> None:
         """Give it the rest, close the pipe and wait until its files are complete; bounded, then it is killed."""
@@ -125,6 +134,8 @@ class MonitorProcess:
 
     def run(self) -> None:
         """Serve until told to stop. What a strict run's rule raised is raised here, after the files are complete."""
+        if self._recorder is not None:
+            self._recorder.wait_until_started()
         self._server.start()
         self._log.info("monitor-started", queue=self._config.queue, mode=self._config.mode, pid=os.getpid())
         try:

@@ -229,8 +229,10 @@ def _say(recorder: Recorder, *, finished: bool) -> None:
 
 def record(recorder: Recorder, descriptor: int) -> None:
     """Feed ``recorder`` from ``descriptor`` until its end."""
-    next_tick = next_report = time.monotonic_ns()
+    next_tick = time.monotonic_ns()
+    next_report = next_tick + _REPORT_NS
     os.set_blocking(descriptor, True)
+    _say(recorder, finished=False)  # the monitor waits for this before it says that it is ready
     while True:
         ready, _, _ = select.select([descriptor], [], [], _TICK_S)
         if ready:
