@@ -49,10 +49,8 @@ def main():
             lines, still_ran = _kill_once([*command, *fault], environment, moment_s, before, arguments.settle)
             killed += still_ran
             failures += bool(lines)
-            print(
-                f"{number}: killed after {moment_s:.2f} s{' '.join(['', *fault[1:]])}; {'; '.join(lines) or 'nothing left'}",
-                flush=True,
-            )
+            under = f" under {fault[1]}" if fault else ""
+            print(f"{number}: killed after {moment_s:.2f} s{under}; {'; '.join(lines) or 'nothing left'}", flush=True)
     if not killed:
         print("no run lived until it was to be killed: nothing was tested", file=sys.stderr)
         return 1
