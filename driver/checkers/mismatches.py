@@ -16,8 +16,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from driver.checkers.blocks import LONG_AGO, Zones, group_by_value
 from driver.checkers.observations import CAS, MISMATCH, READ, WRITE, Observations
-from driver.checkers.zones import LONG_AGO, Zones, group_by_value
 from driver.histories.model import NEVER
 
 __all__ = ["binding_mismatches"]

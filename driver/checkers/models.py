@@ -1,31 +1,12 @@
-"""Sequential models: what one copy of a thing, used by one client at a time, would answer.
-
-A model of your own is one small class::
-
-    class Toggle(Model):
-        name = "toggle"
-
-        def initial(self):
-            return False
-
-        def step(self, state, operation):
-            if operation.f == "flip":
-                return not state
-            if operation.value != state:
-                return ILLEGAL
-            return state
-
-``step`` returns the state after the operation, or ILLEGAL where the operation cannot have happened in that state with
-that answer. States must be hashable and compare by value. An operation whose outcome is INFO is asked about too: its
-answer is unknown, so return what its *effect* would leave behind, or ILLEGAL where it has none.
-"""
+"""The built-in models but for registers, and all of them by name. ``model.py`` says what a model is."""
 
 from __future__ import annotations
 
 from collections.abc import Hashable, Sequence
-from typing import Any, Final, cast
+from typing import Any
 
-from driver.checkers.observations import CAS, DELETE, FUNCTIONS, MISMATCH, READ, WRITE, is_mismatch
+from driver.checkers.model import ILLEGAL, Model
+from driver.checkers.register_models import CasRegister, MultiRegister, Register
 from driver.histories.model import freeze
 from driver.history import Operation, Outcome
 
@@ -42,137 +23,6 @@ __all__ = [
     "Register",
     "SetModel",
 ]
-
-
-class _Illegal:
-    def __repr__(self) -> str:
-        return "ILLEGAL"
-
-
-ILLEGAL: Final[Any] = _Illegal()
-"""What ``step`` returns where the operation cannot be next."""
-
-
-class Model:
-    """The sequential behaviour of one object. Subclass it: ``initial`` and ``step`` are enough."""
-
-    name = "model"
-    functions: frozenset[str] = frozenset()
-    """The functions it knows, so that others can be told of; empty: it is not said."""
-
-    def initial(self) -> Hashable:
-        """The state before the first operation."""
-        raise NotImplementedError
-
-    def step(self, state: Any, operation: Any) -> Any:
-        """The state after ``operation`` (what ``prepare`` made of it), or ILLEGAL."""
-        raise NotImplementedError
-
-    def prepare(self, operation: Operation) -> Any:
-        """What ``step`` shall get for an operation, made once; None leaves it out because it says nothing.
-
-        By default the operation itself, with failed ones left out: they certainly did not happen.
-        """
-        return None if operation.outcome is Outcome.FAIL else operation
-
-    def partition(self, operation: Operation) -> Hashable:
-        """Operations of different partitions cannot influence each other (P-compositionality): by default the key."""
-        return cast(Hashable, freeze(operation.key))
-
-    def signature(self, operation: Operation) -> Hashable:
-        """Indefinite operations of equal signature have equal effects: by default the function and the value."""
-        return (operation.f, freeze(operation.value))
-
-    def observes(self, operation: Any) -> bool:
-        """Whether ``operation`` (prepared) leaves every state as it is. Saying so where true makes the search fast."""
-        return False
-
-    def unnoticed(self, operation: Any, others: Sequence[Any]) -> bool:
-        """Whether ``operation`` can be left out because the others, if they are right with it, are right without.
-
-        Asked when a counterexample is made smaller; observations are left out without asking. False is always safe.
-        """
-        return False
-
-    def prune(self, definite: Sequence[Any], optional: Sequence[Any]) -> list[bool]:
-        """For each optional operation whether it could help any other; all by default."""
-        return [True] * len(optional)
-
-
-class CasRegister(Model):
-    """Read, write, cas and delete of one value; ``initial_value`` is what is there before the first write."""
-
-    name = "cas-register"
-    kinds = frozenset((READ, WRITE, CAS, DELETE))
-    functions = frozenset(FUNCTIONS)
-
-    def __init__(self, initial_value: Any = None) -> None:
-        self.initial_value = freeze(initial_value)
-
-    def initial(self) -> Hashable:
-        """The initial value."""
-        return cast(Hashable, self.initial_value)
-
-    def prepare(self, operation: Operation) -> tuple[int, Any, Any] | None:
-        """(kind, what was seen, what was written)."""
-        kind = FUNCTIONS.get(operation.f)
-        if kind not in self.kinds:
-            return None
-        failed, value = operation.outcome is Outcome.FAIL, operation.value
-        if kind == READ:
-            return (READ, freeze(value), None) if operation.outcome is Outcome.OK else None
-        if kind == CAS:
-            if failed and operation.has_seen:
-                return (READ, freeze(operation.seen), None)
-            if not isinstance(value, list | tuple) or len(value) != 2:
-                return None
-            if failed:
-                return (MISMATCH, freeze(value[0]), None) if is_mismatch(operation) else None
-            return (CAS, freeze(value[0]), freeze(value[1]))
-        if failed:
-            return None
-        return (WRITE, None, self.initial_value if kind == DELETE else freeze(value))
-
-    def observes(self, operation: tuple[int, Any, Any]) -> bool:
-        """Reads, failed cas, and a cas of a value to itself."""
-        kind, saw, wrote = operation
-        return kind in (READ, MISMATCH) or (kind == CAS and saw == wrote)
-
-    def unnoticed(self, operation: tuple[int, Any, Any], others: Sequence[tuple[int, Any, Any]]) -> bool:
-        """A value that nobody saw is followed by a write, and that write does not mind its absence."""
-        wrote = operation[2]
-        return all(kind != MISMATCH and (kind == WRITE or saw != wrote) for kind, saw, _ in others)
-
-    def prune(self, definite: Sequence[tuple[int, Any, Any]], optional: Sequence[tuple[int, Any, Any]]) -> list[bool]:
-        """What nobody saw helps nobody, but for a cas that found another value than it expected."""
-        if any(kind == MISMATCH for kind, _, _ in definite):
-            return [True] * len(optional)
-        seen = {saw for kind, saw, _ in definite if kind != WRITE}
-        waiting = [(saw, wrote) for kind, saw, wrote in optional if kind == CAS]
-        while True:
-            further = {saw for saw, wrote in waiting if wrote in seen} - seen
-            if not further:
-                return [wrote in seen for _, _, wrote in optional]
-            seen |= further
-
-    def step(self, state: Any, operation: tuple[int, Any, Any]) -> Any:
-        """See Model."""
-        kind, saw, wrote = operation
-        if kind == WRITE:
-            return wrote
-        if kind == MISMATCH:
-            return ILLEGAL if saw == state else state
-        if saw != state:
-            return ILLEGAL
-        return wrote if kind == CAS else state
-
-
-class Register(CasRegister):
-    """Read and write of one value, which may be written more than once."""
-
-    name = "register"
-    kinds = frozenset((READ, WRITE))
-    functions = frozenset(name for name, kind in FUNCTIONS.items() if kind in (READ, WRITE))
 
 
 class KeyValue(Model):
@@ -384,47 +234,6 @@ class Lock(Model):
         if f == "acquire":
             return owner if state is None else ILLEGAL
         return None if state == owner else ILLEGAL
-
-
-class MultiRegister(Model):
-    """Several registers read and written at once: ``value`` is a list of ``[f, key, value]``, f being r or w."""
-
-    name = "multi-register"
-
-    def initial(self) -> Hashable:
-        """Nothing written."""
-        return frozenset()
-
-    def partition(self, operation: Operation) -> Hashable:
-        """One: every operation may touch every register."""
-        return None
-
-    def prepare(self, operation: Operation) -> tuple[tuple[bool, Any, Any], ...] | None:
-        """((reads, key, value), …)."""
-        if operation.outcome is Outcome.FAIL or not isinstance(operation.value, list | tuple):
-            return None
-        steps = []
-        for part in operation.value:
-            if not isinstance(part, list | tuple) or len(part) != 3:
-                return None
-            reads = FUNCTIONS.get(part[0]) == READ
-            if not reads or operation.outcome is Outcome.OK:
-                steps.append((reads, freeze(part[1]), freeze(part[2])))
-        return tuple(steps) or None
-
-    def observes(self, operation: tuple[tuple[bool, Any, Any], ...]) -> bool:
-        """Where it only reads."""
-        return all(reads for reads, _, _ in operation)
-
-    def step(self, state: frozenset[Any], operation: tuple[tuple[bool, Any, Any], ...]) -> Any:
-        """See Model."""
-        held = dict(state)
-        for reads, key, value in operation:
-            if not reads:
-                held[key] = value
-            elif held.get(key) != value:
-                return ILLEGAL
-        return frozenset((key, value) for key, value in held.items() if value is not None)
 
 
 MODELS: dict[str, type[Model]] = {

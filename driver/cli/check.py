@@ -25,6 +25,7 @@ from setup.errors import EXIT_USAGE, InputError
 __all__ = ["main", "parser"]
 
 _SHOWN_PROBLEMS = 20
+_OF_A_RUN = ("history.jsonl", "history.jsonl.gz", "config.json")
 
 
 def parser() -> CommandParser:
@@ -58,7 +59,7 @@ def main(arguments: argparse.Namespace) -> int:
         raise InputError("--timeout and --memory must be more than 0")
     chosen = [checker(name) for name in arguments.checker or ()]
     path = _path(arguments)
-    if path.is_dir() and not any((path / name).exists() for name in ("history.jsonl", "history.jsonl.gz")):
+    if path.is_dir() and not any((path / name).exists() for name in _OF_A_RUN):
         if arguments.html is not None:
             raise InputError(f"--html draws one history, and {path} is a folder of them: name a file")
         return _check_folder(path, arguments, chosen)

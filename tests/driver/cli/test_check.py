@@ -110,3 +110,10 @@ def test_converting_tells_what_was_wrong(tmp_path, capsys):
     assert main(["convert", str(CORPUS / "corrupt-line.jsonl"), str(tmp_path / "h.jsonl")]) == 0
     assert "line 3" in capsys.readouterr().err
     assert main(["convert", str(CORPUS / "plain.jsonl"), str(tmp_path / "h.yaml")]) == 64
+
+
+def test_a_runs_folder_without_a_history_is_bad_input(tmp_path, capsys):
+    (tmp_path / "config.json").write_text("{}")
+    (tmp_path / "monitor.log").write_text("")
+    assert main(["check", str(tmp_path)]) == 64
+    assert "holds no history.jsonl" in capsys.readouterr().err
