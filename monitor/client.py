@@ -63,6 +63,16 @@ class MonitorClient:
         """Remove one rule."""
         self._ask("remove", name=name)
 
+    def when(self, trigger: str, rule: Rule | None = None) -> str:
+        """Wait for something on the wire, then put ``rule`` in force; gives the trigger's name at once."""
+        fields = {} if rule is None else {"rule": rule}
+        return str(self._ask("when", trigger=trigger, **fields))
+
+    def triggers(self) -> list[dict[str, Any]]:
+        """Every trigger: its ``state``, when and by which message it fired, its rule's ``reaction_ms``."""
+        found: list[dict[str, Any]] = self._ask("triggers")
+        return found
+
     def heal(self) -> int:
         """Remove all rules (but those of user scripts); gives how many there were."""
         return int(self._ask("heal"))

@@ -13,7 +13,7 @@ import os
 import socket
 import struct
 import threading
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from concurrent.futures import Future
 from pathlib import Path
 from typing import Any
@@ -21,8 +21,10 @@ from typing import Any
 import orjson
 
 from monitor.engine import Engine
+from monitor.message_rules import MessageRules
 from monitor.rules import RuleSet
 from monitor.scripts import Scripts
+from monitor.triggers import Armed, parse_trigger
 from setup.errors import InputError, RaftmonError
 from setup.eventlog import EventLog
 from setup.topology import Link
@@ -59,6 +61,8 @@ class Control:
         fail: Callable[[RaftmonError], None],
         scripts: Scripts,
         clock_ns: Callable[[], int],
+        messages: MessageRules | None = None,
+        names: Sequence[str] = (),
     ) -> None:
         self._engine = engine
         self._links = links
@@ -71,7 +75,10 @@ class Control:
         self._fail = fail
         self._scripts = scripts
         self._clock_ns = clock_ns
+        self._messages = messages
+        self._names = tuple(names)
         self._changing = asyncio.Lock()
+        self._tasks: set[asyncio.Task[None]] = set()
         self._operations: dict[str, Callable[[Request], Awaitable[Any]]] = {
             "rules": self._rules,
             "set": self._set,
@@ -82,6 +89,8 @@ class Control:
             "pause": self._pause,
             "resume": self._resume,
             "stop": self._end,
+            "when": self._when,
+            "triggers": self._triggers,
         }
 
     async def answer(self, request: Request) -> Any:
@@ -130,6 +139,54 @@ class Control:
         for link in self._links:
             after.for_link(link)  # worked out here and kept, so that the swap itself is short
         return after
+
+    async def _when(self, request: Request) -> Any:
+        """Arm ``trigger``; when it fires, ``rule`` (if given) comes into force. Answers with the trigger's name."""
+        if self._messages is None:
+            raise InputError("this monitor reads no messages, so nothing can be waited for")
+        messages, loop = self._messages, asyncio.get_running_loop()
+        text, rule = request.get("trigger"), request.get("rule")
+        if not isinstance(text, str) or not isinstance(rule, str | dict | None):
+            raise InputError("when takes a trigger as text and a rule as text or object")
+        trigger = parse_trigger(text, self._names)
+        if rule is not None:
+            await asyncio.to_thread(messages.check, self._engine.ruleset.with_rule(rule))
+
+        async def act(armed: Armed, given: str | Request) -> None:
+            try:
+                await self._change(lambda rules: rules.with_rule(given), "trigger-fired", request, trigger=text)
+                armed.reaction_ns = self._clock_ns() - (armed.fired_ns or 0)
+            except InputError as error:
+                self._log.warning("trigger-failed", trigger=text, error=str(error))
+
+        def fired(armed: Armed) -> None:
+            if rule is not None:
+                loop.call_soon_threadsafe(start, act(armed, rule))
+
+        def start(work: Coroutine[Any, Any, None]) -> None:
+            task = loop.create_task(work)
+            self._tasks.add(task)  # a task that nobody holds may vanish
+            task.add_done_callback(self._tasks.discard)
+
+        def arm() -> Armed:
+            armed = messages.arm(trigger, self._clock_ns(), fired)
+            self._engine.load(self._engine.ruleset, self._clock_ns())  # so that every link is looked at
+            self._refresh()
+            return armed
+
+        armed: Armed = await self._on_loop(arm)
+        return armed.name
+
+    async def _triggers(self, _request: Request) -> Any:
+        if self._messages is None:
+            return []
+        watch = self._messages.watch
+
+        def states() -> list[dict[str, Any]]:
+            watch.expire(self._clock_ns())
+            return [armed.to_json() for armed in watch.armed.values()]
+
+        return await self._on_loop(states)
 
     async def _rules(self, _request: Request) -> Any:
         return self._engine.ruleset.to_items()

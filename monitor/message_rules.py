@@ -24,6 +24,7 @@ from monitor.raft.editor import StreamEditor
 from monitor.raft.frames import Frame
 from monitor.raft.message import KINDS
 from monitor.rules import Rule, RuleSet
+from monitor.triggers import Armed, Trigger, TriggerWatch
 from setup.errors import InputError
 from setup.topology import Link
 
@@ -68,7 +69,17 @@ class MessageRules:
         self._agent = agent
         self._present = present or (lambda packet: packet)
         self.undeliverable = 0
+        self.watch = TriggerWatch()
         self._lines: dict[Link, _Line] = {}
+
+    def arm(self, trigger: Trigger, now_ns: int, on_fire: Callable[[Armed], None] | None = None) -> Armed:
+        """Wait for something on the wire; load the rules again afterwards, so that every link is looked at.
+
+        Raises InputError where the run's messages cannot be read as they pass.
+        """
+        if not (self._system or "").startswith("etcd"):
+            raise InputError("triggers wait for etcd's messages, which are not spoken here")
+        return self.watch.arm(trigger, now_ns, on_fire)
 
     def check(self, rules: RuleSet) -> None:
         """Raise InputError, in words, for a message rule that could not be carried out here."""
@@ -103,7 +114,7 @@ class MessageRules:
         """See ``MessageStage.bind``."""
         line = self._lines.get(link)
         if line is None:
-            if not gates:
+            if not gates and not self.watch.waiting:
                 return None
             line = self._lines[link] = _Line(link, self)
         known = {id(bound.gate): bound for bound in line.bounds}
@@ -121,7 +132,7 @@ class MessageRules:
             for frame in held:
                 self.deliver(link, frame, 0)
         # Retransmissions must get the same edits, so a link that was ever edited stays watched.
-        return line.apply if bounds or line.streams else None
+        return line.apply if bounds or line.streams or self.watch.waiting else None
 
     def stats(self) -> dict[str, int]:
         """``undeliverable``: messages a rule wanted to deliver itself, and could not; ``held``: kept back now."""
@@ -225,6 +236,8 @@ class _Line:
 
     def _decide(self, frame: Frame) -> bool:
         """Ask the rules in order; whether the message shall be lost."""
+        if self._owner.watch.waiting:
+            self._owner.watch.feed(self.link, frame, self._now_ns)
         for bound in self.bounds:
             gate, action = bound.gate, bound.gate.rule.action
             if isinstance(action, Forge) or not gate.in_window(self._now_ns) or not bound.test(frame):

@@ -190,6 +190,8 @@ class MonitorProcess:
             fail=self._fail,
             scripts=self._scripts,
             clock_ns=time.monotonic_ns,
+            messages=self._messages,
+            names=[host.name for host in self._config.hosts],
         )
 
     def _fail(self, error: RaftmonError) -> None:

@@ -72,3 +72,19 @@ def test_a_delayed_heartbeat_is_delivered_later(cluster, monitor):
         assert time.monotonic() - begin >= 0.3
     assert cluster.leader() == leader
     assert monitor.stats()["messages"]["failed"] == 0
+
+
+def test_a_rule_waits_for_a_message_and_its_reaction_is_measured(cluster, monitor):
+    client = monitor._client
+    target = cluster.followers()[0]
+    name = client.when(f"MsgHeartbeat -> {target} nth 3", f"*->{target} MsgHeartbeat drop for 50ms")
+
+    def state():
+        return next(one for one in client.triggers() if one["name"] == name)
+
+    eventually(lambda: state()["reaction_ms"] is not None, "the trigger's rule in force")
+    found = state()
+    assert found["state"] == "fired"
+    assert found["message"].startswith(f"MsgHeartbeat {cluster.leader()}->{target}")
+    assert 0 < found["reaction_ms"] < 1000
+    print("reaction", found["reaction_ms"], "ms")
