@@ -11,7 +11,7 @@
   cleaned that page too. The page itself stays, as a power cut may also leave it, because its beginning may be synced.
   Only the log is touched, not the system's other files.
 
-The node is started on the damaged log at once. One that refuses is given its undamaged log back at the end.
+The node is started on the damaged log at once. One that dies of it is given its undamaged log back at the end.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from setup.errors import InputError, RaftmonError
 __all__ = ["WalDamage", "dirty_from", "flip", "truncate", "written_bytes"]
 
 REFUSAL_S = 2.0
-"""How long a node is watched for refusing its log."""
+"""How long a node is watched for dying of its log."""
 _CHUNK = 1 << 20
 _PAGE = os.sysconf("SC_PAGE_SIZE")
 _CACHESTAT = 451  # the same number on x86-64 and arm64
@@ -150,7 +150,7 @@ class WalDamage:
         return None
 
     def start(self, target: Target, random: Random) -> Effect:
-        """Kill, damage, start, and see whether the node refuses."""
+        """Kill, damage, start, and see whether the node dies of it."""
         (node,) = select(self._selector, target, random)
         if node not in target.alive():
             raise Unavailable(f"{node} is dead already")
@@ -165,7 +165,7 @@ class WalDamage:
         deadline = time.monotonic() + REFUSAL_S
         while node in target.alive() and time.monotonic() < deadline:
             time.sleep(0.05)
-        came = "it came up on that" if node in target.alive() else "it refused to start on that"
+        came = "it came up on that" if node in target.alive() else "it died on that"
         return Effect(f"killed {node} ({self._selector}), {done}; {came}", (node,))
 
     def _damage_now(self, path: Path, end: int, random: Random) -> str:
@@ -177,7 +177,7 @@ class WalDamage:
         return self._damage(path, end, random, self._count)
 
     def stop(self, target: Target) -> None:
-        """A node that refused gets its undamaged log back, and starts."""
+        """A node that died of its log gets the undamaged one back, and starts."""
         node = self._node
         if node is None or node in target.alive():
             return

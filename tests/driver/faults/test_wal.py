@@ -71,7 +71,7 @@ def test_a_node_that_refuses_its_log_gets_the_undamaged_one_back(tmp_path: Path,
     target.with_system(tmp_path)
     target.good = log_of(target, "n2").read_bytes()
     fault = make_fault(name, {"node": "n2"}, NODES)
-    assert "refused to start" in fault.start(target, Random(1)).sentence
+    assert "it died on that" in fault.start(target, Random(1)).sentence
     assert target.dead == {"n2"}
     (target.log_folder("n2") / "0.wal.broken").write_bytes(b"put aside by the system")
     fault.stop(target)

@@ -1,0 +1,40 @@
+"""Membership and write-ahead log faults on real etcd, clients at work."""
+
+from __future__ import annotations
+
+import pytest
+
+from adapters.capabilities import Members
+
+pytestmark = [pytest.mark.net, pytest.mark.servers]
+
+
+@pytest.mark.parametrize("name", ["member-remove", "member-replace"])
+def test_members_change_while_clients_work_and_nothing_is_lost(name, cluster, clients, history):
+    members = cluster.inner.capability(Members)
+    through = cluster.inner.topology.host(cluster.leader())
+    before = members.members(through, 5.0)
+    with clients.working(at_least=50), cluster.fault(name) as effect:
+        (node,) = effect.nodes
+        assert len(members.members(through, 5.0)) == (3 if name == "member-replace" else 2)
+        assert before[node] not in members.members(through, 5.0).values()
+    cluster.wait_healthy()
+    after = members.members(through, 5.0)
+    assert set(after) == set(before)
+    assert after[node] != before[node]
+    history.assert_valid()
+
+
+@pytest.mark.parametrize(
+    ("name", "ends"),
+    [
+        ("wal-truncate", ("came up", "died")),  # etcd dies where the leader knows that it had more
+        ("wal-flip", ("died",)),
+        ("wal-unsynced", ("came up",)),
+    ],
+)
+def test_a_damaged_log_loses_nothing_that_a_majority_has(name, ends, cluster, clients, history):
+    with clients.working(at_least=50), cluster.fault(name) as effect:
+        assert effect.sentence.endswith(tuple(f"it {end} on that" for end in ends))
+    cluster.wait_healthy()
+    history.assert_valid()
