@@ -14,6 +14,7 @@ import psutil
 
 from driver.store import RunFolder
 from setup.errors import InputError
+from setup.sandbox import inside
 
 __all__ = ["LIVE", "OUTER_PID", "announce", "command_on_host", "remember_outer_pid", "withdraw"]
 
@@ -22,8 +23,9 @@ OUTER_PID = "RAFTMON_OUTER_PID"
 
 
 def remember_outer_pid() -> None:
-    """Note this process's pid in the environment, just before it enters the sandbox."""
-    os.environ[OUTER_PID] = str(os.getpid())
+    """Note this process's pid in the environment, just before it enters the sandbox; inside, it is kept as it is."""
+    if not inside():
+        os.environ[OUTER_PID] = str(os.getpid())
 
 
 def announce(folder: RunFolder) -> None:

@@ -1,0 +1,65 @@
+"""Commands on a run that is on: from another shell, while it lasts."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from driver.testbench import eventually
+
+pytestmark = pytest.mark.servers
+
+
+def raftmon(*words: str, **keywords: object) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "driver.cli", *words]
+    return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False, **keywords)
+
+
+@pytest.fixture
+def running(tmp_path: Path) -> Iterator[str]:
+    """A run that goes on until it is interrupted; its store."""
+    store = tmp_path / "store"
+    command = [sys.executable, "-m", "driver.cli", "run", "--fault", "none", "--duration", "600", "--store", str(store)]
+    with (tmp_path / "run.log").open("wb") as log:
+        process = subprocess.Popen(command, stdout=log, stderr=log)
+    try:
+        eventually(lambda: any(store.glob("*/*/history.jsonl")), "a run that works")
+        yield str(store)
+        process.terminate()
+        assert process.wait(60) == 0, (tmp_path / "run.log").read_text()
+        results = json.loads(next(store.glob("*/*/results.json")).read_text())
+        assert results["valid"] == "valid"
+    finally:
+        process.kill()
+        process.wait()
+
+
+def test_ctl_exec_and_messages_work_on_a_run_that_is_on(running: str):
+    store = ("--store", running)
+    addresses = raftmon("exec", *store, "n1", "ip", "-br", "addr")
+    assert "10.77.1.2" in addresses.stdout, addresses.stderr
+    assert "there is no host 'n9' in that run; there are c1, n1, n2, n3" in raftmon("exec", *store, "n9", "true").stderr
+    assert raftmon("ctl", *store, "add", "slow: n1<->n2 delay 5ms").returncode == 0
+    assert "slow: n1<->n2 delay 5ms" in raftmon("ctl", *store, "rules").stdout
+    refused = raftmon("ctl", *store, "add", "n1 -> n9 drop")
+    assert refused.returncode == 64
+    assert "there is no host 'n9'" in refused.stderr
+    assert raftmon("ctl", *store, "heal").returncode == 0
+    votes = raftmon("messages", *store, "--kind", "MsgVote", "--format", "json")
+    assert '"MsgVote"' in votes.stdout, votes.stderr
+    events = next(Path(running).glob("*/*/events.jsonl")).read_text()
+    assert '"event":"rule-added"' in events
+    assert '"event":"rules-healed"' in events
+
+
+def test_exec_on_a_run_that_is_over_says_so(tmp_path: Path):
+    ended = raftmon("run", "--system", "memory", "--duration", "1", "--store", str(tmp_path))
+    assert ended.returncode == 0, ended.stderr
+    refused = raftmon("exec", "--store", str(tmp_path), "n1", "true")
+    assert refused.returncode == 64
+    assert "is not on any more" in refused.stderr
