@@ -15,8 +15,11 @@ from pathlib import Path
 
 from monitor.capture import read_capture
 from monitor.raft.decoder import Decoder
+from monitor.raft.editor import StreamEditor
+from monitor.raft.frames import Frame
 from monitor.raft.invariants import InvariantChecker
 from monitor.raft.tracker import Tracker
+from monitor.streams import read_segment
 
 _DATA = Path(__file__).parent / "monitor" / "raft" / "data"
 _MAX_BYTES = 8 << 20
@@ -58,22 +61,39 @@ def _swap(data: bytearray, dice: random.Random) -> None:
 _MUTATIONS: tuple[Callable[[bytearray, random.Random], None], ...] = (_flip, _scribble, _cut, _grow, _move, _swap)
 
 
+def _edit(editors: dict[bytes, StreamEditor], data: bytes, number: int, dice: random.Random) -> None:
+    """The same packet through an editor that loses some of the messages it finds."""
+    segment = read_segment(data)
+    if segment is None or not segment.payload:
+        return
+    if segment.key not in editors:
+
+        def decide(frame: Frame) -> bool:
+            frame.wanted = dice.random() < 0.2
+            return dice.random() < 0.3
+
+        editors[segment.key] = StreamEditor(decide, lambda frame: None, joined=True)
+    edited = editors[segment.key].segment(segment.seq, segment.payload, number * 10_000_000, None)
+    assert edited.payload is None or len(edited.payload) == len(segment.payload)
+
+
 def packets() -> list[bytes]:
     """The packets of all golden captures, in their order, one capture after the other."""
     return [packet.data for path in sorted(_DATA.glob("*.gz")) for packet in read_capture(path)]
 
 
 def fuzz(count: int, seed: int) -> dict[str, float]:
-    """Feed ``count`` packets, some of them mutated; counters of what came of it. Raises what was raised."""
+    """Feed packets until ``count`` mutated ones have gone in; counters of what came of it. Raises what was raised."""
     dice = random.Random(seed)
     source = packets()
     totals = {"packets": 0, "mutated": 0, "messages": 0, "unparsed": 0, "held_max": 0}
-    while totals["packets"] < count:
+    while totals["mutated"] < count:
         decoder = Decoder(max_bytes=_MAX_BYTES)
         tracker, invariants = Tracker(), InvariantChecker(decoder.directory.renamed)
         begin = dice.choice((0, dice.randrange(len(source))))
         share = dice.choice((0.01, 0.1, 0.5))  # few broken packets reach deeper than many
-        for offset in range(min(len(source), count - totals["packets"])):
+        editors: dict[bytes, StreamEditor] = {}
+        for offset in range(len(source)):
             data = source[(begin + offset) % len(source)]
             if data and dice.random() < share:
                 changed = bytearray(data)
@@ -87,6 +107,7 @@ def fuzz(count: int, seed: int) -> dict[str, float]:
                 for entry in message.entries:
                     _ = entry.operations
                 message.sentence()
+            _edit(editors, data, offset, dice)
             held = decoder.streams.budget.used + decoder.buffers.used
             totals["held_max"] = max(totals["held_max"], held)
             assert 0 <= held <= 2 * _MAX_BYTES + (1 << 20), f"{held} bytes are held"
