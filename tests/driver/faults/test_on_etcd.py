@@ -29,7 +29,7 @@ def test_members_change_while_clients_work_and_nothing_is_lost(name, cluster, cl
     ("name", "ends"),
     [
         ("wal-truncate", ("came up", "died")),  # etcd dies where the leader knows that it had more
-        ("wal-flip", ("died",)),
+        ("wal-flip", ("died", "came up")),  # not every bit of a log is under its checksum: frames are filled up
         ("wal-unsynced", ("came up",)),
     ],
 )
