@@ -44,8 +44,11 @@ pytest: install-dev
 test-leftovers: install-dev ## kill `raftmon run` TIMES times at random moments: nothing may be left
 	$(call step,test-leftovers,$(BIN)/python tests/leftovers_loop.py --times $(TIMES) --seed $(SEED) $(ARGS))
 
-bench: install ## measure what the monitor costs (see docs)
-	@$(BIN)/python -m tests.bench $(ARGS)
+bench: install ## measure the monitor, the decoder and the checkers (docs/benchmarks.md; ARGS go to the first)
+	$(call step,the monitor between two nodes,$(BIN)/python -m tests.bench $(ARGS))
+	$(call step,decoding,$(BIN)/python -m tests.bench.decode)
+	$(call step,checkers,$(BIN)/python -m tests.bench.checkers)
+	$(call step,checkers of transactions,$(BIN)/python -m tests.bench.transactions)
 
 image: ## build the container image
 	docker build -t raftmon .
