@@ -14,6 +14,7 @@ import select
 import signal
 import sys
 import time
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -128,7 +129,11 @@ def default_sinks(config: MonitorConfig) -> dict[str, Sink]:
         offset_ns = config.wall_ns - config.monotonic_ns
         sinks["pcapng"] = PcapngSink(path, links, offset_ns)
         if config.decode is not None:
-            names = {host.address: host.name for host in config.hosts}
+            shared = Counter(host.address for host in config.hosts)  # on loopback only ports tell hosts apart
+            names = {
+                host.address if shared[host.address] == 1 else f"{host.address}:{host.port}": host.name
+                for host in config.hosts
+            }
             names |= {host.presented: host.name for host in config.hosts if host.presented}  # peers name each other so
             sinks["messages"] = MessageSink(Path(config.folder) / "messages.sqlite", names, wall_offset_ns=offset_ns)
     return sinks
