@@ -13,8 +13,8 @@ from adapters.registry import system
 from driver.checkers.base import Valid
 from driver.cli.arguments import CommandParser
 from driver.live import remember_outer_pid
-from driver.reckon import add_reckon_options, config_of, write_results
 from driver.plan import make_plan
+from driver.reckon import add_reckon_options, config_of, write_results
 from driver.run import run
 from driver.screen import RunScreen, summary
 from driver.shell import open_shell

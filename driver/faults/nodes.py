@@ -76,26 +76,16 @@ class Pause(_NodeFault):
             self._hit.pop()
 
 
-class Restart(_NodeFault):
+class Restart(Kill):
     """SIGKILL and start again at once."""
 
     verb = "restarted"
 
     def start(self, target: Target, random: Random) -> Effect:
         """Kill all chosen nodes, then start them."""
-        nodes = select(self._selector, target, random)
-        for node in nodes:
-            if node in target.alive():
-                self._hit.append(node)
-                target.kill(node)
+        effect = super().start(target, random)
         self.stop(target)
-        return self._effect(nodes)
-
-    def stop(self, target: Target) -> None:
-        """Start what is not running yet."""
-        while self._hit:
-            target.start(self._hit[-1])
-            self._hit.pop()
+        return effect
 
 
 class KillN(Kill):
