@@ -206,6 +206,11 @@ class Control:
         item = request.get("rule")
         if not isinstance(item, str | dict):
             raise InputError('"add" needs "rule": an object or one line of text')
+        if isinstance(item, str) and item.lstrip().startswith("when "):
+            trigger, colon, rule = item.partition(":")
+            if not colon:
+                raise InputError(f"the line {item!r} lacks its rule: write when TRIGGER: RULE")
+            return await self._when({**request, "trigger": trigger, "rule": rule.strip()})
         after = await self._change(lambda before: before.with_rule(item), "rule-added", request, rule=item)
         return after.rules[-1].name
 

@@ -77,7 +77,7 @@ def test_a_delayed_heartbeat_is_delivered_later(cluster, monitor):
 def test_a_rule_waits_for_a_message_and_its_reaction_is_measured(cluster, monitor):
     client = monitor._client
     target = cluster.followers()[0]
-    name = client.when(f"MsgHeartbeat -> {target} nth 3", f"*->{target} MsgHeartbeat drop for 50ms")
+    name = monitor.add(f"when MsgHeartbeat -> {target} nth 3: *->{target} MsgHeartbeat drop for 50ms")
 
     def state():
         return next(one for one in client.triggers() if one["name"] == name)
@@ -87,4 +87,3 @@ def test_a_rule_waits_for_a_message_and_its_reaction_is_measured(cluster, monito
     assert found["state"] == "fired"
     assert found["message"].startswith(f"MsgHeartbeat {cluster.leader()}->{target}")
     assert 0 < found["reaction_ms"] < 1000
-    print("reaction", found["reaction_ms"], "ms")
