@@ -13,7 +13,8 @@ from monitor.raft.message import Channel, RaftMessage
 from monitor.raft.nats import NatsTap
 from monitor.raft.pysyncobj import PySyncObjTap
 from monitor.raft.sniff import guess
-from monitor.streams import Budget, Consumer, Flow, StreamTable
+from monitor.stream_table import Consumer, Flow, StreamTable
+from monitor.streams import Budget
 
 __all__ = ["Decoder", "WireEvent"]
 

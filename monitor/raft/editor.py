@@ -12,10 +12,10 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from monitor.raft.etcd import looks_like, message_chunks
+from monitor.raft.etcd_join import looks_like, message_chunks
 from monitor.raft.frames import Frame, FrameScanner, Patch
 from monitor.raft.http import IGNORED, Body, HttpTap, Request, Response, TapCounters
-from monitor.streams import Flow
+from monitor.stream_table import Flow
 
 __all__ = ["HOLD_NS", "Edited", "StreamEditor"]
 

@@ -7,14 +7,20 @@ heartbeats.
 
 from __future__ import annotations
 
-import re
 import struct
 from collections.abc import Callable
-from dataclasses import dataclass, field
 
-from monitor.raft.etcd_requests import read_entry_data
-from monitor.raft.message import KINDS
-from monitor.raft.protobuf import VARINT, Malformed, read_varint, write_varint
+from monitor.raft.frame_heads import (
+    ENTRY_HEAD,
+    Frame,
+    add_key,
+    disguised_entry,
+    message_of_entries,
+    peek,
+    state_after,
+    value_of,
+)
+from monitor.raft.protobuf import Malformed
 
 __all__ = ["PEEK", "Frame", "FrameScanner", "Patch"]
 
@@ -25,117 +31,9 @@ _ENTRY_PEEK = 48
 _MAX_FRAME = 64 << 20
 _MAX_COLLECTED = 4 << 20
 _U64 = struct.Struct(">Q")
-_ENTRY_HEAD = re.compile(rb"\x08[\x00-\x7f]\x10" + VARINT + rb"\x18" + VARINT, re.DOTALL).match
-_ENTRY_DATA = re.compile(rb"\x08([\x00-\x02])\x10" + VARINT + rb"\x18" + VARINT + rb"\x22" + VARINT, re.DOTALL).match
 
 Patch = tuple[int, bytes]
 """(place in the stream, the bytes that shall stand there)."""
-
-
-@dataclass(slots=True)
-class Frame:
-    """A message as far as its header shows it. None stands for what the bytes at hand do not tell.
-
-    ``entries`` counts them. ``keys`` are of the entries that begin within the bytes at hand. With ``wanted`` set by
-    the decision, ``raw`` becomes the whole raftpb.Message.
-    """
-
-    kind: str
-    carrier: str
-    sender: int | None = None
-    receiver: int | None = None
-    term: int | None = None
-    log_term: int | None = None
-    index: int | None = None
-    entries: int | None = None
-    keys: list[bytes] = field(default_factory=list)
-    commit: int | None = None
-    wanted: bool = False
-    raw: bytes | None = None
-
-
-def _peek(data: bytes, carrier: str, *, whole: bool) -> Frame:
-    """The scalars at the head of a raftpb.Message; ``data`` may end in the middle of it."""
-    frame = Frame("", carrier)
-    place, end = 0, len(data)
-    entries = 0
-    try:
-        while place < end:
-            tag = data[place]
-            number, wire = tag >> 3, tag & 7
-            if wire == 0:
-                value, place = read_varint(data, place + 1, end)
-                _scalar(frame, number, value)
-            elif wire == 2:
-                size, place = read_varint(data, place + 1, end)
-                if number == 7:
-                    entries += 1
-                    _key(frame, data[place : place + size])
-                place += size
-            else:
-                break
-    except Malformed:
-        pass  # it goes on in the next segment
-    frame.kind = frame.kind or KINDS[0]
-    if whole and place <= end:
-        frame.entries = entries
-    return frame
-
-
-def _scalar(frame: Frame, number: int, value: int) -> None:
-    if number == 1:
-        frame.kind = KINDS[value] if value < len(KINDS) else f"Msg{value}"
-    elif number == 2:
-        frame.receiver = value
-    elif number == 3:
-        frame.sender = value
-    elif number == 4:
-        frame.term = value
-    elif number == 5:
-        frame.log_term = value
-    elif number == 6:
-        frame.index = value
-    elif number == 8:
-        frame.commit = value
-
-
-def _key(frame: Frame, entry: bytes) -> None:
-    match = _ENTRY_DATA(entry)
-    if match is None or len(frame.keys) >= 64:
-        return
-    data = entry[match.end() :]
-    operations = read_entry_data(match.group(1)[0], data)
-    if operations[0].name == "opaque":  # cut off: a put's key stands near its beginning
-        found = re.match(rb"(?:\x08" + VARINT + rb")?\x22" + VARINT + rb"\x0a([\x00-\x7f])", data, re.DOTALL)
-        if found is not None:
-            frame.keys.append(data[found.end() : found.end() + found.group(3)[0]])
-        return
-    frame.keys += [operation.key for operation in operations if operation.key]
-
-
-def disguised_entry(size: int, entry: bytes) -> bytes:
-    """What replaces ``u64 size`` and the head of ``entry``: a full message of a local type with the same place.
-
-    The receiver's decoder goes to the same (term, index) as it would have; what is left of the entry becomes the
-    message's context. Raises Malformed where the entry's head is not whole.
-    """
-    match = _ENTRY_HEAD(entry)
-    if match is None:
-        raise Malformed("an entry does not begin with its type, term and index")
-    term, index = match.groups()
-    body = size - 1
-    place = b"\x30" + index
-    for width in (5, 4, 3, 2, 1):
-        head = b"\x08\x01\x20" + term + place + b"\x62"
-        rest = body - len(head) - width
-        if rest >= 0 and rest < 1 << 7 * width:
-            return b"\x02" + _U64.pack(body) + head + write_varint(rest, width)
-    number, _ = read_varint(term, 0, len(term))
-    for head in (b"", b"\x08\x01"):  # type 0 is local too, and needs no field
-        spare = body - len(head) - 1 - len(place)
-        if len(term) <= spare <= 10:
-            return b"\x02" + _U64.pack(body) + head + b"\x20" + write_varint(number, spare) + place
-    raise Malformed(f"an entry of {size} bytes has no room for a disguise")
 
 
 class FrameScanner:
@@ -247,7 +145,7 @@ class FrameScanner:
             return data[8:]
         if data[0] == 2:
             return data[9:]
-        return _message_of_entries(frame, data)
+        return message_of_entries(frame, data)
 
     def _patch(self, patches: list[Patch], at: int, new: bytes) -> None:
         """Put ``new`` at ``at`` in the buffer, wherever in the stream these bytes stand."""
@@ -302,9 +200,9 @@ class FrameScanner:
         data = bytes(self._buffer[head : head + size])
         if data[0] != 8:
             raise Malformed("a message does not begin with its type")
-        frame = _peek(data, self.carrier, whole=len(data) == size)
+        frame = peek(data, self.carrier, whole=len(data) == size)
         if self.carrier == "msgapp":
-            self.state = _state_after(data, size, frame)
+            self.state = state_after(data, size, frame)
         if frame.kind == "MsgHeartbeat" and not frame.sender:
             self._frame = None  # a link heartbeat is nobody's message
             self._cutting = False
@@ -332,11 +230,11 @@ class FrameScanner:
         if len(self._buffer) < 17 + min(size, PEEK):
             return 0
         first = bytes(self._buffer[17 : 17 + size])
-        match = _ENTRY_HEAD(first)
+        match = ENTRY_HEAD(first)
         if match is None:
             raise Malformed("an entry does not begin with its type, term and index")
-        frame.index = _value(match.group(2)) - 1
-        frame.term = frame.log_term = _value(match.group(1))
+        frame.index = value_of(match.group(2)) - 1
+        frame.term = frame.log_term = value_of(match.group(1))
         self._keys_at_hand(frame, count)
         if self._ask(frame):
             self._patch(patches, 0, bytes(9))
@@ -350,7 +248,7 @@ class FrameScanner:
             if place + 8 > len(self._buffer):
                 return
             (size,) = _U64.unpack_from(self._buffer, place)
-            _key(frame, bytes(self._buffer[place + 8 : place + 8 + size]))
+            add_key(frame, bytes(self._buffer[place + 8 : place + 8 + size]))
             place += 8 + size
 
     def _entry(self, patches: list[Patch]) -> int:
@@ -367,42 +265,3 @@ class FrameScanner:
         if not self._left:
             self._mode = "commit"
         return int(8 + size)
-
-
-def _value(raw: bytes) -> int:
-    return read_varint(raw, 0, len(raw))[0]
-
-
-def _state_after(data: bytes, size: int, frame: Frame) -> tuple[int, int] | None:
-    """msgappv2's state after a full message; None where its last entry has not come yet."""
-    if frame.term is None or frame.index is None:
-        return None
-    if len(data) < size:
-        return None
-    index, place = frame.index, 0
-    while place < len(data):
-        number, wire = data[place] >> 3, data[place] & 7
-        value, place = read_varint(data, place + 1, len(data))
-        if wire == 2:
-            if number == 7 and (match := _ENTRY_HEAD(data, place)) is not None:
-                index = _value(match.group(2))
-            place += value
-    return frame.term, index
-
-
-def _message_of_entries(frame: Frame, data: bytes) -> bytes | None:
-    """The raftpb.Message that an AppEntries frame stands for; None where it is not known who sent it to whom."""
-    if not frame.sender or not frame.receiver or frame.term is None or frame.index is None:
-        return None
-    (count,) = _U64.unpack_from(data, 1)
-    place, entries = 9, []
-    for _ in range(count):
-        (size,) = _U64.unpack_from(data, place)
-        entries.append(data[place + 8 : place + 8 + size])
-        place += 8 + size
-    (commit,) = _U64.unpack_from(data, place)
-    numbers = (3, frame.receiver, frame.sender, frame.term, frame.term, frame.index)
-    out = b"".join(bytes([number << 3]) + write_varint(value) for number, value in enumerate(numbers, 1))
-    out += b"".join(b"\x3a" + write_varint(len(entry)) + entry for entry in entries)
-    empty = b"\x4a\x0a\x12\x08\x0a\x02\x28\x00\x10\x00\x18\x00"
-    return out + b"\x40" + write_varint(commit) + empty + b"\x50\x00\x58\x00"

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from monitor.raft.protobuf import Malformed
-from monitor.streams import Flow
+from monitor.stream_table import Flow
 
 __all__ = ["Body", "Conversation", "HttpTap", "IgnoredBody", "Request", "Response", "TapCounters"]
 

@@ -7,84 +7,15 @@ messages that contradict each other; nothing is concluded from what was not seen
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import NamedTuple
 
 from monitor.raft.message import LEADER_KINDS, RaftMessage
+from monitor.raft.violations import INVARIANTS, LIMITS, Fact, Violation, Witness, fact_of, told, witness_of
 
 __all__ = ["INVARIANTS", "LIMITS", "InvariantChecker", "Violation", "Witness"]
-
-INVARIANTS: dict[str, str] = {
-    "election_safety": "at most one leader a term",
-    "one_vote": "at most one vote a node and term",
-    "leader_append_only": "a leader never changes an entry of its own log",
-    "log_matching": "index and term determine an entry and the one before it",
-    "leader_completeness": "a committed entry is in the log of every later leader",
-    "state_machine_safety": "a committed entry never changes",
-    "terms_monotonic": "the term of a node's messages on one stream never goes back",
-    "commit_monotonic": "the commit index of a leader's appends on one stream never goes back",
-    "no_stale_append": "a node accepts appends only from the leader of its term",
-}
-
-LIMITS: dict[str, str] = {
-    "election_safety": "a leader that sent nothing is not seen",
-    "one_vote": "a candidate's vote for itself is not sent; nats-server's answers carry the voter's older term",
-    "leader_append_only": "only entries that were sent",
-    "log_matching": "only entries that were sent; entries that a snapshot replaced are not compared",
-    "leader_completeness": "only places of the log that a later leader sent or named as the previous entry",
-    "state_machine_safety": "what a node applies is not sent: the leaders' commit index stands for it",
-    "terms_monotonic": "messages on different connections may overtake each other, so only those of one are compared",
-    "commit_monotonic": "as above; heartbeats carry the smaller of commit and match, and are not compared",
-    "no_stale_append": "an answer names its receiver, not the append it answers",
-}
 
 _MAX_INDEXES = 2_000_000
 _MAX_VIOLATIONS = 1000
 _STREAMS = frozenset({"message", "msgapp", "route", "peer"})
-
-
-class Witness(NamedTuple):
-    """One message of a counter-example."""
-
-    time_ns: int
-    first_packet: int
-    last_packet: int
-    sentence: str
-
-
-@dataclass(frozen=True, slots=True)
-class Violation:
-    """One broken invariant: a sentence, and the messages that cannot all be."""
-
-    invariant: str
-    sentence: str
-    witnesses: tuple[Witness, ...]
-    group: str = ""
-
-    @property
-    def packets(self) -> tuple[int, ...]:
-        """The numbers of the packets that brought these messages."""
-        return tuple(number for witness in self.witnesses for number in (witness.first_packet, witness.last_packet))
-
-
-def _witness(message: RaftMessage) -> Witness:
-    return Witness(message.time_ns, message.first_packet, message.last_packet, message.sentence())
-
-
-# What is kept of a message that may become a witness: making its sentence only when it does saves most of the time.
-_Fact = tuple[int, int, int, str, str | None, str | None, int]
-
-
-def _fact(message: RaftMessage) -> _Fact:
-    return (
-        message.time_ns, message.first_packet, message.last_packet, message.kind, message.source, message.target,
-        message.term,
-    )  # fmt: skip
-
-
-def _told(fact: _Fact, more: str = "") -> Witness:
-    time_ns, first, last, kind, source, target, term = fact
-    return Witness(time_ns, first, last, f"{kind} {source}->{target} term {term}{more}")
 
 
 class _Log:
@@ -93,14 +24,14 @@ class _Log:
     __slots__ = ("accepted", "by_leader", "committed", "committed_to", "entries", "leaders", "votes")
 
     def __init__(self) -> None:
-        self.leaders: dict[int, tuple[str, _Fact]] = {}
-        self.votes: dict[tuple[int, str], tuple[str, _Fact]] = {}
-        self.accepted: dict[int, dict[str, tuple[str, _Fact]]] = {}
+        self.leaders: dict[int, tuple[str, Fact]] = {}
+        self.votes: dict[tuple[int, str], tuple[str, Fact]] = {}
+        self.accepted: dict[int, dict[str, tuple[str, Fact]]] = {}
         # (index, term) -> digest, term of the entry before (-1: not seen), who showed it
-        self.entries: dict[tuple[int, int], tuple[int, int, _Fact]] = {}
+        self.entries: dict[tuple[int, int], tuple[int, int, Fact]] = {}
         # of the newest leader: index -> (term, fact)
-        self.by_leader: dict[int, dict[int, tuple[int, _Fact]]] = {}
-        self.committed: dict[int, tuple[int, int, _Fact]] = {}  # index -> term, leader's term that committed, fact
+        self.by_leader: dict[int, dict[int, tuple[int, Fact]]] = {}
+        self.committed: dict[int, tuple[int, int, Fact]] = {}  # index -> term, leader's term that committed, fact
         self.committed_to: dict[int, int] = {}  # leader's term -> index up to which it was taken over
 
 
@@ -114,8 +45,8 @@ class InvariantChecker:
     def __init__(self, renamed: Mapping[str, str] | None = None) -> None:
         self._renamed = renamed if renamed is not None else {}
         self._groups: dict[str, _Log] = {}
-        self._terms: dict[tuple[int, str], tuple[int, _Fact]] = {}
-        self._commits: dict[tuple[int, str], tuple[int, _Fact]] = {}
+        self._terms: dict[tuple[int, str], tuple[int, Fact]] = {}
+        self._commits: dict[tuple[int, str], tuple[int, Fact]] = {}
         self._seen: set[tuple[object, ...]] = set()
         self.violations: list[Violation] = []
         self.checked = dict.fromkeys(INVARIANTS, 0)
@@ -131,7 +62,7 @@ class InvariantChecker:
             if len(self._groups) >= 10_000:
                 return []
             log = self._groups[message.group] = _Log()
-        fact = _fact(message)
+        fact = fact_of(message)
         kind = message.kind
         self._monotonic(message, fact)
         if kind in LEADER_KINDS and message.term:
@@ -154,7 +85,7 @@ class InvariantChecker:
         self._seen.add((invariant, *key))
         self.violations.append(Violation(invariant, sentence, witnesses, str(key[0])))
 
-    def _monotonic(self, message: RaftMessage, fact: _Fact) -> None:
+    def _monotonic(self, message: RaftMessage, fact: Fact) -> None:
         if message.channel.name not in _STREAMS or not message.term:
             return
         kind, key = message.kind, (message.channel.stream, message.group)
@@ -169,8 +100,8 @@ class InvariantChecker:
                 (message.group, message.channel.stream, known[0], message.term),
                 "terms_monotonic",
                 f"{message.source} sent term {message.term} after term {known[0]} on the same stream",
-                _told(known[1]),
-                _witness(message),
+                told(known[1]),
+                witness_of(message),
             )
         else:
             self._terms[key] = (message.term, fact)
@@ -182,8 +113,8 @@ class InvariantChecker:
                     (message.group, message.channel.stream, known[0], message.commit),
                     "commit_monotonic",
                     f"{message.source} sent commit {message.commit} after commit {known[0]} on the same stream",
-                    _told(known[1], f", commit {known[0]}"),
-                    _witness(message),
+                    told(known[1], f", commit {known[0]}"),
+                    witness_of(message),
                 )
             else:
                 self._commits[key] = (message.commit, fact)
@@ -192,7 +123,7 @@ class InvariantChecker:
                 table.clear()
             self.forgotten += 100_000
 
-    def _leads(self, log: _Log, message: RaftMessage, fact: _Fact) -> None:
+    def _leads(self, log: _Log, message: RaftMessage, fact: Fact) -> None:
         assert message.source is not None
         self.checked["election_safety"] += 1
         known = log.leaders.get(message.term)
@@ -207,11 +138,11 @@ class InvariantChecker:
                 (message.group, message.term, known[0], message.source),
                 "election_safety",
                 f"{known[0]} and {message.source} both act as leader of term {message.term}",
-                _told(known[1]),
-                _witness(message),
+                told(known[1]),
+                witness_of(message),
             )
 
-    def _vote(self, log: _Log, message: RaftMessage, fact: _Fact) -> None:
+    def _vote(self, log: _Log, message: RaftMessage, fact: Fact) -> None:
         if message.target is None or message.channel.system == "nats-server" or not message.term:
             return
         assert message.source is not None
@@ -223,11 +154,11 @@ class InvariantChecker:
                 (message.group, *key, known[0], message.target),
                 "one_vote",
                 f"{message.source} voted in term {message.term} for {known[0]} and for {message.target}",
-                _told(known[1]),
-                _witness(message),
+                told(known[1]),
+                witness_of(message),
             )
 
-    def _accepts(self, log: _Log, message: RaftMessage, fact: _Fact) -> None:
+    def _accepts(self, log: _Log, message: RaftMessage, fact: Fact) -> None:
         if message.target is None or not message.term or message.channel.system == "nats-server":
             return
         assert message.source is not None
@@ -240,16 +171,16 @@ class InvariantChecker:
         elif leader[0] != message.target and not self._same(leader[0], message.target):
             self._stale(message, message.source, message.target, fact, leader[1])
 
-    def _stale(self, message: RaftMessage, follower: str, leader: str, accept: _Fact, real: _Fact) -> None:
+    def _stale(self, message: RaftMessage, follower: str, leader: str, accept: Fact, real: Fact) -> None:
         self._report(
             (message.group, message.term, follower, leader),
             "no_stale_append",
             f"{follower}, in term {message.term}, accepted an append of {leader}, but {real[4]} leads that term",
-            _told(accept),
-            _told(real),
+            told(accept),
+            told(real),
         )
 
-    def _append(self, log: _Log, message: RaftMessage, fact: _Fact) -> None:
+    def _append(self, log: _Log, message: RaftMessage, fact: Fact) -> None:
         leader_log = log.by_leader.get(message.term)
         if leader_log is None:
             leader_log = log.by_leader[message.term] = {}
@@ -269,8 +200,8 @@ class InvariantChecker:
                     (message.group, index, term, digest, previous),
                     "log_matching",
                     f"entry {index} of term {term} was sent twice, the second time {what}",
-                    _told(known[2]),
-                    _witness(message),
+                    told(known[2]),
+                    witness_of(message),
                 )
             self._place(log, leader_log, message, index, term, fact)
             previous = term
@@ -281,11 +212,11 @@ class InvariantChecker:
     def _place(
         self,
         log: _Log,
-        leader_log: dict[int, tuple[int, _Fact]],
+        leader_log: dict[int, tuple[int, Fact]],
         message: RaftMessage,
         index: int,
         term: int,
-        fact: _Fact,
+        fact: Fact,
     ) -> None:
         """The leader says that its log holds an entry of ``term`` at ``index``."""
         self.checked["leader_append_only"] += 1
@@ -297,8 +228,8 @@ class InvariantChecker:
                 (message.group, message.term, index, known[0], term),
                 "leader_append_only",
                 f"the leader of term {message.term} has an entry of term {known[0]} at {index}, then of term {term}",
-                _told(known[1]),
-                _witness(message),
+                told(known[1]),
+                witness_of(message),
             )
         committed = log.committed.get(index)
         if committed is not None and message.term > committed[1]:
@@ -309,11 +240,11 @@ class InvariantChecker:
                     "leader_completeness",
                     f"entry {index} of term {committed[0]} was committed in term {committed[1]}, but {message.source}, "
                     f"leader of term {message.term}, has one of term {term} there",
-                    _told(committed[2]),
-                    _witness(message),
+                    told(committed[2]),
+                    witness_of(message),
                 )
 
-    def _commit(self, log: _Log, leader_log: dict[int, tuple[int, _Fact]], message: RaftMessage, fact: _Fact) -> None:
+    def _commit(self, log: _Log, leader_log: dict[int, tuple[int, Fact]], message: RaftMessage, fact: Fact) -> None:
         """The leader says that everything up to ``commit`` is committed: what is known of its log there is."""
         done = log.committed_to.get(message.term)
         if done is None:
@@ -335,8 +266,8 @@ class InvariantChecker:
                     (message.group, index, known[0], held[0]),
                     "state_machine_safety",
                     f"at {index} an entry of term {known[0]} was committed, and later one of term {held[0]}",
-                    _told(known[2], f", commits {index}"),
-                    _witness(message),
+                    told(known[2], f", commits {index}"),
+                    witness_of(message),
                 )
         log.committed_to[message.term] = stop
 

@@ -16,7 +16,8 @@ from typing import Protocol
 from monitor.raft.directory import Directory
 from monitor.raft.http import TapCounters
 from monitor.raft.message import Channel, Entry, Operation, RaftMessage
-from monitor.streams import Budget, Consumer, Flow
+from monitor.stream_table import Consumer, Flow
+from monitor.streams import Budget
 
 __all__ = ["NatsTap"]
 

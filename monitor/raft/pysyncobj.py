@@ -15,7 +15,8 @@ from typing import Any, NoReturn, Protocol
 from monitor.raft.http import TapCounters
 from monitor.raft.message import Channel, Entry, Operation, RaftMessage
 from monitor.raft.protobuf import Malformed
-from monitor.streams import Budget, Consumer, Flow
+from monitor.stream_table import Consumer, Flow
+from monitor.streams import Budget
 
 __all__ = ["PySyncObjTap", "read_frame"]
 

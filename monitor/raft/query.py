@@ -12,7 +12,7 @@ import orjson
 
 from monitor.raft.where import Condition, parse_where
 
-__all__ = ["Filter", "read_meta", "select_messages", "statistics"]
+__all__ = ["Filter", "cluster_now", "read_meta", "select_messages", "statistics"]
 
 _COLUMNS = (
     "m.id, m.time_ns, m.kind, m.source, m.target, m.term, m.log_term, m.log_index, m.commit_index, m.entries, "
@@ -79,6 +79,27 @@ def select_messages(connection: sqlite3.Connection, wanted: Filter, limit: int |
         + (f" LIMIT {int(limit)}" if limit is not None else "")
     )
     yield from connection.execute(sql, condition.parameters)
+
+
+def cluster_now(connection: sqlite3.Connection) -> dict[str, dict[str, Any]]:
+    """The cluster as the wire shows it at the end of the record: per group ``leader`` and ``nodes`` with their state.
+
+    Of a run that is still on this is at most half a second old; no node is asked.
+    """
+    found: dict[str, dict[str, Any]] = {}
+    for row in connection.execute(
+        "SELECT s.* FROM states s JOIN (SELECT grp, node, MAX(rowid) AS last FROM states GROUP BY grp, node) newest "
+        "ON s.rowid = newest.last ORDER BY s.rowid"
+    ):
+        group = found.setdefault(row["grp"], {"leader": None, "nodes": {}})
+        group["leader"] = row["leader"]
+        group["nodes"][row["node"]] = {
+            "term": row["term"],
+            "role": row["role"],
+            "commit": row["commit_index"],
+            "match": row["match_index"],
+        }
+    return found
 
 
 def statistics(connection: sqlite3.Connection) -> dict[str, Any]:

@@ -8,7 +8,8 @@ import struct
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from monitor.streams import Budget, Flow, HalfStream, StreamTable, read_segment
+from monitor.stream_table import Flow, StreamTable
+from monitor.streams import Budget, HalfStream, read_segment
 
 
 def _joined(items: list[tuple[bytes | None, int]]) -> bytes:

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from monitor.raft.editor import HOLD_NS, StreamEditor
-from monitor.raft.frames import Frame, disguised_entry
+from monitor.raft.frame_heads import Frame, disguised_entry
 from monitor.raft.message import RaftMessage
 from monitor.raft.raftpb import read_message
 from tests.monitor.raft.test_etcd import ENTRIES, MSGAPP

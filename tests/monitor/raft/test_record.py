@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from monitor.raft.query import Filter, select_messages, statistics
+from monitor.raft.query import Filter, cluster_now, select_messages, statistics
 from monitor.raft.record import MessageSink, decode_capture
 from monitor.raft.store import MessageStore, open_store
 from monitor.raft.where import parse_where
@@ -170,6 +170,15 @@ def test_statistics_of_the_small_capture(connection: sqlite3.Connection) -> None
     assert found["append_round_trip_ms"]["n2->n1"]["p50"] < 50
     assert found["nodes"]["n2"][-1]["role"] == "leader"
     assert found["violations"] == []
+
+
+def test_the_cluster_now_is_what_the_wire_showed_last(connection: sqlite3.Connection) -> None:
+    found = cluster_now(connection)[""]
+    assert found["leader"] == "n2"
+    assert {name: state["role"] for name, state in found["nodes"].items()} == {
+        "n0": "follower", "n1": "follower", "n2": "leader",
+    }  # fmt: skip
+    assert found["nodes"]["n1"]["match"] > 500
 
 
 @pytest.mark.skipif(not GOLDEN.exists(), reason=f"{GOLDEN} is not here")
