@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 from driver.cli.arguments import CommandParser
+from driver.servers_of import with_server
 from setup.errors import EXIT_INTERNAL, EXIT_INVALID, EXIT_USAGE, InputError
 
 __all__ = ["SCRIPTS", "main", "parser"]
@@ -47,26 +48,34 @@ def parser() -> CommandParser:
 
 
 def _targets(arguments: argparse.Namespace) -> list[Path]:
-    if arguments.script == "adapter":
-        if arguments.path is None:
-            raise InputError("raftmon test adapter needs a system: a name or the path of a .py file")
-        return [_TESTS / "adapters" / "contract.py"]
     if arguments.path is not None:
         raise InputError(f"raftmon test {arguments.script} takes no {arguments.path!r}; use --system {arguments.path}")
     names = list(SCRIPTS) if arguments.script == "all" else [arguments.script]
     return [_TESTS / SCRIPTS[name] for name in names]
 
 
+def _contract(arguments: argparse.Namespace) -> list[str]:
+    """The command that holds an adapter to its contract."""
+    if arguments.path is None:
+        raise InputError("raftmon test adapter needs a system: a name or the path of a .py file")
+    if arguments.junit is not None or arguments.k is not None:
+        raise InputError("raftmon test adapter has neither --junit nor -k: it prints one line for each promise")
+    command = [sys.executable, "-m", "adapters.contract", arguments.path, "--nodes", str(arguments.nodes)]
+    server = with_server(arguments.path, arguments.server, {}).get("server")
+    return [*command, "--server", server] if server else command
+
+
 def main(arguments: argparse.Namespace) -> int:
     """Run pytest with the plugin's options; 0 all passed, 1 something failed."""
     if arguments.repeat < 1:
         raise InputError(f"--repeat is {arguments.repeat}: give 1 or more")
+    if arguments.script == "adapter":
+        return _rounds(_contract(arguments), arguments.repeat, None)
     targets = _targets(arguments)
     missing = [str(target) for target in targets if not target.exists()]
     if missing:
         raise InputError(f"the script {missing[0]} is not there: raftmon test needs a checkout of raftmon")
-    system = arguments.path if arguments.script == "adapter" else arguments.system
-    command = [sys.executable, "-m", "pytest", *map(str, targets), "-q", "--system", system]
+    command = [sys.executable, "-m", "pytest", *map(str, targets), "-q", "--system", arguments.system]
     command += ["--nodes", str(arguments.nodes), "--seed", arguments.seed, "--store", str(arguments.store)]
     for name in ("server", "k"):
         if getattr(arguments, name) is not None:
@@ -84,5 +93,5 @@ def _rounds(command: list[str], rounds: int, junit: Path | None) -> int:
         file = junit.with_stem(f"{junit.stem}-{number}") if junit is not None and rounds > 1 else junit
         status = subprocess.run([*command, *([f"--junit-xml={file}"] if file else [])], check=False).returncode
         if status:
-            return _PYTEST_STATUS.get(status, EXIT_INTERNAL)
+            return _PYTEST_STATUS.get(status, status if status >= EXIT_USAGE else EXIT_INTERNAL)
     return 0
