@@ -9,7 +9,7 @@ from pathlib import Path
 import orjson
 
 from driver.cli.arguments import CommandParser
-from driver.cli.message_source import names_of_run
+from driver.cli.message_source import add_ports, names_of_run
 from monitor.raft.record import decode_capture
 
 __all__ = ["main", "parser"]
@@ -26,6 +26,7 @@ def parser() -> CommandParser:
     made.add_argument(
         "-o", "--output", type=Path, metavar="FILE", help="the record to write (default: messages.sqlite beside it)"
     )
+    add_ports(made)
     made.add_argument("--json", action="store_true", help="print what was found as JSON")
     return made
 
@@ -34,7 +35,7 @@ def main(arguments: argparse.Namespace) -> int:
     """Decode and say what was found; 1 where an invariant is broken."""
     target = arguments.output or arguments.file.parent / "messages.sqlite"
     begin = time.perf_counter()
-    result = decode_capture(arguments.file, target, names_of_run(arguments.file.parent))
+    result = decode_capture(arguments.file, target, names_of_run(arguments.file.parent), ports=arguments.port)
     seconds = time.perf_counter() - begin
     if arguments.json:
         result |= {"output": str(target), "seconds": round(seconds, 3)}
@@ -46,6 +47,8 @@ def main(arguments: argparse.Namespace) -> int:
             f"unparsed {result['unparsed_bytes']:,} B, skipped before a join {result['skipped_bytes']:,} B, "
             f"holes {result['hole_bytes']:,} B, not Raft {result['foreign_bytes']:,} B"
         )
+        if arguments.port is not None:
+            print(f"left out, to other ports: {result['left_out_bytes']:,} B")
         broken = {name: found["broken"] for name, found in result["invariants"].items() if found["broken"]}
         print("invariants: " + (", ".join(f"{name} broken {n} times" for name, n in broken.items()) or "none broken"))
         print(f"written to {target}")

@@ -13,13 +13,14 @@ from pathlib import Path
 import orjson
 
 from driver.cli.arguments import CommandParser
-from driver.store import find_run
+from driver.store import CONFIG, RunFolder, find_run
 from monitor.capture import is_capture
+from monitor.raft.query import read_meta
 from monitor.raft.record import decode_capture
 from monitor.raft.store import open_store
 from setup.errors import InputError
 
-__all__ = ["MessageSource", "add_message_source", "message_source"]
+__all__ = ["MessageSource", "add_message_source", "add_ports", "message_source", "names_of_run"]
 
 _RECORD = "messages.sqlite"
 _PACKETS = "packets.pcapng"
@@ -34,6 +35,36 @@ class MessageSource:
     folder: Path | None = None
     capture: Path | None = None
 
+    def run_offset_ns(self) -> int:
+        """What to add to the run's times (CLOCK_MONOTONIC) to have them on the record's clock.
+
+        0 for a record that was made while the run was on; for one decoded from packets.pcapng, whose times are UTC, by
+        the pair of clocks in config.json.
+        """
+        if self.folder is None or read_meta(self.connection).get("clock") != "utc":
+            return 0
+        config = RunFolder(self.folder).load(CONFIG) or {}
+        wall_ns, monotonic_ns = config.get("wall_ns"), config.get("monotonic_ns")
+        return wall_ns - monotonic_ns if isinstance(wall_ns, int) and isinstance(monotonic_ns, int) else 0
+
+
+def add_ports(parser: CommandParser) -> None:
+    """``--port``."""
+    parser.add_argument(
+        "--port", type=_ports, metavar="PORT[,PORT]",
+        help="of a capture, only connections to these server ports (default: all)",
+    )  # fmt: skip
+
+
+def _ports(text: str) -> frozenset[int]:
+    try:
+        found = frozenset(int(word) for word in text.split(","))
+    except ValueError:
+        found = frozenset()
+    if not found or not all(1 <= port <= 65535 for port in found):
+        raise argparse.ArgumentTypeError(f"{text!r} is no list of ports: write --port 2380 or --port 12380,22380")
+    return found
+
 
 def add_message_source(parser: CommandParser) -> None:
     """The argument ``[RUN|FILE]`` and ``--store``."""
@@ -44,6 +75,7 @@ def add_message_source(parser: CommandParser) -> None:
         help="a run's folder or part of its name, a messages.sqlite, or a pcap/pcapng file, gzipped or not "
         "(default: the newest run)",
     )
+    add_ports(parser)
     parser.add_store()
 
 
@@ -66,25 +98,28 @@ def message_source(arguments: argparse.Namespace) -> Iterator[MessageSource]:
 
     Raises InputError where there is nothing to read.
     """
-    given = arguments.source
+    given, ports = arguments.source, arguments.port
     path = Path(given) if given is not None else None
     if path is not None and path.is_file():
         if is_capture(path):
             with tempfile.TemporaryDirectory(prefix="raftmon-") as folder:
                 target = Path(folder) / _RECORD
-                decode_capture(path, target)
+                decode_capture(path, target, ports=ports)
                 yield MessageSource(path, open_store(target), None, path)
             return
+        if ports is not None:
+            raise InputError(f"--port chooses among a capture's connections: give the capture that {path} was made of")
         yield MessageSource(path, open_store(path), path.parent if (path.parent / "config.json").exists() else None)
         return
     run = find_run(given, arguments.store).path
     record, packets = run / _RECORD, run / _PACKETS
-    if record.exists():
+    if record.exists() and ports is None:
         yield MessageSource(run, open_store(record), run, packets if packets.exists() else None)
     elif packets.exists():
         with tempfile.TemporaryDirectory(prefix="raftmon-") as folder:
             target = Path(folder) / _RECORD
-            decode_capture(packets, target, names_of_run(run))
+            decode_capture(packets, target, names_of_run(run), ports=ports)
             yield MessageSource(run, open_store(target), run, packets)
     else:
-        raise InputError(f"{run} has neither {_RECORD} nor {_PACKETS}: it was run without recording")
+        what = f"no {_PACKETS}, which --port needs" if record.exists() else f"neither {_RECORD} nor {_PACKETS}"
+        raise InputError(f"{run} has {what}: it was run without recording")

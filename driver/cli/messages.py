@@ -75,7 +75,8 @@ def _filter(arguments: argparse.Namespace, source: MessageSource) -> Filter:
     since_ns = None if arguments.since is None else start_ns + int(arguments.since * 1e9)
     until_ns = None if arguments.until is None else start_ns + int(arguments.until * 1e9)
     if arguments.around is not None:
-        begin_ns, end_ns = _operation_times(source, arguments.around)
+        offset_ns = source.run_offset_ns()
+        begin_ns, end_ns = (time_ns + offset_ns for time_ns in _operation_times(source, arguments.around))
         since_ns = max(begin_ns - _AROUND_NS, since_ns or 0)
         until_ns = min(end_ns + _AROUND_NS, until_ns if until_ns is not None else end_ns + _AROUND_NS)
     return Filter(

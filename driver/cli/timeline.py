@@ -40,10 +40,12 @@ def main(arguments: argparse.Namespace) -> int:
     with message_source(arguments) as source:
         lines = list(_wire(source))
         if source.folder is not None:
-            lines += _events(source.folder / "events.jsonl")
-            lines += _outages(source.folder / "history.jsonl", arguments.outage_ms)
-        start_ns = first_time(source.connection)
-    lines.sort(key=lambda line: line[0])
+            told = [*_events(source.folder / "events.jsonl")]
+            told += _outages(source.folder / "history.jsonl", arguments.outage_ms)
+            offset_ns = source.run_offset_ns()
+            lines += [(time_ns + offset_ns, origin, text) for time_ns, origin, text in told]
+        lines.sort(key=lambda line: line[0])
+        start_ns = first_time(source.connection) or (lines[0][0] if lines else 0)
     for time_ns, origin, text in lines:
         print(f"{(time_ns - start_ns) / 1e9:>+12.3f} s  {origin:<7} {text}")
     if not lines:
@@ -98,7 +100,9 @@ def _events(path: Path) -> Iterator[_Line]:
         name = str(event.get("event", ""))
         if name == "status":
             said = ", ".join(f"{key} {event[key]}" for key in ("term", "role", "leader", "commit") if key in event)
-            yield event["time_ns"], "status", f"{event.get('node')} says: {said}"
+            silent = event.get("role") == "silent"
+            text = f"{event.get('node')} says nothing" if silent else f"{event.get('node')} says: {said}"
+            yield event["time_ns"], "status", text
         elif "fault" in event:
             text = event.get("sentence") or ""
             yield event["time_ns"], "fault", f"{name}: {event['fault']} {text}".rstrip()

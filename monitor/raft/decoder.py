@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -36,13 +36,22 @@ class Decoder:
     """Feed it packets in the order they were captured; it gives the messages each one completed.
 
     ``names`` maps IP addresses to node names (a run's topology); without it names come from the wire. ``max_bytes``
-    bounds what is kept of unfinished streams, and the same again of unfinished messages.
+    bounds what is kept of unfinished streams, and the same again of unfinished messages. ``ports``, where given, are
+    the server ports whose connections are looked at; of a connection whose beginning is not in the capture either end
+    may have that port, as nothing says which is the server.
     """
 
-    def __init__(self, names: Mapping[str, str] | None = None, *, max_bytes: int = 64 << 20) -> None:
+    def __init__(
+        self,
+        names: Mapping[str, str] | None = None,
+        *,
+        max_bytes: int = 64 << 20,
+        ports: Collection[int] | None = None,
+    ) -> None:
         self.directory = Directory(names)
         self.buffers = Budget(max_bytes)
         self.taps = TapCounters()
+        self.left_out = TapCounters()
         self.now_ns = 0
         self.lost_at_join = 0
         self.unknown_field_bytes = 0
@@ -55,6 +64,7 @@ class Decoder:
         self._out: list[RaftMessage] = []
         self._next_channel = 1
         self._nats = NatsTap.common()
+        self._ports = None if ports is None else frozenset(ports)
 
     def packet(self, number: int, time_ns: int, data: bytes) -> Sequence[RaftMessage]:
         """Take one IP packet (its number and time); the messages whose last byte it brought."""
@@ -82,6 +92,7 @@ class Decoder:
             "unparsed_bytes": self.taps.unparsed,
             "skipped_bytes": self.taps.skipped,
             "foreign_bytes": self.taps.foreign,
+            "left_out_bytes": self.left_out.foreign,
             "hole_bytes": self.streams.hole_bytes,
             "duplicate_bytes": self.streams.duplicate_bytes,
             "unknown_field_bytes": self.unknown_field_bytes,
@@ -117,6 +128,10 @@ class Decoder:
         return channel
 
     def _open(self, client: Flow, server: Flow) -> tuple[Consumer, Consumer]:
+        if self._ports is not None:
+            ends = {server.source_port} if client.from_start else {server.source_port, client.source_port}
+            if self._ports.isdisjoint(ends):
+                return _Foreign(self.left_out), _Foreign(self.left_out)
         pair = _Pair(self, client, server)
         return pair.sides[0], pair.sides[1]
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gc
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -38,9 +38,19 @@ class _Recorded(Protocol):
 class MessageRecord:
     """Decoder, tracker, invariants and store in one: give it packets, it keeps the record."""
 
-    def __init__(self, path: Path, names: Mapping[str, str] | None = None, *, live: bool, **meta: Any) -> None:
-        """``names`` maps IP addresses to node names; ``live`` keeps the file fit for reading all the time."""
-        self.decoder = Decoder(names)
+    def __init__(
+        self,
+        path: Path,
+        names: Mapping[str, str] | None = None,
+        *,
+        live: bool,
+        ports: Collection[int] | None = None,
+        **meta: Any,
+    ) -> None:
+        """``names`` maps IP addresses to node names; ``live`` keeps the file fit for reading all the time; ``ports``
+        are the servers' ports that are looked at, None for all.
+        """
+        self.decoder = Decoder(names, ports=ports)
         self.tracker = Tracker()
         self.invariants = InvariantChecker(self.decoder.directory.renamed)
         self.store = MessageStore(path, meta, indexes=live)
@@ -166,14 +176,18 @@ class MessageSink:
         return {**self.record.finish(), "lag_ms": self.lag_ns.summary(1e6), "flushes": self._flushes}
 
 
-def decode_capture(path: Path, target: Path, names: Mapping[str, str] | None = None) -> dict[str, Any]:
-    """Decode a capture file into a new ``messages.sqlite``; the record's summary.
+def decode_capture(
+    path: Path, target: Path, names: Mapping[str, str] | None = None, *, ports: Collection[int] | None = None
+) -> dict[str, Any]:
+    """Decode a capture file into a new ``messages.sqlite``; the record's summary. ``ports`` as in ``Decoder``.
 
     Raises InputError where either file cannot be used.
     """
     packets = read_capture(path)
     first = next(packets, None)
-    record = MessageRecord(target, names, live=False, clock="utc", wall_offset_ns=0, capture=str(path))
+    record = MessageRecord(target, names, live=False, ports=ports, clock="utc", wall_offset_ns=0, capture=str(path))
+    if ports is not None:
+        record.store.set_meta({"ports": sorted(ports)})
     collecting = gc.isenabled()
     gc.disable()  # nothing here makes cycles; scanning for them would cost a third of the time
     try:

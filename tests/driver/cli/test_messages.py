@@ -12,6 +12,8 @@ import pytest
 
 from driver.cli import main
 
+GOLDEN = Path("/work/shared/captures/etcd-3.4.23.pcap.gz")
+TRUTH = GOLDEN.with_name("etcd-3.4.23.truth.json")
 HEAD = Path(__file__).parents[2] / "monitor" / "raft" / "data" / "etcd-3.4.23-head.pcap.gz"
 
 
@@ -139,3 +141,56 @@ def test_decode_says_what_it_found(tmp_path: Path, capsys: pytest.CaptureFixture
     found = json.loads(capsys.readouterr().out)
     assert found["unparsed_bytes"] == 0
     assert found["invariants"]["one_vote"]["broken"] == 0
+
+
+def _kinds(source: Path, *words: str) -> dict[str, int]:
+    found: dict[str, int] = json.loads(_call_json(source, "--stats", *words))["kinds"]
+    return found
+
+
+@pytest.mark.skipif(not GOLDEN.exists(), reason=f"{GOLDEN} is not here")
+def test_only_connections_to_the_given_ports_are_decoded(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    truth = json.loads(TRUTH.read_bytes())["messages"]
+    target = tmp_path / "m.sqlite"
+    assert main(["decode", str(GOLDEN), "-o", str(target), "--port", "12380,22380,32380"]) == 0
+    assert "left out, to other ports: " in capsys.readouterr().out
+    assert _kinds(target) == truth
+    # The member added near the end, whose connections the truth leaves out.
+    assert main(["decode", str(GOLDEN), "-o", str(target)]) == 0
+    capsys.readouterr()
+    assert sum(_kinds(target).values()) == sum(truth.values()) + 51
+    added = _kinds(GOLDEN, "--port", "42380")
+    assert added == {"MsgHeartbeatResp": 49, "MsgHeartbeat": 1, "MsgSnap": 1}
+
+
+def test_ports_choose_among_a_captures_connections_and_not_a_records(
+    run: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert _kinds(HEAD, "--port", "1") == {}
+    assert main(["timeline", str(HEAD), "--port", "1"]) == 0
+    assert "no message was decoded" in capsys.readouterr().out
+    assert main(["messages", str(run / "messages.sqlite"), "--port", "12380"]) == 64
+    assert main(["messages", str(run), "--port", "12380"]) == 64
+    assert "packets.pcapng, which --port needs" in capsys.readouterr().err
+    with pytest.raises(SystemExit) as left:
+        main(["messages", str(HEAD), "--port", "http"])
+    assert left.value.code == 64
+
+
+def test_a_run_decoded_from_its_packets_has_one_time_base(
+    run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """packets.pcapng has UTC times, events and history CLOCK_MONOTONIC: config.json has the pair that joins them."""
+    first = json.loads(_call_json(HEAD, "--limit", "1"))[0]["time_ns"]
+    shutil.copy(run / "messages.sqlite", tmp_path)
+    (tmp_path / "config.json").write_text(json.dumps({"monotonic_ns": 5_000_000_000, "wall_ns": first}))
+    said = {"time_ns": 5_250_000_000, "event": "status", "node": "n0", "role": "silent"}
+    (tmp_path / "events.jsonl").write_text(json.dumps(said))
+    operation = [
+        {"index": 0, "time_ns": 5_300_000_000, "process": 3, "type": "invoke", "f": "write"},
+        {"index": 1, "time_ns": 5_302_000_000, "process": 3, "type": "ok", "f": "write"},
+    ]
+    (tmp_path / "history.jsonl").write_text("\n".join(map(json.dumps, operation)))
+    assert main(["timeline", str(tmp_path)]) == 0
+    assert "+0.250 s  status  n0 says nothing" in capsys.readouterr().out
+    assert _call_json(tmp_path, "--around", "0") == _call_json(run, "--around", "0")
