@@ -152,9 +152,18 @@ class TriggerWatch:
         number = len(self.armed) + 1
         while f"t{number}" in self.armed:
             number += 1
+        if not self._waiting:
+            self._forget()
         one = self.armed[f"t{number}"] = Armed(f"t{number}", trigger, now_ns, on_fire)
         self._waiting.append(one)
         return one
+
+    def _forget(self) -> None:
+        """Nothing was looked at while nothing waited: what was known of the cluster may be long past."""
+        self._leader = None
+        self._term = self._last_index = 0
+        self._match.clear()
+        self._sent_ns.clear()
 
     def expire(self, now_ns: int) -> None:
         """End the wait of those whose time is over."""
@@ -169,7 +178,7 @@ class TriggerWatch:
         changed = self._learn(link, frame, now_ns)
         self.expire(now_ns)
         for one in list(self._waiting):
-            if self._happens(one.trigger, link, frame, now_ns, changed):
+            if self._happens(one, link, frame, now_ns, changed):
                 one.seen += 1
                 if one.seen >= one.trigger.nth:
                     one.fired_ns = now_ns
@@ -203,7 +212,8 @@ class TriggerWatch:
             self._match[link.source] = frame.index
         return frozenset(changed)
 
-    def _happens(self, trigger: Trigger, link: Link, frame: Frame, now_ns: int, changed: frozenset[str]) -> bool:
+    def _happens(self, one: Armed, link: Link, frame: Frame, now_ns: int, changed: frozenset[str]) -> bool:
+        trigger = one.trigger
         if trigger.kind == "message":
             assert trigger.match is not None
             key = (trigger.text, link)
@@ -216,7 +226,8 @@ class TriggerWatch:
         if trigger.kind == "leader":
             return "leader" in changed
         if trigger.kind == "term":
-            return "term" in changed and self._term >= trigger.number
+            # A term that was reached before the trigger was armed counts once, with the next message seen.
+            return ("term" in changed or not one.seen) and self._term >= trigger.number
         if link.source != trigger.node and link.target != trigger.node:
             return False
         behind = self._last_index - self._match.get(trigger.node, self._last_index)

@@ -96,3 +96,29 @@ def test_waiting_triggers_are_bounded() -> None:
         watch.arm(trigger, 0)
     with pytest.raises(InputError, match="1000 triggers wait"):
         watch.arm(trigger, 0)
+
+
+def test_a_term_that_was_reached_before_fires_with_the_next_message() -> None:
+    watch = TriggerWatch()
+    watch.arm(parse_trigger("leader changes", NAMES), 0)  # keeps watching
+    watch.feed(Link("n1", "n2"), seen("MsgHeartbeat", 7), 1 * MS)
+    armed = watch.arm(parse_trigger("term > 5", NAMES), 2 * MS)
+    twice = watch.arm(parse_trigger("term > 5 nth 2", NAMES), 2 * MS)
+    watch.feed(Link("n1", "n2"), seen("MsgHeartbeat", 7), 3 * MS)
+    watch.feed(Link("n1", "n2"), seen("MsgHeartbeat", 7), 4 * MS)
+    assert armed.fired_ns == 3 * MS
+    assert twice.fired_ns is None
+    watch.feed(Link("n1", "n2"), seen("MsgVote", 8), 5 * MS)
+    assert twice.fired_ns == 5 * MS
+
+
+def test_what_was_known_before_nothing_was_watched_makes_no_leader_change() -> None:
+    watch = TriggerWatch()
+    watch.arm(parse_trigger("MsgHeartbeat", NAMES), 0)
+    watch.feed(Link("n1", "n2"), BEAT, 1 * MS)
+    assert not watch.waiting
+    armed = watch.arm(parse_trigger("leader changes", NAMES), 900 * MS)
+    watch.feed(Link("n2", "n1"), seen("MsgHeartbeat", 3), 901 * MS)  # leads since long before
+    assert armed.fired_ns is None
+    watch.feed(Link("n3", "n1"), seen("MsgHeartbeat", 4), 902 * MS)
+    assert armed.fired_ns == 902 * MS
