@@ -19,7 +19,7 @@ from adapters.base import Adapter
 from driver.config import RunConfig
 from driver.faults.intermittent import INTERMITTENT
 from driver.faults.registry import RANDOM_FAULTS, WINDOWS, catalogue, make_fault, needs_client_traffic, spares_needed
-from driver.faults.schedule import PlannedFault, plan_faults
+from driver.faults.schedule import PlannedFault, check_triggers, plan_faults
 from driver.topologies import Placement, Quality, place
 from driver.workloads.base import Workload, slot_random
 from driver.workloads.needs import check_needs
@@ -107,6 +107,12 @@ def make_plan(config: RunConfig, adapter: Adapter) -> Plan:
     if has_nodes and spares:
         placement = _place(config, spares)
         topology = placement.topology
+    check_triggers(faults, [host.name for host in topology.hosts()])
+    if any(fault.when for fault in faults) and not (config.record and adapter.name.startswith("etcd")):
+        raise InputError(
+            "--fault: @when waits for etcd's messages as they are recorded: use --system etcd without --no-record, or "
+            "give the fault a time such as @5s..8s"
+        )
     if placement.rules and not config.monitored:
         raise InputError("the links of a topology are the monitor's work: leave --no-monitor out, or the link options")
     RuleSet.from_items(list(config.rules), [host.name for host in topology.hosts()])

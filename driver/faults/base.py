@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from random import Random
@@ -33,6 +33,18 @@ class Target(Protocol):
 
     def leader(self) -> str | None:
         """The node that leads now, None where nobody does or nobody can say."""
+
+    def leader_witness(self) -> str | None:
+        """Whose word this thread's last ``leader`` was, ``wire`` or ``status``; None where there was none."""
+
+    def arm(self, trigger: str) -> str:
+        """Wait for something on the wire (monitor/triggers.py says what); gives the trigger's name at once.
+
+        Raises InputError where it cannot be waited for.
+        """
+
+    def armed(self, name: str) -> Mapping[str, Any]:
+        """What became of a trigger: ``state`` (waiting, fired, expired), ``fired_ns`` of the packet, ``message``."""
 
     def alive(self) -> Sequence[str]:
         """The nodes whose process runs (a paused one does)."""

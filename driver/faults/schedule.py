@@ -5,7 +5,9 @@ kill-leader                             at a time of its own, spread evenly over
 partial-partition@10s..20s              from second 10 to second 20 of the workload
 kill-leader@75%..85%                    in parts of the workload's duration
 slow-links(delay=100ms)@5s..10s         with options
+kill-leader@when(MsgSnap -> n3)..3s     when that is seen on the wire, for 3 s (monitor/triggers.py has the triggers)
 schedule.toml                           [[fault]] name = "kill-leader", start = "5s", stop = "9s"
+                                        [[fault]] name = "kill-leader", when = "term > 5", for = "3s"
 random                                  drawn by the seed; --mtbf says how often
 """
 
@@ -20,27 +22,37 @@ from random import Random
 from typing import Any
 
 from driver.config import duration_s
+from monitor.triggers import parse_trigger
 from setup.errors import InputError
 
-__all__ = ["PlannedFault", "plan_faults"]
+__all__ = ["PlannedFault", "check_triggers", "plan_faults"]
 
 _ENTRY = re.compile(
-    r"(?P<name>[A-Za-z][\w-]*)(?:\((?P<options>[^()]*)\))?(?:@(?P<start>[^.@,]+(?:\.\d+)?[^.@,]*)\.\.(?P<stop>.+))?"
+    r"(?P<name>[A-Za-z][\w-]*)(?:\((?P<options>[^()]*)\))?"
+    r"(?:@when\((?P<when>.*)\)\.\.(?P<lasting>[^()]+)|@(?!when\()(?P<start>[^.@,]+(?:\.\d+)?[^.@,]*)\.\.(?P<stop>.+))?"
 )
 
 
 @dataclass(frozen=True, slots=True)
 class PlannedFault:
-    """One fault of the plan; times in seconds from the start of the workload."""
+    """One fault of the plan; times in seconds from the start of the workload.
+
+    With ``when`` it starts when that trigger fires: then ``start_s`` is 0, where the wait begins, and ``stop_s`` is how
+    long it lasts.
+    """
 
     name: str
     start_s: float
     stop_s: float
     options: Mapping[str, str] = field(default_factory=dict)
+    when: str | None = None
 
     def to_json(self) -> dict[str, Any]:
-        """For config.json."""
-        return asdict(self)
+        """For config.json; ``when`` only where there is one."""
+        found = asdict(self)
+        if self.when is None:
+            del found["when"]
+        return found
 
 
 def _split(text: str) -> Iterator[str]:
@@ -81,6 +93,21 @@ def _check_name(name: str, known: Sequence[str]) -> None:
         raise InputError(f"there is no fault {name!r}; there are {', '.join(known)}, none and random")
 
 
+def check_triggers(faults: Sequence[PlannedFault], hosts: Sequence[str]) -> None:
+    """Raise InputError for the first fault whose trigger cannot be read or names none of ``hosts``."""
+    for fault in faults:
+        if fault.when is not None:
+            try:
+                parse_trigger(fault.when, hosts)
+            except InputError as error:
+                raise InputError(f"--fault {fault.name}: {error}") from error
+
+
+def _triggered(name: str, when: str, lasting: str, options: dict[str, str], run_s: float, what: str) -> PlannedFault:
+    lasts_s = _moment(lasting, run_s, what)
+    return PlannedFault(name, 0.0, min(lasts_s, run_s), options, when.strip().removeprefix("when ").strip())
+
+
 def _spread(index: int, count: int, run_s: float) -> tuple[float, float]:
     """The window of a fault without times: the middle third for one, else an even share of 1/4 to 9/10."""
     if count == 1:
@@ -106,12 +133,25 @@ def _from_toml(path: Path, known: Sequence[str], run_s: float) -> list[PlannedFa
         if "name" not in entry:
             raise InputError(f"--fault {what}: it has no name")
         _check_name(entry["name"], known)
+        if "when" in entry or "for" in entry:
+            planned.append(_triggered_entry(entry, run_s, what))
+            continue
         default_start, default_stop = _spread(number - 1, len(entries), run_s)
         start = _moment(str(entry["start"]), run_s, what) if "start" in entry else default_start
         stop = _moment(str(entry["stop"]), run_s, what) if "stop" in entry else max(default_stop, start)
         options = {k: str(v) for k, v in entry.items() if k not in ("name", "start", "stop")}
         planned.append(_checked(PlannedFault(entry["name"], start, stop, options), run_s))
     return planned
+
+
+def _triggered_entry(entry: Mapping[str, Any], run_s: float, what: str) -> PlannedFault:
+    for word, other in (("when", "for"), ("for", "when")):
+        if other not in entry:
+            raise InputError(f'--fault {what}: {word} needs {other}: write when = "term > 5" and for = "3s"')
+    if "start" in entry or "stop" in entry:
+        raise InputError(f"--fault {what}: it has a trigger and a time: leave out when and for, or start and stop")
+    options = {k: str(v) for k, v in entry.items() if k not in ("name", "when", "for")}
+    return _triggered(entry["name"], str(entry["when"]), str(entry["for"]), options, run_s, what)
 
 
 def _checked(fault: PlannedFault, run_s: float) -> PlannedFault:
@@ -148,13 +188,16 @@ def plan_faults(
     """The faults of a run in the order of their start.
 
     ``known`` are the names there are, ``random_from`` those that ``random`` may draw, ``windows`` the times, in parts
-    of the run, of faults that are named without any. Raises InputError.
+    of the run, of faults that are named without any. Whether the hosts in triggers exist is ``check_triggers``' to say.
+    Raises InputError.
     """
     text = text.strip()
     if text in ("", "none"):
         return []
     if text.endswith(".toml"):
-        return sorted(_from_toml(Path(text), known, run_s), key=lambda fault: fault.start_s)
+        planned = _from_toml(Path(text), known, run_s)
+        check_triggers(planned, ())
+        return sorted(planned, key=lambda fault: fault.start_s)
     if text == "random":
         return _random_plan(random_from or known, run_s, mtbf_s, Random(f"{seed}/faults"))
     words = [word for word in _split(text) if word]
@@ -162,8 +205,15 @@ def plan_faults(
     for index, word in enumerate(words):
         match = _ENTRY.fullmatch(word)
         if not match:
-            raise InputError(f"--fault: {word!r} is not understood: write NAME, NAME@10s..20s or NAME(option=value)")
+            raise InputError(
+                f"--fault: {word!r} is not understood: write NAME, NAME@10s..20s, NAME@when(TRIGGER)..3s or "
+                "NAME(option=value)"
+            )
         _check_name(match["name"], known)
+        if match["when"] is not None:
+            options = _options(match["options"], word)
+            planned.append(_triggered(match["name"], match["when"], match["lasting"], options, run_s, word))
+            continue
         if match["start"] is None:
             start, stop = _spread(index, len(words), run_s)
             if windows and match["name"] in windows:
@@ -171,4 +221,5 @@ def plan_faults(
         else:
             start, stop = (_moment(match[side], run_s, word) for side in ("start", "stop"))
         planned.append(_checked(PlannedFault(match["name"], start, stop, _options(match["options"], word)), run_s))
+    check_triggers(planned, ())
     return sorted(planned, key=lambda fault: fault.start_s)

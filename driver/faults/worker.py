@@ -23,10 +23,17 @@ HEALTH_LEAD_NS = 700_000_000
 RECOVERY_LIMIT_S = 15.0
 """How long after the heal a quorum may take to answer before the cluster counts as not recovered."""
 
+TRIGGER_POLL_S = 0.005
+"""How often the monitor is asked whether a trigger has fired: half of it is added to the reaction, on average."""
+
 
 @dataclass(slots=True)
 class FaultRecord:
-    """What became of one planned fault; times CLOCK_MONOTONIC, None where it did not come to that."""
+    """What became of one planned fault; times CLOCK_MONOTONIC, None where it did not come to that.
+
+    ``leader_witness`` is whose word it was who leads (``wire`` or ``status``), where the fault asked. ``triggered_ns``
+    is when the packet that it waited for reached the monitor, ``reaction_ms`` how long after that it was done.
+    """
 
     planned: PlannedFault
     start_ns: int | None = None
@@ -37,6 +44,10 @@ class FaultRecord:
     health_before: bool | None = None
     health_after: bool | None = None
     recovered_ms: float | None = None
+    leader_witness: str | None = None
+    triggered_ns: int | None = None
+    trigger_message: str | None = None
+    reaction_ms: float | None = None
 
     def to_json(self) -> dict[str, Any]:
         """For results.json."""
@@ -54,6 +65,11 @@ class FaultRecord:
             "health_before": self.health_before,
             "health_after": self.health_after,
             "recovered_ms": self.recovered_ms,
+            "leader_witness": self.leader_witness,
+            "when": self.planned.when,
+            "triggered_ns": self.triggered_ns,
+            "trigger_message": self.trigger_message,
+            "reaction_ms": self.reaction_ms,
         }
 
 
@@ -117,9 +133,9 @@ class FaultWorkers:
             record.unavailable = "the run ended before its time came"
             return
         try:
-            record.start_ns = time.monotonic_ns()
-            record.effect = fault.start(self.target, random)
-            self._say("fault started", planned, record.effect.sentence, effect=record.effect.sentence)
+            if planned.when is not None:
+                self._await_trigger(planned.when, record)
+            self._start(fault, random, record)
             # A fault that had to wait (for an election, say) lasts as long as it was planned to, if the run does.
             self._wait_until(time.monotonic_ns() + round((planned.stop_s - planned.start_s) * 1e9))
         except Unavailable as why:
@@ -129,6 +145,31 @@ class FaultWorkers:
             record.error = f"{type(error).__name__}: {error}"
             self._say("fault failed", planned, f"{planned.name} failed: {record.error}")
         self._heal(fault, record)
+
+    def _start(self, fault: Fault, random: Random, record: FaultRecord) -> None:
+        planned = record.planned
+        record.start_ns = time.monotonic_ns()
+        record.effect = fault.start(self.target, random)
+        fields: dict[str, Any] = {"effect": record.effect.sentence}
+        record.leader_witness = self.target.leader_witness()
+        if record.leader_witness is not None:
+            fields["leader_witness"] = record.leader_witness
+        if record.triggered_ns is not None:
+            record.reaction_ms = fields["reaction_ms"] = (time.monotonic_ns() - record.triggered_ns) / 1e6
+        self._say("fault started", planned, record.effect.sentence, **fields)
+
+    def _await_trigger(self, trigger: str, record: FaultRecord) -> None:
+        """Return when the trigger has fired. Raises Unavailable where the run or the wait ends before."""
+        name = self.target.arm(trigger)
+        self.log.info("fault waits", fault=record.planned.name, sentence=f"when {trigger}", trigger=name)
+        while (found := self.target.armed(name))["state"] == "waiting":
+            if self._over.wait(TRIGGER_POLL_S):
+                raise Unavailable(f"its moment never came: the run ended before: when {trigger}")
+        if found["state"] != "fired":
+            raise Unavailable(f"its moment never came in the time it was given: when {trigger}")
+        record.triggered_ns, record.trigger_message = found["fired_ns"], found["message"]
+        sentence = f"when {trigger}: {found['message']}"
+        self._say("fault triggered", record.planned, sentence, packet_ns=record.triggered_ns)
 
     def _heal(self, fault: Fault, record: FaultRecord) -> None:
         planned = record.planned

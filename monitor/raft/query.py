@@ -10,9 +10,10 @@ from typing import Any
 
 import orjson
 
+from monitor.raft.message import LEADER_KINDS
 from monitor.raft.where import Condition, parse_where
 
-__all__ = ["Filter", "cluster_now", "read_meta", "select_messages", "statistics"]
+__all__ = ["Filter", "cluster_now", "leader_heard", "read_meta", "select_messages", "statistics"]
 
 _COLUMNS = (
     "m.id, m.time_ns, m.kind, m.source, m.target, m.term, m.log_term, m.log_index, m.commit_index, m.entries, "
@@ -100,6 +101,17 @@ def cluster_now(connection: sqlite3.Connection) -> dict[str, dict[str, Any]]:
             "match": row["match_index"],
         }
     return found
+
+
+def leader_heard(connection: sqlite3.Connection, group: str, leader: str, term: int, after_ns: int) -> bool:
+    """Whether ``leader`` sent what only the leader of ``term`` sends, after that time (ns, record's clock)."""
+    kinds = sorted(LEADER_KINDS)
+    row = connection.execute(
+        f"SELECT 1 FROM messages WHERE kind IN ({', '.join('?' * len(kinds))}) AND time_ns > ? AND source = ? "
+        "AND term = ? AND grp = ? LIMIT 1",
+        (*kinds, after_ns, leader, term, group),
+    ).fetchone()
+    return row is not None
 
 
 def statistics(connection: sqlite3.Connection) -> dict[str, Any]:

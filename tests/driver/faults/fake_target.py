@@ -43,6 +43,8 @@ class FakeTarget:
         self.joined: list[str] = []
         self.folder: Path | None = None
         self.adapter: Any = None
+        self.witness: str | None = None
+        self.fires: list[dict[str, Any]] = []
 
     def with_system(self, folder: Path, spares: int = 1) -> FakeSystem:
         """Let the cluster have members that can change, a spare host, and a log of 5000 bytes a node."""
@@ -55,7 +57,20 @@ class FakeTarget:
         return self.adapter
 
     def leader(self) -> str | None:
+        self.witness = "wire"
         return self.leads
+
+    def leader_witness(self) -> str | None:
+        return self.witness
+
+    def arm(self, trigger: str) -> str:
+        self.log.append(f"arm {trigger}")
+        return "t1"
+
+    def armed(self, name: str) -> dict[str, Any]:
+        """The states given in ``fires``, one after the other; the last one stays."""
+        assert name == "t1"
+        return self.fires.pop(0) if len(self.fires) > 1 else self.fires[0]
 
     def alive(self) -> list[str]:
         return [name for name in (*self.topology.node_names(), *self.joined) if name not in self.dead]

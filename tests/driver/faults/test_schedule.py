@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from driver.faults.registry import RANDOM_FAULTS, catalogue, make_fault
-from driver.faults.schedule import PlannedFault, plan_faults
+from driver.faults.schedule import PlannedFault, check_triggers, plan_faults
 from setup.errors import InputError
 
 NODES = ("n1", "n2", "n3")
@@ -56,6 +56,9 @@ def test_options_stand_in_parentheses_and_may_hold_commas():
         ("kill-leader@5s", "write NAME, NAME@10s..20s"),
         ("slow-links(delay)", "the option 'delay' has no value"),
         ("/no/such/schedule.toml", "cannot be read"),
+        ("kill-leader@when(term > 5)", "write NAME, NAME@10s..20s, NAME@when"),
+        ("kill-leader@when(term > 5)..soon", "'soon' is not a duration"),
+        ("kill-leader@when(pigs fly)..3s", "--fault kill-leader: the trigger 'pigs fly' cannot be read"),
     ],
 )
 def test_bad_text_is_refused_in_words(text: str, words: str):
@@ -101,3 +104,56 @@ def test_unknown_options_are_refused_with_those_there_are():
         make_fault("kill-leader", {"how": "drop"}, NODES)
     with pytest.raises(InputError, match="how=shout is not known"):
         make_fault("halves", {"how": "shout"}, NODES)
+
+
+@pytest.mark.parametrize(
+    "trigger",
+    [
+        "MsgSnap -> n3",
+        "term > 5",
+        "leader changes nth 2 within 10s",
+        "n3 is catching up by 50",
+        'n1->n2 MsgApp key has "a,b" and (term > 3 or index > 9)',
+    ],
+)
+def test_a_fault_may_start_when_something_is_seen_on_the_wire(trigger: str):
+    written = f"halves@1s..2s,slow-links(delay=5ms,where=leader)@when({trigger})..3s"
+    triggered, halves = plan(written)
+    assert triggered == PlannedFault("slow-links", 0, 3, {"delay": "5ms", "where": "leader"}, trigger)
+    assert triggered.to_json()["when"] == trigger
+    assert halves == PlannedFault("halves", 1, 2)
+    assert "when" not in halves.to_json()
+
+
+def test_the_word_when_may_be_written_twice_and_lasting_may_be_a_part_of_the_run():
+    (fault,) = plan("kill-leader@when(when leader changes)..25%")
+    assert fault == PlannedFault("kill-leader", 0, 5, {}, "leader changes")
+
+
+def test_a_trigger_names_hosts_that_there_are():
+    faults = plan("halves,kill-leader@when(MsgSnap -> n4)..3s")
+    check_triggers(faults, ("n1", "n4"))
+    with pytest.raises(InputError, match=r"--fault kill-leader: .*\n.*there is no host 'n4'; the hosts are n1, n2"):
+        check_triggers(faults, ("n1", "n2"))
+
+
+def test_a_toml_schedule_has_triggers(tmp_path: Path):
+    path = tmp_path / "faults.toml"
+    path.write_text('[[fault]]\nname="slow-node"\nwhen="n2 is catching up"\nfor="3s"\ndelay="20ms"\n')
+    assert plan(str(path)) == [PlannedFault("slow-node", 0, 3, {"delay": "20ms"}, "n2 is catching up")]
+
+
+@pytest.mark.parametrize(
+    ("lines", "words"),
+    [
+        ('when="term > 5"', "when needs for"),
+        ('for="3s"', "for needs when"),
+        ('when="term > 5"\nfor="3s"\nstart="1s"', "it has a trigger and a time"),
+        ('when="pigs fly"\nfor="3s"', "the trigger 'pigs fly' cannot be read"),
+    ],
+)
+def test_half_a_trigger_in_a_schedule_is_refused(tmp_path: Path, lines: str, words: str):
+    path = tmp_path / "faults.toml"
+    path.write_text(f'[[fault]]\nname="kill-leader"\n{lines}\n')
+    with pytest.raises(InputError, match=words):
+        plan(str(path))

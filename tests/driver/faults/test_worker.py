@@ -5,6 +5,8 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
+import orjson
+
 from driver.faults.base import Effect
 from driver.faults.registry import make_fault
 from driver.faults.schedule import PlannedFault
@@ -98,3 +100,60 @@ def test_recovery_after_the_heal_is_waited_for_and_timed(tmp_path: Path):
     join(crew)
     assert crew.records[0].health_after is True
     assert crew.records[0].recovered_ms is not None
+
+
+def waiting(**changes: Any) -> dict[str, Any]:
+    return {"state": "waiting", "fired_ns": None, "message": "", **changes}
+
+
+def test_a_triggered_fault_starts_when_its_trigger_fires_and_its_reaction_is_measured(tmp_path: Path):
+    target = FakeTarget()
+    packet_ns = time.monotonic_ns()
+    fired = waiting(state="fired", fired_ns=packet_ns, message="MsgSnap n1->n3 term 2 index 0")
+    target.fires = [waiting(), waiting(), fired]
+    crew = workers(tmp_path, target, [PlannedFault("kill-leader", 0.0, 0.05, when="MsgSnap -> n3")])
+    crew.begin(packet_ns)
+    join(crew)
+    (record,) = crew.records
+    assert target.log == ["arm MsgSnap -> n3", "kill n1", "start n1"]
+    assert record.stop_ns - record.start_ns >= 50_000_000
+    found = record.to_json()
+    assert (found["when"], found["triggered_ns"]) == ("MsgSnap -> n3", packet_ns)
+    assert found["trigger_message"] == "MsgSnap n1->n3 term 2 index 0"
+    assert found["reaction_ms"] >= (record.start_ns - packet_ns) / 1e6
+    assert found["leader_witness"] == "wire"
+    events = [orjson.loads(line) for line in (tmp_path / "events.jsonl").read_bytes().splitlines()]
+    (started,) = [event for event in events if event["event"] == "fault started"]
+    assert (started["leader_witness"], started["reaction_ms"]) == ("wire", found["reaction_ms"])
+    assert [event["event"] for event in events[:2]] == ["fault waits", "fault triggered"]
+
+
+def test_a_trigger_that_never_fires_ends_with_the_run(tmp_path: Path):
+    target = FakeTarget()
+    target.fires = [waiting()]
+    crew = workers(tmp_path, target, [PlannedFault("kill-leader", 0.0, 3.0, when="term > 99")])
+    crew.begin(time.monotonic_ns())
+    while not target.log:
+        time.sleep(0.001)
+    crew.end(30)
+    assert target.log == ["arm term > 99"]
+    assert crew.records[0].unavailable == "its moment never came: the run ended before: when term > 99"
+    assert crew.records[0].start_ns is None
+
+
+def test_a_trigger_whose_time_is_over_is_no_failure(tmp_path: Path):
+    target = FakeTarget()
+    target.fires = [waiting(state="expired")]
+    crew = workers(tmp_path, target, [PlannedFault("kill-leader", 0.0, 3.0, when="term > 9 within 1s")])
+    crew.begin(time.monotonic_ns())
+    join(crew)
+    (record,) = crew.records
+    assert record.unavailable == "its moment never came in the time it was given: when term > 9 within 1s"
+    assert record.error is None
+
+
+def test_a_fault_that_asks_nobody_for_the_leader_names_no_witness(tmp_path: Path):
+    crew = workers(tmp_path, FakeTarget(), [PlannedFault("kill-n2", 0.0, 0.0)])
+    crew.begin(time.monotonic_ns())
+    join(crew)
+    assert crew.records[0].to_json()["leader_witness"] is None
