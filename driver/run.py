@@ -28,6 +28,7 @@ from driver.lastreads import read_everything
 from driver.live import announce, withdraw
 from driver.picture.report import write_report
 from driver.plan import Plan, make_plan
+from driver.statuswatch import StatusWatch
 from driver.store import CONFIG, RESULTS, RunFolder
 from driver.stores import ask_stores
 from driver.workloads.registry import workload
@@ -147,7 +148,8 @@ def _live(
         try:
             fleet.start()
             fleet.wait_connected()
-            _work(plan, cluster, fleet, log, progress, state)
+            with StatusWatch(cluster.statuses, log):
+                _work(plan, cluster, fleet, log, progress, state)
         finally:
             fleet.close()
         if plan.topology.nodes:
