@@ -22,6 +22,7 @@ from driver.faults.registry import make_fault
 from driver.health import nodes_answering
 from driver.judge import check_history
 from driver.lastreads import read_everything
+from driver.stores import ask_stores, stores_result
 from driver.workloads.registry import workload
 from monitor.client import MonitorClient
 from setup.errors import RaftmonError
@@ -288,3 +289,15 @@ class TestHistory:
         verdict = combine(results)
         words = "\n".join(result.sentence for result in results)
         assert verdict is Valid.YES, f"the history is {verdict.value}:\n{words}"
+
+    def assert_stores_equal(self, timeout_s: float = 5.0) -> None:
+        """AssertionError unless every node has the same hash at the newest revision; those behind are waited for.
+
+        RaftmonError for a system without the capability Hash. Once a test, after the work.
+        """
+        inner = self._cluster.inner
+        ask_stores(inner.adapter, inner.topology, inner.folder, timeout_s)
+        results = stores_result(inner.folder, inner.topology.node_names())
+        if not results:
+            raise RaftmonError(f"{inner.system} has no hash of its stores that could be compared")
+        assert combine(results) is Valid.YES, "\n".join(result.sentence for result in results)

@@ -51,6 +51,7 @@ def test_every_fifth_append_lost_and_nothing_is_gone(cluster, monitor, clients, 
     with monitor.rule(f"*->{target} MsgApp drop every 5") as name, clients.working(at_least=200):
         eventually(lambda: _hits(monitor, name) > 20, "appends lost")
     history.assert_valid()
+    history.assert_stores_equal()
 
 
 def test_held_votes_arrive_when_they_are_let_go(cluster, monitor):
