@@ -57,7 +57,19 @@ class _Bound(Gate):
 class _Line:
     """What belongs to one link for the whole run."""
 
-    __slots__ = ("bound", "chain", "connections", "gates", "link", "message_rng", "order", "rng", "rules", "scene")
+    __slots__ = (
+        "bound",
+        "chain",
+        "connections",
+        "gates",
+        "link",
+        "message_rng",
+        "only_orders",
+        "order",
+        "rng",
+        "rules",
+        "scene",
+    )
 
     def __init__(self, link: Link, seed: str, engine: Engine) -> None:
         self.link = link
@@ -70,6 +82,7 @@ class _Line:
         self.gates: dict[str, Gate] = {}  # of message rules, whose dice leave those of packet rules alone
         self.message_rng = random.Random(f"{seed}/{link}/messages")
         self.chain: Chain | None = None
+        self.only_orders = False  # the chain has no rule: it keeps packets from overtaking what is still held
 
 
 class Engine:
@@ -133,6 +146,18 @@ class Engine:
         """
         return self._lines[link_id].chain
 
+    def settle(self, now_ns: int) -> bool:
+        """Let go the chains that only kept the order behind held packets, where the last of these has left.
+
+        Call it now and then; True where ``chain`` has another answer for some link than before.
+        """
+        settled = False
+        for line in self._lines:
+            if line.chain is not None and line.only_orders and line.order.horizon_ns <= now_ns:
+                line.chain = None
+                settled = True
+        return settled
+
     def stats(self) -> dict[str, dict[str, int]]:
         """For each rule: ``packets`` that matched, ``hits`` it acted on, their ``bytes``, ``errors`` of user code."""
         return {
@@ -157,7 +182,8 @@ class Engine:
         stage = None
         if self._message_stage is not None:
             stage = self._message_stage.bind(line.link, self._message_gates(line, rules))
-        if line.bound or stage is not None:
+        line.only_orders = not line.bound and stage is None
+        if not line.only_orders:
             tracks = any(_asks_connections(rule.match) for rule in rules)
             line.chain = self._compile(line, tuple(line.bound.values()), stage, tracks)
         else:  # what is still held must not be overtaken

@@ -87,6 +87,11 @@ class Judge:
             if self._chains[route.link_id] is None:
                 self._fast[pair] = (route.delivery if route.moves else None, route.link_id)
 
+    def settle_links(self, now_ns: int) -> None:
+        """Put links back on the short way whose rules are gone and whose held packets have left by ``now_ns``."""
+        if self._engine.settle(now_ns):
+            self.refresh()
+
     def callback(self, flush: Callable[[], None], chores: Callable[[int], None]) -> Callable[[QueuedPacket], None]:
         """The function for NetfilterQueue. It calls ``flush`` when the batch is full and ``chores(now_ns)`` at times.
 
@@ -334,9 +339,9 @@ class QueueLoop:
         if now_ns >= self._next_second_ns:
             self._next_second_ns = now_ns + _SECOND_NS
             self._judge.settle_own_time()
+            self._judge.settle_links(now_ns)  # what was due by now has left, above
             self.on_second()
             gc.collect(1)
-
         if self._last_drain_until_ns is not None and now_ns > self._last_drain_until_ns:
             raise _DrainedEnough
 

@@ -54,7 +54,7 @@ class Bench:
 
     def __init__(self, *rules, strict=False, **options):
         config = MonitorConfig.of_topology(Topology.star(2), Path("/x"), monotonic_ns=1, wall_ns=2, **options)
-        book = AddressBook(config)
+        self.book = book = AddressBook(config)
         self.now_ns = 1_000
         self.log = Log()
         self.counters = Counters()
@@ -70,6 +70,9 @@ class Bench:
     def _flush(self):
         self.flushes += 1
         self.judge.take_batch()
+
+    def link_id(self, source, target):
+        return [(link.source, link.target) for link in self.book.links].index((source, target))
 
     def load(self, *rules):
         self.engine.load(RuleSet.from_items(list(rules), NAMES), self.now_ns)
@@ -117,6 +120,19 @@ def test_a_new_set_of_rules_counts_from_the_next_packet():
     bench.load("n1->n2 drop")
     assert bench.feed(PEER).verdict == "drop"
     bench.load()
+    assert bench.feed(PEER).verdict == "accept"
+
+
+def test_a_link_takes_the_short_way_again_when_its_rule_is_gone_and_its_held_packets_have_left():
+    bench = Bench("n1->n2 delay 1ms")
+    bench.feed(PEER)
+    bench.load()
+    bench.now_ns += 999_999
+    bench.judge.settle_links(bench.now_ns)
+    assert bench.feed(PEER).verdict is None  # it waits its turn
+    bench.now_ns += 1
+    bench.judge.settle_links(bench.now_ns)
+    assert bench.engine.chain(bench.link_id("n1", "n2")) is None
     assert bench.feed(PEER).verdict == "accept"
 
 
