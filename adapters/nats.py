@@ -108,6 +108,12 @@ class NatsAdapter:
 
         return NatsClient(self._event_loop(), _url(node), timeout_s)
 
+    def client_class(self) -> type:
+        """What ``connect`` returns: its capabilities can be asked without a connection."""
+        from adapters.nats_client import NatsClient
+
+        return NatsClient
+
     def leadership(self, node: Host, timeout_s: float) -> Leadership | None:
         """Whether the node thinks that it leads the bucket's stream. nats-server tells no term: it is 0."""
         connection = http.client.HTTPConnection(node.address, MONITOR_PORT, timeout=timeout_s)

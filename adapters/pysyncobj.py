@@ -102,6 +102,10 @@ class PySyncObjAdapter:
         """A client of that node alone."""
         return LineClient((node.address, CLIENT_PORT), timeout_s, OUTCOMES)
 
+    def client_class(self) -> type:
+        """What ``connect`` returns: its capabilities can be asked without a connection."""
+        return LineClient
+
     def leadership(self, node: Host, timeout_s: float) -> Leadership | None:
         """The node's own word."""
         client = LineClient((node.address, CLIENT_PORT), timeout_s, OUTCOMES)

@@ -93,6 +93,12 @@ class ZooKeeperAdapter:
 
         return ZooKeeperClient(f"{node.address}:{CLIENT_PORT}", timeout_s, sync=self._sync)
 
+    def client_class(self) -> type:
+        """What ``connect`` returns: its capabilities can be asked without a connection."""
+        from adapters.zookeeper_client import ZooKeeperClient
+
+        return ZooKeeperClient
+
     def leadership(self, node: Host, timeout_s: float) -> Leadership | None:
         """The node's own word. The term is Zab's epoch, the upper half of its last transaction's number."""
         told = _srvr(node, timeout_s)

@@ -7,6 +7,7 @@ import pytest
 from adapters.base import Definite, Indefinite
 from adapters.capabilities import Lease, Lock, Revision, Transactions, Watch
 from adapters.nothing import NothingAdapter
+from adapters.registry import system
 from driver.history import Outcome
 from driver.plan import calls_digest
 from driver.workloads.append import do_transaction
@@ -178,6 +179,13 @@ def test_a_client_that_can_only_read_write_and_cas_is_told_what_it_lacks(name: s
 def test_what_a_system_lacks_is_said_before_anything_is_started():
     with pytest.raises(InputError, match="the workload bank cannot run on nothing"):
         check_needs(workload("bank"), NothingAdapter())
+
+
+@pytest.mark.parametrize("name", ["nats", "pysyncobj", "zookeeper", "memory"])
+def test_a_system_with_nodes_that_lacks_something_is_refused_before_they_are_started(name: str):
+    check_needs(workload("set"), system(name, {}))
+    with pytest.raises(InputError, match=f"the workload bank cannot run on {name}"):
+        check_needs(workload("bank"), system(name, {}))
 
 
 def test_the_members_of_a_protocol_are_its_methods_and_attributes():
