@@ -69,6 +69,8 @@ class Linearizable:
     def check(self, history: History) -> Result:
         """Judge every partition on its own (P-compositionality: Herlihy and Wing, 1990, theorem 1)."""
         limits = Limits(self.timeout_s, self.memory_mb)
+        if len(history) and self.model.functions and not history.functions() & self.model.functions:
+            return Result(Valid.UNKNOWN, self.name, self._nothing_known(history), {"operations": len(history)})
         groups: dict[Hashable, list[Operation]] = {}
         for operation in history.operations:
             groups.setdefault(self.model.partition(operation), []).append(operation)
@@ -95,6 +97,10 @@ class Linearizable:
             f"valid: {len(history)} operations on {len(found)} keys are linearizable as {self.model.name}",
             details,
         )
+
+    def _nothing_known(self, history: History) -> str:
+        there, known = (", ".join(sorted(names)) for names in (history.functions(), self.model.functions))
+        return f"unknown: a {self.model.name} knows none of this history's functions ({there}), only {known}"
 
     def _details(
         self, history: History, groups: dict[Hashable, list[Operation]], found: dict[Hashable, Search]

@@ -220,3 +220,10 @@ def test_a_fault_of_a_lock_is_found(fault, seed):
     result = judge("lock", operations)
     assert result.valid is Valid.NO
     assert culprit in result.counterexample.operations
+
+
+def test_a_model_that_knows_no_function_of_the_history_has_no_opinion():
+    history = History([op(0, "write", 1, 0, 1), op(0, "read", 2, 2, 3)])
+    result = Linearizable(MODELS["fifo-queue"]()).check(history)
+    assert result.valid is Valid.UNKNOWN
+    assert "knows none of this history's functions (read, write), only dequeue, enqueue" in result.sentence
