@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import code
+import contextlib
 import importlib
 from collections.abc import Callable
 from random import Random
@@ -66,7 +67,8 @@ def open_shell(cluster: Cluster, seed: str) -> None:
         "history": TestHistory(bench),
     }
     try:
-        _prompt()(scope)
+        with contextlib.suppress(SystemExit):  # exit() ends the prompt; the run still has to be judged
+            _prompt()(scope)
     finally:
         faults.heal()
         bench.close()

@@ -134,7 +134,8 @@ def _fidelity(folder: Path, config: dict[str, Any]) -> Iterator[Broken]:
         counters = orjson.loads(path.read_bytes())
     except FileNotFoundError:
         if _inner(config).get("monitored"):
-            yield Broken(FIDELITY, "the monitor left no counters behind (there is no monitor.json)")
+            why = "there is no monitor.json: the run is still on, or was killed"
+            yield Broken(FIDELITY, f"the monitor left no counters behind ({why})")
         return
     except (OSError, orjson.JSONDecodeError) as error:
         yield Broken(FIDELITY, f"its counters in {path} cannot be read: {error}")

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import argparse
 import os
+from pathlib import Path
 
 from driver.cli.arguments import CommandParser
 from driver.live import command_on_host
-from driver.store import find_run
+from driver.store import CONFIG, find_run
 from setup.errors import InputError
 
 __all__ = ["main", "parser"]
@@ -31,7 +32,11 @@ def main(arguments: argparse.Namespace) -> int:
     argv = arguments.argv[1:] if arguments.argv[:1] == ["--"] else arguments.argv
     if not argv:
         raise InputError(f"raftmon exec {arguments.host} needs a command: ip addr, for one")
-    command = command_on_host(find_run(arguments.run, arguments.store), arguments.host, argv)
+    folder = find_run(arguments.run, arguments.store)
+    command = command_on_host(folder, arguments.host, argv)
+    server = ((folder.load(CONFIG) or {}).get("config") or {}).get("server")
+    if server:  # etcdctl lies beside etcd, in the cache
+        os.environ["PATH"] = f"{Path(server).parent}{os.pathsep}{os.environ.get('PATH', os.defpath)}"
     try:
         os.execvp(command[0], command)
     except OSError as error:

@@ -21,6 +21,7 @@ SCRIPTS = {
     "partition": "system/test_partition.py",
 }
 _PYTEST_STATUS = {0: 0, 1: EXIT_INVALID, 4: EXIT_USAGE}
+_NO_TESTS = 5  # pytest's exit status where nothing was selected
 
 
 def parser() -> CommandParser:
@@ -92,6 +93,8 @@ def _rounds(command: list[str], rounds: int, junit: Path | None) -> int:
             print(f"round {number} of {rounds}", flush=True)
         file = junit.with_stem(f"{junit.stem}-{number}") if junit is not None and rounds > 1 else junit
         status = subprocess.run([*command, *([f"--junit-xml={file}"] if file else [])], check=False).returncode
+        if status == _NO_TESTS:
+            raise InputError("no test of the script has a name that fits -k: leave -k out to run them all")
         if status:
             return _PYTEST_STATUS.get(status, status if status >= EXIT_USAGE else EXIT_INTERNAL)
     return 0

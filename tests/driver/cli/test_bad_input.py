@@ -64,6 +64,11 @@ def test_a_store_that_cannot_be_written_is_said_at_once(capsys: pytest.CaptureFi
     assert "give --store a folder that you can write" in said
 
 
+def test_a_name_that_no_test_has_is_said(capsys: pytest.CaptureFixture[str], tmp_path: Path):
+    said = refused(capsys, "test", "sanity", "-k", "no_such_name", "--store", str(tmp_path))
+    assert "no test of the script has a name that fits -k" in said
+
+
 def test_an_unknown_command_names_those_there_are(capsys: pytest.CaptureFixture[str]):
     assert "there is no command 'fly'; there are run" in refused(capsys, "fly")
 

@@ -57,6 +57,17 @@ def test_ctl_exec_and_messages_work_on_a_run_that_is_on(running: str):
     assert '"event":"rules-healed"' in events
 
 
+def test_exec_finds_the_tools_that_lie_beside_the_server(running: str):
+    version = raftmon("exec", "--store", running, "n1", "etcdctl", "version")
+    assert "etcdctl version" in version.stdout, version.stderr
+
+
+def test_a_shell_that_is_left_by_exit_is_judged_all_the_same(tmp_path: Path):
+    left = raftmon("run", "--shell", "--store", str(tmp_path), input="clients.work(1)\nexit()\n")
+    assert left.returncode == 0, left.stderr
+    assert "are linearizable" in left.stdout
+
+
 def test_exec_on_a_run_that_is_over_says_so(tmp_path: Path):
     ended = raftmon("run", "--system", "memory", "--duration", "1", "--store", str(tmp_path))
     assert ended.returncode == 0, ended.stderr
