@@ -24,6 +24,7 @@ from driver.leadership import LeaderSeen, WireRecord, newest_leader
 from driver.store import RunFolder
 from monitor.client import MonitorClient, wait_until_ready
 from monitor.config import MonitorConfig
+from monitor.triggers import split_waiting
 from setup.errors import RaftmonError
 from setup.eventlog import EventLog, open_event_log
 from setup.firewall import Firewall
@@ -126,7 +127,7 @@ class Cluster:
             queue=QUEUE_NUM,
             control=str(self.folder.control_socket),
             seed=self.options.seed,
-            rules=self.options.rules,
+            rules=tuple(line for line in self.options.rules if split_waiting(line) is None),
             scripts=self.options.scripts,
             strict=self.options.strict,
             record=self.options.record,
@@ -143,6 +144,9 @@ class Cluster:
         self.monitor = wait_until_ready(
             self.folder.control_socket, "driver", READY_TIMEOUT_S, lambda: process.poll() is None
         )
+        for line in self.options.rules:  # what waits is armed before the first node starts
+            if split_waiting(line) is not None:
+                self.monitor.add(line)
 
     def _stop_monitor(self) -> None:
         process = self._monitor_process

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -25,6 +26,7 @@ from driver.workloads.base import Workload, slot_random
 from driver.workloads.needs import check_needs
 from driver.workloads.registry import workload
 from monitor.rules import RuleSet
+from monitor.triggers import parse_trigger, split_waiting
 from setup.errors import InputError
 from setup.topology import Topology
 
@@ -115,12 +117,23 @@ def make_plan(config: RunConfig, adapter: Adapter) -> Plan:
         )
     if placement.rules and not config.monitored:
         raise InputError("the links of a topology are the monitor's work: leave --no-monitor out, or the link options")
-    RuleSet.from_items(list(config.rules), [host.name for host in topology.hosts()])
+    _check_rules(config.rules, [host.name for host in topology.hosts()])
     for script in config.scripts:
         if not Path(script).is_file():
             raise InputError(f"--rules: there is no file {script}")
     client_traffic = placement.client_traffic or any(needs_client_traffic(fault.name) for fault in faults)
     return Plan(config, topology, tuple(faults), client_traffic, placement)
+
+
+def _check_rules(lines: Sequence[str], names: list[str]) -> None:
+    """Raise InputError for a line that is no rule, of those that wait for a trigger too."""
+    rules = []
+    for line in lines:
+        waiting = split_waiting(line)
+        if waiting is not None:
+            parse_trigger(waiting[0], names)
+        rules.append(line if waiting is None else waiting[1])
+    RuleSet.from_items(rules, names)
 
 
 def _with_mtbf(fault: PlannedFault, config: RunConfig) -> PlannedFault:

@@ -24,7 +24,7 @@ from monitor.engine import Engine
 from monitor.message_rules import MessageRules
 from monitor.rules import RuleSet
 from monitor.scripts import Scripts
-from monitor.triggers import Armed, parse_trigger
+from monitor.triggers import Armed, parse_trigger, split_waiting
 from setup.errors import InputError, RaftmonError
 from setup.eventlog import EventLog
 from setup.topology import Link
@@ -206,11 +206,9 @@ class Control:
         item = request.get("rule")
         if not isinstance(item, str | dict):
             raise InputError('"add" needs "rule": an object or one line of text')
-        if isinstance(item, str) and item.lstrip().startswith("when "):
-            trigger, colon, rule = item.partition(":")
-            if not colon:
-                raise InputError(f"the line {item!r} lacks its rule: write when TRIGGER: RULE")
-            return await self._when({**request, "trigger": trigger, "rule": rule.strip()})
+        if isinstance(item, str) and (waiting := split_waiting(item)) is not None:
+            trigger, rule = waiting
+            return await self._when({**request, "trigger": trigger, "rule": rule})
         after = await self._change(lambda before: before.with_rule(item), "rule-added", request, rule=item)
         return after.rules[-1].name
 

@@ -24,7 +24,7 @@ from monitor.raft.message import LEADER_KINDS
 from setup.errors import InputError
 from setup.topology import Link
 
-__all__ = ["Armed", "Trigger", "TriggerWatch", "parse_trigger"]
+__all__ = ["Armed", "Trigger", "TriggerWatch", "parse_trigger", "split_waiting"]
 
 _MAX_ARMED = 1000
 _FLOWING_NS = 1_000_000_000
@@ -91,6 +91,19 @@ def parse_trigger(text: str, names: Sequence[str]) -> Trigger:
 def _message_test(match: Match, link: Link) -> FrameTest | None:
     special = match.specialise(link)
     return None if isinstance(special, NeverMatch) else frame_test(special)
+
+
+def split_waiting(line: str) -> tuple[str, str] | None:
+    """The trigger and the rule of a line ``when TRIGGER: RULE``; None for a line that does not wait.
+
+    Raises InputError where the rule is missing.
+    """
+    if not line.lstrip().startswith("when "):
+        return None
+    trigger, colon, rule = line.partition(":")
+    if not colon or not rule.strip():
+        raise InputError(f"the line {line!r} lacks its rule: write when TRIGGER: RULE")
+    return trigger.strip(), rule.strip()
 
 
 @dataclass(slots=True)

@@ -74,3 +74,11 @@ def test_exec_on_a_run_that_is_over_says_so(tmp_path: Path):
     refused = raftmon("exec", "--store", str(tmp_path), "n1", "true")
     assert refused.returncode == 64
     assert "is not on any more" in refused.stderr
+
+
+def test_a_rule_that_waits_can_be_given_from_the_start(tmp_path: Path):
+    words = ["--rule", "when term > 0: lost: n1->n2 drop count 1", "--fault", "none", "--duration", "2"]
+    ran = raftmon("run", *words, "--store", str(tmp_path))
+    assert ran.returncode == 0, ran.stdout + ran.stderr
+    (counters,) = (json.loads(path.read_text()) for path in tmp_path.glob("*/*/monitor.json"))
+    assert "lost" in counters["rules"], counters["rules"]
