@@ -84,7 +84,7 @@ def add_run_options(made: argparse.ArgumentParser) -> None:
         "--fault",
         default=DEFAULT_FAULTS,
         metavar="LIST",
-        help=f"faults, NAME@10s..20s or NAME@when(term > 5)..3s, or none (default: {DEFAULT_FAULTS})".replace("%", "%%"),
+        help=f"NAME, NAME@10s..20s or NAME@when(term > 5)..3s, or none (default: {DEFAULT_FAULTS})".replace("%", "%%"),
     )
     add("--mtbf", default="5", metavar="T", help="with --fault random: mean time between faults (default: 5)")
     add("--duration", default="20", metavar="T", help="how long clients work: 20, 90s, 5m (default: 20)")
