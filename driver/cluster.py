@@ -25,7 +25,7 @@ from driver.store import RunFolder
 from monitor.client import MonitorClient, wait_until_ready
 from monitor.config import MonitorConfig
 from monitor.triggers import split_waiting
-from setup.errors import RaftmonError
+from setup.errors import EXIT_USAGE, InputError, RaftmonError
 from setup.eventlog import EventLog, open_event_log
 from setup.firewall import Firewall
 from setup.namespaces import Network
@@ -141,9 +141,16 @@ class Cluster:
         )
         self._stack.callback(self._stop_monitor)
         process = self._monitor_process
-        self.monitor = wait_until_ready(
-            self.folder.control_socket, "driver", READY_TIMEOUT_S, lambda: process.poll() is None
-        )
+        try:
+            self.monitor = wait_until_ready(
+                self.folder.control_socket, "driver", READY_TIMEOUT_S, lambda: process.poll() is None
+            )
+        except RaftmonError:
+            if process.poll() != EXIT_USAGE:
+                raise
+            # A rule that cannot be carried out on this system: the user's to change, in the monitor's own words.
+            said = (self.folder.path / "monitor.log").read_text().strip().rpartition("\n")[2]
+            raise InputError(said.removeprefix("raftmon monitor: ")) from None
         for line in self.options.rules:  # what waits is armed before the first node starts
             if split_waiting(line) is not None:
                 self.monitor.add(line)

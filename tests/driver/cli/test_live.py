@@ -82,3 +82,10 @@ def test_a_rule_that_waits_can_be_given_from_the_start(tmp_path: Path):
     assert ran.returncode == 0, ran.stdout + ran.stderr
     (counters,) = (json.loads(path.read_text()) for path in tmp_path.glob("*/*/monitor.json"))
     assert "lost" in counters["rules"], counters["rules"]
+
+
+def test_a_rule_that_cannot_be_carried_out_is_refused_in_the_monitors_words(tmp_path: Path):
+    words = ["--no-record", "--rule", "n1->n2 MsgApp drop", "--fault", "none", "--duration", "2"]
+    refused = raftmon("run", *words, "--store", str(tmp_path))
+    assert refused.returncode == 64, refused.stderr
+    assert "the rule 'r1' acts on single messages, which is impossible" in refused.stderr
