@@ -10,22 +10,25 @@ import contextlib
 import gc
 import os
 import select
+import socket
+import struct
 import time
 import traceback
 from collections import Counter, deque
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from concurrent.futures import Future
 from operator import itemgetter
 from typing import Any
 
 from netfilterqueue import COPY_PACKET, NetfilterQueue
 
+from monitor import scheduling
 from monitor.addresses import AddressBook, Route, is_neutral, readdress
 from monitor.config import MonitorConfig
 from monitor.delivery import Delivery, QueuedPacket
 from monitor.engine import Chain, Engine, UserCodeError
 from monitor.fidelity import Counters
-from monitor.pipe import NO_LINK, PRIORITY, Backlog, Frame, PlainFrame
+from monitor.pipe import NO_LINK, Backlog, Frame, PlainFrame
 from monitor.verdict import ACCEPT
 from setup.errors import RaftmonError
 from setup.eventlog import EventLog
@@ -39,6 +42,7 @@ _OWN_TIME_SHIFT = 8  # the hot path counts its time in steps of 256 ns; Histogra
 _OWN_TIME_STEPS = 4096
 _SOCKET_BYTES = 64 << 20
 _TOTAL_LENGTH = [length.to_bytes(2, "big") for length in range(65_536)]  # what a good header says, by its real length
+_LULL_US = 4_000
 _NO_OPTIONS = 0x45  # IPv4 with a header of 20 bytes
 
 Batch = list[Frame | PlainFrame]
@@ -92,8 +96,11 @@ class Judge:
         if self._engine.settle(now_ns):
             self.refresh()
 
-    def callback(self, flush: Callable[[], None], chores: Callable[[int], None]) -> Callable[[QueuedPacket], None]:
-        """The function for NetfilterQueue. It calls ``flush`` when the batch is full and ``chores(now_ns)`` at times.
+    def callback(
+        self, flush: Callable[[], None], chores: Callable[[int], None], mailbox: Collection[object] = ()
+    ) -> Callable[[QueuedPacket], None]:
+        """The function for NetfilterQueue. It calls ``flush`` when the batch is full, and ``chores(now_ns)`` at times:
+        when there is mail, and when a packet was held that must go before the next time.
 
         Everything it needs is a local name: this runs for every packet. The verdict is given first; bookkeeping runs
         while the packet is already on its way.
@@ -119,7 +126,7 @@ class Judge:
                 careful(packet, data, now_ns)
                 due_ns = delivery.next_due_ns
                 if due_ns is not None and due_ns < next_chores_ns:
-                    next_chores_ns = due_ns
+                    next_chores_ns = 0
             number = packet.id
             if number != last_id + 1 and last_id >= 0:
                 counters.queue_id_gaps += (number - last_id - 1) & 0xFFFFFFFF
@@ -131,7 +138,7 @@ class Judge:
                 counters.own_time_ns.add(spent << _OWN_TIME_SHIFT)
             if len(batch) >= _BATCH_PACKETS:
                 flush()
-            if now_ns >= next_chores_ns:  # under load NetfilterQueue.run does not come back
+            if mailbox or now_ns >= next_chores_ns:  # under load NetfilterQueue.run does not come back
                 chores(now_ns)
                 due_ns = delivery.next_due_ns
                 next_chores_ns = now_ns + _CHORES_NS if due_ns is None else min(due_ns, now_ns + _CHORES_NS)
@@ -241,8 +248,8 @@ class Judge:
         return route, None if total == size else "a wrong total length"
 
 
-class _DrainedEnough(Exception):
-    """The loop ends although packets keep coming."""
+class _Leave(Exception):
+    """Out of NetfilterQueue.run, although packets keep coming."""
 
 
 class QueueLoop:
@@ -258,12 +265,14 @@ class QueueLoop:
         self._next_flush_ns = 0
         self._next_second_ns = 0
         self._last_drain_until_ns: int | None = None
+        self._blocking = False  # inside a drain that waits for packets
+        self._relaxed = False  # whether the thread has the policy of batches
         self.on_second: Callable[[], None] = lambda: None
         try:
             self._queue = NetfilterQueue()
             self._queue.bind(
                 config.queue,
-                judge.callback(self._flush, self._chores),
+                judge.callback(self._flush, self._chores, self._mailbox),
                 max_len=config.queue_max_len,
                 mode=COPY_PACKET,
                 range=config.copy_range,
@@ -285,6 +294,7 @@ class QueueLoop:
     def stop(self) -> None:
         """End ``run`` soon. Safe in a signal handler."""
         self._stopping = True
+        self._mailbox.append((lambda: None, Future()))  # so that the next packet is the last of its drain
         os.eventfd_write(self._wake, 1)
 
     def run(self) -> None:
@@ -292,23 +302,24 @@ class QueueLoop:
         queue, wake, clock = self._queue, self._wake, time.monotonic_ns
         descriptor = queue.get_fd()
         sources, nothing = [descriptor, wake], []  # type: ignore[var-annotated]
-        wait, drain, chores, judge = select.select, queue.run, self._chores, self._judge
-        with contextlib.suppress(PermissionError):  # not without root; this thread alone
-            os.setpriority(os.PRIO_PROCESS, 0, PRIORITY)
+        wait, chores, judge = select.select, self._chores, self._judge
+        scheduling.favour()
+        _limit_blocking(descriptor)
         gc.collect()
         gc.freeze()
         while not self._stopping:
+            self._choose_policy()
             ready, _, _ = wait(sources, nothing, nothing, self._timeout_s(clock()))
             if descriptor in ready:
-                drain(False)
+                self._drain()
             if wake in ready:
                 os.eventfd_read(wake)
             chores(clock())
             if judge.failure is not None:
                 break
         self._last_drain_until_ns = clock() + _SECOND_NS
-        with contextlib.suppress(_DrainedEnough):
-            drain(False)
+        with contextlib.suppress(_Leave):
+            queue.run(False)
         self._delivery.drain()
         self.on_second()  # the last moment at which the kernel still knows the queue
         queue.unbind()
@@ -317,6 +328,22 @@ class QueueLoop:
         self._judge.settle_own_time()
         if judge.failure is not None:
             raise judge.failure
+
+    def _drain(self) -> None:
+        """Judge what has come. While packets follow each other closely it waits for the next in recv itself: that
+        saves two system calls a packet. It returns after a lull, or where something must be done at its time.
+        """
+        self._blocking = self._delivery.next_due_ns is None
+        with contextlib.suppress(_Leave):
+            self._queue.run(self._blocking)
+        self._blocking = False
+
+    def _choose_policy(self) -> None:
+        """Packets that come may wait for their turn; what is held must leave in time."""
+        relaxed = self._delivery.next_due_ns is None
+        if relaxed != self._relaxed:
+            self._relaxed = relaxed
+            (scheduling.batch if relaxed else scheduling.interactive)()
 
     def _timeout_s(self, now_ns: int) -> float:
         until_ns = self._next_second_ns
@@ -343,7 +370,7 @@ class QueueLoop:
             self.on_second()
             gc.collect(1)
         if self._last_drain_until_ns is not None and now_ns > self._last_drain_until_ns:
-            raise _DrainedEnough
+            raise _Leave
 
     def _run_mail(self) -> None:
         while self._mailbox:
@@ -361,3 +388,9 @@ class QueueLoop:
             self._backlog.put(batch)
         else:
             self._backlog.push()
+
+
+def _limit_blocking(descriptor: int) -> None:
+    """Let a recv that waits return after a lull."""
+    with socket.socket(fileno=os.dup(descriptor)) as shared:
+        shared.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, struct.pack("ll", 0, _LULL_US))

@@ -17,12 +17,9 @@ from typing import NamedTuple
 
 from setup.errors import RaftmonError
 
-__all__ = ["NO_LINK", "PRIORITY", "Backlog", "Frame", "FrameDecoder", "encode", "open_pipe"]
+__all__ = ["NO_LINK", "Backlog", "Frame", "FrameDecoder", "encode", "open_pipe"]
 
 NO_LINK = 0xFFFF
-PRIORITY = -10
-"""The nice value of loop and recorder, where allowed: on a full machine they must not wait for those they watch."""
-
 _PIPE_BYTES = 1 << 20
 _DELIVERED, _SENT_DIFFERS = 1, 2
 _head = struct.Struct("<QHHHHB")

@@ -7,7 +7,6 @@ that dies, it ends its files properly. What it wrote is on disk in whole blocks 
 
 from __future__ import annotations
 
-import contextlib
 import gc
 import os
 import select
@@ -22,11 +21,12 @@ from typing import Any, Protocol
 
 import orjson
 
+from monitor import scheduling
 from monitor.addresses import AddressBook
 from monitor.config import MonitorConfig
 from monitor.fidelity import Histogram
 from monitor.pcapng import PcapngWriter
-from monitor.pipe import NO_LINK, PRIORITY, FrameDecoder
+from monitor.pipe import NO_LINK, FrameDecoder
 from monitor.raft.record import MessageSink
 from setup.errors import EXIT_INTERNAL, EXIT_USAGE, InputError, RaftmonError
 from setup.topology import Link
@@ -269,8 +269,8 @@ def main(argv: Sequence[str]) -> int:
         print(f"raftmon recorder: {error}", file=sys.stderr)
         return EXIT_INTERNAL
     gc.freeze()
-    with contextlib.suppress(PermissionError):  # not without root
-        os.setpriority(os.PRIO_PROCESS, 0, PRIORITY)
+    scheduling.favour()
+    scheduling.batch()
     record(recorder, 0)
     recorder.close()
     _say(recorder, finished=True)

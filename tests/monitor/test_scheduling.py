@@ -1,0 +1,29 @@
+import os
+import threading
+
+from monitor import scheduling
+
+
+def on_a_thread(work):
+    """What ``work()`` gives on a thread of its own: policies belong to threads."""
+    found = []
+    thread = threading.Thread(target=lambda: found.append(work()))
+    thread.start()
+    thread.join()
+    return found[0]
+
+
+def test_the_policy_goes_to_batch_and_back_and_the_share_stays():
+    def work():
+        policies = [os.sched_getscheduler(0)]
+        scheduling.favour()
+        nice = os.getpriority(os.PRIO_PROCESS, threading.get_native_id())
+        for change in (scheduling.batch, scheduling.interactive):
+            change()
+            policies.append(os.sched_getscheduler(0))
+        return policies, nice, os.getpriority(os.PRIO_PROCESS, threading.get_native_id())
+
+    policies, before, after = on_a_thread(work)
+    assert policies == [os.SCHED_OTHER, os.SCHED_BATCH, os.SCHED_OTHER]
+    assert before == after
+    assert before == (scheduling.PRIORITY if os.geteuid() == 0 else 0)
