@@ -138,8 +138,8 @@ class EtcdAdapter:
 
     def hash_at(self, node: Host, revision: int, timeout_s: float) -> tuple[int, int]:
         """(hash, revision) of the node's keys up to ``revision`` (``Maintenance.HashKV``); 0 is the newest it has."""
-        answer = etcd_http.call(
-            f"{node.address}:{CLIENT_PORT}", "maintenance/hash", {"revision": str(revision)}, timeout_s
-        )
-        newest = int(answer["header"]["revision"])
-        return int(answer.get("hash", 0)), revision or newest
+        # By gRPC: the gateway's /v3/maintenance/hash is Maintenance.Hash, which hashes the whole file, bookkeeping
+        # and all, and takes no revision; equal stores have different ones.
+        from adapters.etcd_client import hash_kv
+
+        return hash_kv(f"{node.address}:{CLIENT_PORT}", revision, timeout_s)

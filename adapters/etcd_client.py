@@ -22,7 +22,7 @@ from adapters.etcd_extras import EtcdExtras
 from adapters.etcd_outcomes import ETCD
 from adapters.outcomes import raise_outcome
 
-__all__ = ["CHANNEL_OPTIONS", "EtcdClient"]
+__all__ = ["CHANNEL_OPTIONS", "EtcdClient", "hash_kv"]
 
 CHANNEL_OPTIONS = (
     ("grpc.enable_retries", 0),  # no policy, and none of gRPC's "transparent" retries either
@@ -37,6 +37,20 @@ CHANNEL_OPTIONS = (
 _EQUAL = rpc_pb2.Compare.EQUAL
 _VALUE = rpc_pb2.Compare.VALUE
 _VERSION = rpc_pb2.Compare.VERSION
+
+
+def hash_kv(target: str, revision: int, timeout_s: float) -> tuple[int, int]:
+    """``Maintenance.HashKV`` of one node: (hash, revision it is of); 0 asks for the newest the node has.
+
+    Raises Definite where the node has not got that far, or did not answer.
+    """
+    with grpc.insecure_channel(target, options=CHANNEL_OPTIONS) as channel:
+        request = rpc_pb2.HashKVRequest(revision=revision)
+        try:
+            answer = rpc_pb2_grpc.MaintenanceStub(channel).HashKV(request, timeout=timeout_s)
+        except grpc.RpcError as error:
+            raise_outcome(ETCD, error.code().name, error.details() or "", read=True, cause=error)
+    return answer.hash, revision or answer.header.revision
 
 
 class EtcdClient(EtcdExtras):

@@ -122,6 +122,17 @@ def test_stores_of_one_revision_have_one_hash(cluster):
     assert len(eventually(hashes, f"revision {revision} on every node")) == 1
 
 
+def test_the_hash_of_a_revision_stays_what_it_was_when_the_store_goes_on(cluster):
+    adapter = adapter_with(cluster, Hash)
+    client = cluster.client(cluster.nodes[0])
+    host = cluster.inner.topology.host(cluster.nodes[0])
+    client.write("key", "first")
+    first, revision = adapter.hash_at(host, 0, 5.0)
+    client.write("key", "second")
+    assert adapter.hash_at(host, revision, 5.0) == (first, revision)
+    assert adapter.hash_at(host, 0, 5.0) != (first, revision)
+
+
 def test_exactly_one_node_says_that_it_leads(cluster):
     adapter = adapter_with(cluster, Leader)
     leader = cluster.leader()
