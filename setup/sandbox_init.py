@@ -111,6 +111,8 @@ def _pass_signals_to(child: int, forwarded: set[signal.Signals]) -> int:
 
 
 def _exec(command: list[str]) -> NoReturn:
+    for number in (signal.SIGPIPE, signal.SIGXFSZ):  # Python ignores them for itself; a command expects the default
+        signal.signal(number, signal.SIG_DFL)
     try:
         os.execvp(command[0], command)
     except OSError as error:
@@ -134,8 +136,7 @@ def _pid_one(
         child = os.fork()
         if child == 0:
             os.close(outer_lives)
-            for number in (signal.SIGPIPE, signal.SIGXFSZ, signal.SIGTSTP):  # Python ignores two, run() the third
-                signal.signal(number, signal.SIG_DFL)
+            signal.signal(signal.SIGTSTP, signal.SIG_DFL)  # run() ignores it
             signal.pthread_sigmask(signal.SIG_SETMASK, mask)
             _finish(body)
         status = _pass_signals_to(child, forwarded)
