@@ -216,6 +216,11 @@ class Control:
         name = request.get("name")
         if not isinstance(name, str):
             raise InputError('"remove" needs "name", the name of a rule')
+        if self._messages is not None and all(rule.name != name for rule in self._engine.ruleset):
+            watch = self._messages.watch  # no rule has that name: it may be one that waits
+            if await self._on_loop(lambda: watch.disarm(name)):
+                self._log.info("trigger-removed", author=_author(request), name=name)
+                return name
         await self._change(lambda before: before.without(name), "rule-removed", request, name=name)
         return name
 

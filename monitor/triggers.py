@@ -171,6 +171,15 @@ class TriggerWatch:
         self._waiting.append(one)
         return one
 
+    def disarm(self, name: str) -> bool:
+        """Wait for it no longer; whether it was waiting."""
+        one = self.armed.get(name)
+        if one is None or one not in self._waiting:
+            return False
+        self._waiting.remove(one)
+        del self.armed[name]
+        return True
+
     def _forget(self) -> None:
         """Nothing was looked at while nothing waited: what was known of the cluster may be long past."""
         self._leader = None

@@ -15,12 +15,13 @@ import orjson
 from driver.cli.arguments import CommandParser
 from driver.store import find_run
 from monitor.client import MonitorClient
+from monitor.triggers import split_waiting
 from setup.errors import InputError
 
 __all__ = ["main", "parser"]
 
 _WITH_ARGUMENT = {"add": "a rule, as in 'n1->n2 drop 10%%'", "remove": "the name of a rule"}
-_OPERATIONS = ("rules", "add", "remove", "heal", "stats", "pause", "resume", "watch")
+_OPERATIONS = ("rules", "triggers", "add", "remove", "heal", "stats", "pause", "resume", "watch")
 
 
 def parser() -> CommandParser:
@@ -71,10 +72,12 @@ def _user() -> str:
 def _words(operation: str, argument: str | None, result: Any) -> list[str]:
     if operation == "rules":
         return [_rule(rule) for rule in result] or ["no rules"]
+    if operation == "triggers":
+        return [f"{one['name']}: {one['trigger']} ({one['state']})" for one in result] or ["nothing is waited for"]
     if operation == "stats":
         return _stats(result)
     return {
-        "add": [f"{result} is in force: {argument}"],
+        "add": [f"{result} {'waits' if split_waiting(argument or '') else 'is in force'}: {argument}"],
         "remove": [f"{argument} is gone"],
         "heal": [f"{result} rule{'' if result == 1 else 's'} removed"],
         "pause": ["no rule is asked until resume; every packet passes"],
