@@ -43,6 +43,7 @@ _OWN_TIME_STEPS = 4096
 _SOCKET_BYTES = 64 << 20
 _TOTAL_LENGTH = [length.to_bytes(2, "big") for length in range(65_536)]  # what a good header says, by its real length
 _LULL_US = 4_000
+_PATIENT_BYTES = 4 << 20  # 1,800 full packets; without root the system's net.core.rmem_max may allow far fewer
 _NO_OPTIONS = 0x45  # IPv4 with a header of 20 bytes
 
 Batch = list[Frame | PlainFrame]
@@ -266,6 +267,7 @@ class QueueLoop:
         self._next_second_ns = 0
         self._last_drain_until_ns: int | None = None
         self._blocking = False  # inside a drain that waits for packets
+        self._patient = False  # whether the socket has room for what comes meanwhile
         self._relaxed = False  # whether the thread has the policy of batches
         self.on_second: Callable[[], None] = lambda: None
         try:
@@ -284,6 +286,11 @@ class QueueLoop:
                 "a queue number nobody else holds in this network namespace"
             ) from error
 
+    @property
+    def descriptor(self) -> int:
+        """The queue's netlink socket."""
+        return int(self._queue.get_fd())
+
     def post(self, work: Callable[[], Any]) -> Future[Any]:
         """Have ``work()`` done between two packets; the future gives its result. For any thread."""
         future: Future[Any] = Future()
@@ -300,11 +307,11 @@ class QueueLoop:
     def run(self) -> None:
         """Serve until ``stop``, then let every held packet go. Raises UserCodeError where strict user code failed."""
         queue, wake, clock = self._queue, self._wake, time.monotonic_ns
-        descriptor = queue.get_fd()
+        descriptor = self.descriptor
         sources, nothing = [descriptor, wake], []  # type: ignore[var-annotated]
         wait, chores, judge = select.select, self._chores, self._judge
         scheduling.favour()
-        _limit_blocking(descriptor)
+        self._patient = _limit_blocking(descriptor) >= _PATIENT_BYTES
         gc.collect()
         gc.freeze()
         while not self._stopping:
@@ -340,7 +347,7 @@ class QueueLoop:
 
     def _choose_policy(self) -> None:
         """Packets that come may wait for their turn; what is held must leave in time."""
-        relaxed = self._delivery.next_due_ns is None
+        relaxed = self._patient and self._delivery.next_due_ns is None
         if relaxed != self._relaxed:
             self._relaxed = relaxed
             (scheduling.batch if relaxed else scheduling.interactive)()
@@ -390,7 +397,8 @@ class QueueLoop:
             self._backlog.push()
 
 
-def _limit_blocking(descriptor: int) -> None:
-    """Let a recv that waits return after a lull."""
+def _limit_blocking(descriptor: int) -> int:
+    """Let a recv that waits return after a lull; the size of the socket's buffer."""
     with socket.socket(fileno=os.dup(descriptor)) as shared:
         shared.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, struct.pack("ll", 0, _LULL_US))
+        return shared.getsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF)

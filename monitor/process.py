@@ -96,7 +96,6 @@ class MonitorProcess:
         self._counters = Counters()
         ports = {host.port: host.name for host in config.hosts if host.port is not None}
         self._book = AddressBook(config, PortOwners(ports).owner)
-        self._queue_counters = QueueCounters(config.queue)
         started_ns = time.monotonic_ns()
         peers = {host.name: (host.address, host.port or ETCD_PEER_PORT) for host in config.hosts}
         self._agent = PostAgent(peers) if (config.decode or "").startswith("etcd") else None
@@ -129,6 +128,7 @@ class MonitorProcess:
         self._recorder = RecorderProcess(config_path, config.record_backlog_bytes) if config.record else None
         backlog = self._recorder.backlog if self._recorder else None
         self._loop = QueueLoop(config, self._judge, self._delivery, backlog)
+        self._queue_counters = QueueCounters(config.queue, self._loop.descriptor)
         self._loop.on_second = self._queue_counters.read
         self._server = ControlServer(Path(config.control), self._control)
 

@@ -1,7 +1,10 @@
-"""The kernel's own counters of one queue, from /proc/net/netfilter/nfnetlink_queue where this user may read it."""
+"""What the kernel counts of one queue: its row of /proc/net/netfilter/nfnetlink_queue, or the socket's own drops."""
 
 from __future__ import annotations
 
+import os
+import socket
+import struct
 from pathlib import Path
 from typing import Any
 
@@ -9,18 +12,24 @@ __all__ = ["QueueCounters"]
 
 _TABLE = Path("/proc/net/netfilter/nfnetlink_queue")
 _QUEUE, _LENGTH, _KERNEL_DROPPED, _USER_DROPPED = 0, 2, 5, 6  # columns, see net/netfilter/nfnetlink_queue.c
+_SO_MEMINFO = 55  # asm-generic/socket.h; the socket module has no name for it
+_meminfo = struct.Struct("9I")  # linux/sock_diag.h, SK_MEMINFO_*
+_DROPS = 8
 
 
 class QueueCounters:
-    """Reads the table once a second; ``drop_source`` says what the drop counts rest on.
+    """Reads the counts once a second; ``drop_source`` says what they rest on.
 
-    ``proc``: the kernel's counts. ``packet-ids``: the table is closed to this user (a rootless sandbox), so gaps in the
-    packets' numbers count what was lost on the way to the monitor. A full kernel queue leaves no gap, but the loop
-    holds fewer packets than the queue takes and so cannot fill it without losing some on the way too.
+    ``proc``: the kernel's table. ``socket``: the table is closed to this user (a rootless sandbox), so ``descriptor``,
+    the queue's netlink socket, is asked how many packets found no room in it; that the kernel's own queue was full is
+    not seen then, but the loop holds fewer packets than it takes and so cannot fill it without filling the socket too.
+    ``packet-ids``: neither could be read, only gaps in the packets' numbers tell of losses (and only once a later
+    packet has come).
     """
 
-    def __init__(self, queue: int, table: Path = _TABLE) -> None:
+    def __init__(self, queue: int, descriptor: int | None = None, table: Path = _TABLE) -> None:
         self._queue = queue
+        self._descriptor = descriptor
         self._table = table
         self.drop_source = "packet-ids"
         self.length = 0
@@ -29,10 +38,11 @@ class QueueCounters:
         self.user_dropped = 0
 
     def read(self) -> None:
-        """Take the counts of this moment; keeps the last ones where the queue is gone or the table closed."""
+        """Take the counts of this moment; keeps the last ones where the queue is gone or nothing can be read."""
         try:
             text = self._table.read_text()
         except OSError:
+            self._ask_socket()
             return
         self.drop_source = "proc"
         for line in text.splitlines():
@@ -43,13 +53,24 @@ class QueueCounters:
                 self.kernel_dropped = int(row[_KERNEL_DROPPED])
                 self.user_dropped = int(row[_USER_DROPPED])
 
+    def _ask_socket(self) -> None:
+        if self._descriptor is None:
+            return
+        try:
+            with socket.socket(fileno=os.dup(self._descriptor)) as shared:
+                found = shared.getsockopt(socket.SOL_SOCKET, _SO_MEMINFO, _meminfo.size)
+            self.user_dropped = _meminfo.unpack(found)[_DROPS]
+        except (OSError, struct.error):  # a kernel before 4.11
+            return
+        self.drop_source = "socket"
+
     def as_dict(self) -> dict[str, Any]:
-        """The part of ``monitor.json`` about the queue; counts the table does not give are null."""
-        known = self.drop_source == "proc"
+        """The part of ``monitor.json`` about the queue; what is not known is null."""
+        whole = self.drop_source == "proc"
         return {
             "drop_source": self.drop_source,
-            "queue_length": self.length if known else None,
-            "queue_length_most": self.length_most if known else None,
-            "queue_kernel_dropped": self.kernel_dropped if known else None,
-            "queue_user_dropped": self.user_dropped if known else None,
+            "queue_length": self.length if whole else None,
+            "queue_length_most": self.length_most if whole else None,
+            "queue_kernel_dropped": self.kernel_dropped if whole else None,
+            "queue_user_dropped": None if self.drop_source == "packet-ids" else self.user_dropped,
         }
