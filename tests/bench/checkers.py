@@ -22,8 +22,9 @@ from driver.checkers.search import search
 from driver.histories import History, read_history, write_history
 from driver.histories.model import Columns
 from driver.histories.synthetic import Deed, register_deeds, simulate
+from tests import shared
 
-SHARED = Path("/work/shared/histories")
+SHARED = shared.SHARED / "histories"
 
 
 def register(operations: int, clients: int, indefinite: float) -> dict[str, Any]:

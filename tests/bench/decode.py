@@ -12,8 +12,9 @@ from pathlib import Path
 from monitor.capture import read_capture
 from monitor.raft.decoder import Decoder
 from monitor.raft.record import decode_capture
+from tests.shared import SHARED
 
-_GOLDEN = Path("/work/shared/captures/etcd-3.4.23.pcap.gz")
+_GOLDEN = SHARED / "captures" / "etcd-3.4.23.pcap.gz"
 _SMALL = Path(__file__).parents[1] / "monitor" / "raft" / "data" / "etcd-3.4.23-head.pcap.gz"
 
 

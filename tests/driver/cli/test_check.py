@@ -6,9 +6,10 @@ from pathlib import Path
 import pytest
 
 from driver.cli import main
+from tests import shared
 
 CORPUS = Path(__file__).parents[1] / "histories" / "corpus"
-SHARED = Path("/work/shared/histories")
+SHARED = shared.SHARED / "histories"
 
 
 def test_a_file_gives_an_object_with_its_verdict(capsys):

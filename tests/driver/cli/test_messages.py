@@ -11,8 +11,9 @@ from pathlib import Path
 import pytest
 
 from driver.cli import main
+from tests.shared import SHARED
 
-GOLDEN = Path("/work/shared/captures/etcd-3.4.23.pcap.gz")
+GOLDEN = SHARED / "captures" / "etcd-3.4.23.pcap.gz"
 TRUTH = GOLDEN.with_name("etcd-3.4.23.truth.json")
 HEAD = Path(__file__).parents[2] / "monitor" / "raft" / "data" / "etcd-3.4.23-head.pcap.gz"
 

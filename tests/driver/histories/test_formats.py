@@ -2,7 +2,6 @@
 
 import gzip
 import random
-from pathlib import Path
 
 import pytest
 
@@ -10,6 +9,7 @@ from driver.histories import FORMATS, History, read_history, write_history
 from driver.histories.formats import detect
 from driver.histories.synthetic import register_deeds, simulate
 from setup.errors import InputError
+from tests import shared
 
 
 @pytest.mark.parametrize(
@@ -131,7 +131,7 @@ def test_every_format_reads_an_empty_file(name, tmp_path):
     assert "empty" in history.problems[0].sentence
 
 
-SHARED = Path("/work/shared/histories")
+SHARED = shared.SHARED / "histories"
 
 
 @pytest.mark.skipif(not SHARED.is_dir(), reason="the shared histories are not on this machine")

@@ -9,10 +9,11 @@ from pathlib import Path
 from monitor.capture import read_capture
 from monitor.raft.decoder import Decoder
 from monitor.raft.message import Channel, Entry, RaftMessage
+from tests.shared import SHARED
 
 DATA = Path(__file__).parent / "data"
-GOLDEN = Path("/work/shared/captures/etcd-3.4.23.pcap.gz")
-TRUTH = Path("/work/shared/captures/etcd-3.4.23.truth.json")
+GOLDEN = SHARED / "captures" / "etcd-3.4.23.pcap.gz"
+TRUTH = SHARED / "captures" / "etcd-3.4.23.truth.json"
 A, B = 0xA1B2C3D4E5F60718, 0x1122334455667788
 
 
