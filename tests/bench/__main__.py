@@ -6,22 +6,25 @@ Everything is measured in one go, the variants interleaved round by round, insid
 from __future__ import annotations
 
 import argparse
+import functools
 import os
 import platform
 import subprocess
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import orjson
 
 from setup import sandbox
 from setup.errors import InputError, RaftmonError
 from setup.namespaces import Network
-from tests.bench import measure, summary
-from tests.bench.variants import PRESENTED, VARIANTS, between
+from tests.bench import cost, measure, summary
+from tests.bench.variants import PRESENTED, VARIANTS, Variant, between
 
 _SOURCES = {"accept_loop": ["-lnetfilter_queue"], "traffic": ["-D_GNU_SOURCE", "-lpthread"]}
-_ETCD_VARIANTS = ("a_no_queue", "b_c_loop", "c_raftmon")
+_LOST = ("queue_id_gaps", "queue_kernel_dropped", "recorder_lost_packets", "truncated")
 
 
 def build(folder: Path) -> None:
@@ -33,22 +36,39 @@ def build(folder: Path) -> None:
             raise RaftmonError(f"cannot build {source} (apt install gcc libnetfilter-queue-dev): {done.stderr}")
 
 
-def one_variant(variant, network: Network, folder: Path, options) -> dict:
+def one_variant(variant: Variant, network: Network, folder: Path, options: argparse.Namespace) -> dict[str, Any]:
     """One round of one variant."""
     target = variant.topology.host("n2")
-    found: dict = {}
-    with between(variant, folder, folder) as counters, measure.server(network, folder, target):
-        for size in (100, 1400):
-            found[f"rtt_{size}_us"] = measure.round_trips(network, folder, target, size, options.count)
-        found["bulk"] = measure.bulk(network, folder, target, options.bulk_ms)
-        if options.etcd and variant.key in _ETCD_VARIANTS:
-            found["etcd"] = measure.etcd_puts(network, folder, variant.topology, options.etcd_ms)
+    found: dict[str, Any] = {}
+    with between(variant, folder, folder) as program, measure.server(network, folder, target):
+        pids = cost.processes(program["pid"]) if "pid" in program else {}
+
+        def take(key: str, figures: Callable[[], dict[str, Any]]) -> None:
+            spent: dict[str, Any] = {}
+            with cost.per_packet(pids, spent):
+                found[key] = figures()
+            found[key].update(spent)
+
+        def puts(place: Path) -> dict[str, Any]:
+            return measure.etcd_puts(network, folder, variant.topology, options.etcd_ms, place)
+
+        if "rtt" in variant.measured:
+            for size in (100, 1400):
+                trips = functools.partial(measure.round_trips, network, folder, target, size, options.count)
+                take(f"rtt_{size}_us", trips)
+        if "bulk" in variant.measured:
+            take("bulk", lambda: measure.bulk(network, folder, target, options.bulk_ms))
+        if options.etcd and "etcd" in variant.measured:
+            take("etcd", lambda: puts(Path("/dev/shm")))
+        if options.etcd and "disk" in variant.measured:
+            take("etcd_disk", lambda: puts(options.disk))
+    counters = program.get("counters")
     if counters:
         own = counters["own_time_us"]
         found["monitor"] = {
             "own_time_p50_us": own["p50"],
             "own_time_p99_us": own["p99"],
-            "lost": counters["queue_id_gaps"] + counters["recorder_lost_packets"] + counters["truncated"],
+            "lost": sum(int(counters[key] or 0) for key in _LOST),
         }
     return found
 
@@ -60,11 +80,14 @@ def main() -> int:
     parser.add_argument("--only", default="", help="letters of the variants, as in a,b,c")
     parser.add_argument("--count", type=int, default=5000, help="round trips of each size in each round")
     parser.add_argument("--bulk-ms", type=int, default=1000)
-    parser.add_argument("--etcd-ms", type=int, default=3000)
+    parser.add_argument("--etcd-ms", type=int, default=2000, help="for each number of clients")
+    parser.add_argument("--disk", type=Path, default=Path(), help="where the data of etcd on the disk lie meanwhile")
     parser.add_argument("--no-etcd", dest="etcd", action="store_false")
     parser.add_argument("--out", type=Path, default=Path("bench.json"))
     options = parser.parse_args()
     sandbox.enter()
+    load = os.getloadavg()[0]
+    disk = measure.sync_ms(options.disk)
     wanted = [letter for letter in options.only.split(",") if letter]
     variants = [one for one in VARIANTS if not wanted or one.key[0] in wanted]
     rounds: dict[str, list[dict]] = {variant.key: [] for variant in variants}
@@ -75,7 +98,13 @@ def main() -> int:
                 print(f"round {number + 1} of {options.rounds}: {variant.words}", flush=True)
                 rounds[variant.key].append(one_variant(variant, network, Path(name), options))
     result = {
-        "machine": {"kernel": platform.release(), "cpus": os.cpu_count(), "python": platform.python_version()},
+        "machine": {
+            "kernel": platform.release(),
+            "cpus": os.cpu_count(),
+            "python": platform.python_version(),
+            "load_average_before": round(load, 2),
+            "disk_sync_ms": disk,
+        },
         "rounds": options.rounds,
         "variants": {key: summary.medians(found) for key, found in rounds.items()},
         "ratios": summary.ratios(rounds),

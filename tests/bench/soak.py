@@ -50,7 +50,7 @@ def main() -> int:
     with tempfile.TemporaryDirectory(prefix="raftmon-soak-", dir="/dev/shm") as name, Network(PRESENTED) as network:
         folder = Path(name)
         build(folder)
-        with between(raftmon, folder, folder) as counters, measure.server(network, folder, target):
+        with between(raftmon, folder, folder) as program, measure.server(network, folder, target):
             traffic = [str(folder / "traffic"), "bulk", target.presented, str(measure.PORT)]
             for _ in range(max(1, options.seconds // options.interval_s)):
                 process = network.popen("n1", [*traffic, str(options.interval_s * 1000)], stdout=subprocess.PIPE)
@@ -69,6 +69,7 @@ def main() -> int:
                 )
     settled = seen[len(seen) // 10]
     grew = any(seen[-1][module] > size * _GROWTH for module, size in settled.items())
+    counters = program["counters"]
     lost = sum(counters[key] for key in _LOST)
     print(f"{counters['packets']} packets, lost {lost}, {'memory grew' if grew else 'memory flat'}")
     return 1 if lost or grew else 0

@@ -11,6 +11,18 @@ from rich.table import Table
 
 Numbers = Mapping[str, Any]
 
+_ROWS = (
+    *(f"RTT {size} B us {part}" for size in ("100", "1,400") for part in ("p50", "p99", "max")),
+    *("bulk MB/s", "bulk packets/s"),
+    *(
+        f"puts/s, {clients}, {place}" + part
+        for place in ("tmpfs", "disk")
+        for clients in ("1 client", "8 clients")
+        for part in ("", ": p99 ms")
+    ),
+    *(f"loop+recorder us a packet, {place}" for place in ("RTT 100 B", "bulk", "etcd")),
+)
+
 
 def medians(rounds: Sequence[Numbers]) -> dict[str, Any]:
     """The same shape, with median, least and greatest in the place of each number."""
@@ -40,6 +52,14 @@ def ratios(rounds: Mapping[str, Sequence[Numbers]]) -> dict[str, float | None]:
         name = f"rtt_{size}_us"
         return float(one[key][name]["p50"] - one["a_no_queue"][name]["p50"])
 
+    def spent(figures: Numbers) -> float:
+        return float(sum(figures["cost"].values()))
+
+    def puts(key: str, place: str = "etcd", clients: str = "clients_8") -> float | None:
+        return over_rounds(
+            lambda one: one[key][place][clients]["puts_per_s"] / one["a_no_queue"][place][clients]["puts_per_s"]
+        )
+
     c, d, e = "c_raftmon", "d_raftmon_1000_rules_elsewhere", "e_raftmon_10_rules_here"
     return {
         "rtt_added_c_loop_us": over_rounds(lambda one: added(one, "b_c_loop")),
@@ -54,12 +74,15 @@ def ratios(rounds: Mapping[str, Sequence[Numbers]]) -> dict[str, float | None]:
         "bulk_vs_c": over_rounds(
             lambda one: one[c]["bulk"]["packets_per_s"] / one["b_c_loop"]["bulk"]["packets_per_s"]
         ),
-        "etcd_throughput_ratio": over_rounds(
-            lambda one: one[c]["etcd"]["clients_8"]["puts_per_s"] / one["a_no_queue"]["etcd"]["clients_8"]["puts_per_s"]
-        ),
-        "etcd_throughput_ratio_1_client": over_rounds(
-            lambda one: one[c]["etcd"]["clients_1"]["puts_per_s"] / one["a_no_queue"]["etcd"]["clients_1"]["puts_per_s"]
-        ),
+        "cost_vs_c_etcd": over_rounds(lambda one: spent(one[c]["etcd"]) / spent(one["b_c_loop"]["etcd"])),
+        "etcd_throughput_ratio": puts(c),
+        "etcd_throughput_ratio_1_client": puts(c, clients="clients_1"),
+        "etcd_throughput_ratio_c_loop": puts("b_c_loop"),
+        "etcd_disk_throughput_ratio": puts(c, "etcd_disk"),
+        "etcd_disk_throughput_ratio_1_client": puts(c, "etcd_disk", "clients_1"),
+        "etcd_disk_throughput_ratio_c_loop": puts("b_c_loop", "etcd_disk"),
+        "etcd_disk_throughput_ratio_decoding": puts("g_raftmon_run", "etcd_disk"),
+        "etcd_throughput_ratio_decoding": puts("g_raftmon_run"),
     }
 
 
@@ -78,22 +101,25 @@ def _columns(found: Numbers) -> Iterator[str]:
             yield median(size, part)
     yield median("bulk", "mb_per_s", digits=0)
     yield median("bulk", "packets_per_s", digits=0)
-    for clients in ("clients_1", "clients_8"):
-        yield median("etcd", clients, "puts_per_s", digits=0)
-        yield median("etcd", clients, "p99_ms")
+    for place in ("etcd", "etcd_disk"):
+        for clients in ("clients_1", "clients_8"):
+            yield median(place, clients, "puts_per_s", digits=0)
+            yield median(place, clients, "p99_ms")
+    for place in ("rtt_100_us", "bulk", "etcd"):
+        yield "+".join(filter(None, (median(place, "cost", key) for key in ("loop_us", "recorder_us"))))
 
 
 def show(result: Mapping[str, Any], words: Mapping[str, str]) -> None:
     """Print the table and the ratios."""
     table = Table(title="median over rounds, ± the farthest round")
-    table.add_column("variant")
-    heads = ["100 B RTT us p50", "p99", "max", "1,400 B p50", "p99", "max", "bulk MB/s", "packets/s"]
-    heads += ["puts/s, 1 client", "p99 ms", "puts/s, 8 clients", "p99 ms"]
-    for head in heads:
-        table.add_column(head, justify="right")
+    table.add_column("")
+    columns = []
     for key, found in result["variants"].items():
-        table.add_row(words[key], *_columns(found))
-    console = Console(width=200)
+        table.add_column(words[key], justify="right")
+        columns.append(list(_columns(found)))
+    for head, *cells in zip(_ROWS, *columns, strict=True):
+        table.add_row(head, *cells)
+    console = Console(width=180)
     console.print(table)
     for name, value in result["ratios"].items():
         console.print(f"{name}: {value}")

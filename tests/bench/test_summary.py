@@ -3,19 +3,22 @@ import pytest
 from tests.bench import summary
 
 
-def one(rtt, packets=None, puts=None):
+def one(rtt, packets=None, puts=None, disk=None, cost=None):
     found = {"rtt_100_us": {"p50": rtt}, "rtt_1400_us": {"p50": rtt + 1}}
     if packets:
         found["bulk"] = {"packets_per_s": packets}
     if puts:
         found["etcd"] = {"clients_1": {"puts_per_s": puts}, "clients_8": {"puts_per_s": puts * 2}}
+        found["etcd"]["cost"] = {"loop_us": cost, "recorder_us": 1}
+    if disk:
+        found["etcd_disk"] = {"clients_1": {"puts_per_s": disk}, "clients_8": {"puts_per_s": disk * 3}}
     return found
 
 
 ROUNDS = {
-    "a_no_queue": [one(10, 900, 100), one(10, 900, 100), one(10, 900, 100)],
-    "b_c_loop": [one(20, 200), one(20, 200), one(20, 200)],
-    "c_raftmon": [one(22, 120, 95), one(23, 100, 96), one(90, 10, 40)],
+    "a_no_queue": [one(10, 900, 100, 50), one(10, 900, 100, 50), one(10, 900, 100, 50)],
+    "b_c_loop": [one(20, 200, 98, cost=4), one(20, 200, 98, cost=4), one(20, 200, 98, cost=4)],
+    "c_raftmon": [one(22, 120, 95, 48, 7), one(23, 100, 96, 49, 8), one(90, 10, 40, 10, 90)],
     "d_raftmon_1000_rules_elsewhere": [one(22), one(23), one(90)],
     "e_raftmon_10_rules_here": [one(25), one(26), one(95)],
     "f_scapy_loop": [one(310), one(310), one(310)],
@@ -30,6 +33,10 @@ def test_ratios_are_medians_of_the_ratios_inside_each_round():
     assert found["rules_this_link_added_us"] == 3
     assert found["bulk_vs_c"] == 0.5
     assert found["etcd_throughput_ratio"] == 0.95
+    assert found["etcd_throughput_ratio_c_loop"] == 0.98
+    assert found["etcd_disk_throughput_ratio"] == 0.96
+    assert found["etcd_disk_throughput_ratio_decoding"] is None
+    assert found["cost_vs_c_etcd"] == 9 / 5
 
 
 def test_a_ratio_whose_variant_was_left_out_is_none():

@@ -25,33 +25,47 @@ TRANSPARENT = Topology.star(NODES, transparent=True)
 
 @dataclass(frozen=True)
 class Variant:
-    """``kind``: none, program or raftmon. ``topology`` says which addresses the ends use."""
+    """``kind``: none, raftmon, or the program's name. ``topology`` says which addresses the ends use.
+
+    ``measured``: what is measured of it, of rtt, bulk, etcd (data on tmpfs) and disk (etcd with its data on the disk).
+    """
 
     key: str
     words: str
     kind: str
     topology: Topology
     rules: tuple[str, ...] = ()
+    measured: frozenset[str] = frozenset({"rtt", "bulk"})
+    decode: str | None = None
 
 
+_ALL = frozenset({"rtt", "bulk", "etcd", "disk"})
 OTHER_LINKS = tuple(
     f"n{3 + number % 3}->n{3 + (number + 1) % 3} port {10_000 + number} drop 50%" for number in range(1_000)
 )
 THIS_LINK = tuple(f"n{1 + number % 2}<->n{2 - number % 2} port {20_000 + number} drop" for number in range(10))
 
 VARIANTS = (
-    Variant("a_no_queue", "no queue", "none", TRANSPARENT),
-    Variant("b_c_loop", "C accept loop", "accept_loop", TRANSPARENT),
-    Variant("c_raftmon", "raftmon, recording", "raftmon", PRESENTED),
+    Variant("a_no_queue", "no queue", "none", TRANSPARENT, measured=_ALL),
+    Variant("b_c_loop", "C accept loop", "accept_loop", TRANSPARENT, measured=_ALL),
+    Variant("c_raftmon", "raftmon, recording", "raftmon", PRESENTED, measured=_ALL),
     Variant("d_raftmon_1000_rules_elsewhere", "raftmon, 1,000 rules on other links", "raftmon", PRESENTED, OTHER_LINKS),
     Variant("e_raftmon_10_rules_here", "raftmon, 10 rules on this link", "raftmon", PRESENTED, THIS_LINK),
     Variant("f_scapy_loop", "NetfilterQueue + scapy", "scapy_loop", TRANSPARENT),
+    Variant(
+        "g_raftmon_run",
+        "raftmon as in raftmon run: decoding",
+        "raftmon",
+        PRESENTED,
+        measured=frozenset({"etcd", "disk"}),
+        decode="etcd",
+    ),
 )
 
 
 @contextlib.contextmanager
 def between(variant: Variant, programs: Path, folder: Path) -> Iterator[dict]:
-    """The variant's program at work; the dictionary has raftmon's counters after the block."""
+    """The variant's program at work, its process id under ``pid``; after the block ``counters`` are raftmon's."""
     found: dict = {}
     if variant.kind == "none":
         yield found
@@ -68,6 +82,7 @@ def between(variant: Variant, programs: Path, folder: Path) -> Iterator[dict]:
             try:
                 assert process.stdout is not None
                 assert process.stdout.readline() == b"ready\n", f"{argv[0]} did not start"
+                found["pid"] = process.pid
                 yield found
             finally:
                 process.kill()
@@ -82,17 +97,20 @@ def _raftmon(variant: Variant, folder: Path, found: dict) -> Iterator[None]:
         wall_ns=time.time_ns(),
         queue=QUEUE,
         rules=variant.rules,
+        decode=variant.decode,
     )
     path = folder / "monitor-config.json"
     path.write_bytes(config.to_json())
     process = subprocess.Popen([sys.executable, "-m", "monitor", str(path)])
     try:
         client = wait_until_ready(folder / "monitor.sock", "bench", 30, lambda: process.poll() is None)
+        found["pid"] = process.pid
         yield
         client.stop()
         process.wait(90)
-        found.update(orjson.loads((folder / "monitor.json").read_bytes()))
+        found["counters"] = orjson.loads((folder / "monitor.json").read_bytes())
     finally:
         process.kill()
         process.wait()
-        (folder / "packets.pcapng").unlink(missing_ok=True)
+        for record in ("packets.pcapng", "messages.sqlite"):
+            (folder / record).unlink(missing_ok=True)
