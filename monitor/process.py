@@ -19,7 +19,8 @@ from monitor.delivery import Delivery
 from monitor.engine import Engine
 from monitor.fidelity import Counters, judge
 from monitor.inject import RawSender
-from monitor.loop import Judge, QueueLoop
+from monitor.judge import Judge
+from monitor.loop import QueueLoop
 from monitor.message_rules import MessageRules
 from monitor.owners import PortOwners
 from monitor.pipe import Backlog, open_pipe
