@@ -7,6 +7,8 @@ A rule's ``packet(view)`` returns one of these, a list of them, a ``Verdict`` of
     def packet(view):
         if view.source == "n1" and view.payload_size > 1000:
             return drop()
+
+``message(view)`` gets a MessageView and returns accept, drop, delay, duplicate, hold or forge, or None.
 """
 
 from __future__ import annotations
@@ -15,10 +17,14 @@ from collections.abc import Callable
 
 from monitor.actions import kinds
 from monitor.actions.kinds import Action, Distribution
+from monitor.message_match import Forge, Hold
+from monitor.message_view import MessageView
 from monitor.packet import PacketView
+from monitor.raft.message import KINDS
 from monitor.scripts import Context
 from monitor.tasks import Task
 from monitor.verdict import Copy, Verdict
+from setup.errors import InputError
 from setup.topology import Link
 
 __all__ = [
@@ -26,6 +32,7 @@ __all__ = [
     "Context",
     "Copy",
     "Link",
+    "MessageView",
     "PacketView",
     "Task",
     "Verdict",
@@ -34,6 +41,8 @@ __all__ = [
     "delay",
     "drop",
     "duplicate",
+    "forge",
+    "hold",
     "loss",
     "loss_bursts",
     "mirror",
@@ -46,6 +55,7 @@ __all__ = [
 ]
 
 _ACCEPT, _DROP, _REJECT = kinds.Accept(), kinds.Drop(), kinds.Reject()
+_HOLD = Hold()
 _MIRROR, _UNRECORDED = kinds.Mirror(), kinds.Unrecorded()
 
 
@@ -117,6 +127,23 @@ def mirror() -> Action:
 def unrecorded() -> Action:
     """Let it pass and keep it out of the recording."""
     return _UNRECORDED
+
+
+def hold() -> Action:
+    """From ``message(view)``: keep the message back until the rule goes (its file changes), then deliver it."""
+    return _HOLD
+
+
+def forge(
+    kind: str, *, term: int = 0, index: int = 0, log_term: int = 0, commit: int = 0, reject: bool = False
+) -> Action:
+    """From ``message(view)``: send such a message too, on the same link; the one that is judged goes its way.
+
+    Raises InputError for a kind that raftpb does not have.
+    """
+    if kind not in KINDS:
+        raise InputError(f"there is no message kind {kind!r}; the kinds are {', '.join(KINDS)}")
+    return Forge(kind, term, index, log_term, commit, reject)
 
 
 def work(task: Task, *, hold: bool = False) -> Verdict:

@@ -113,6 +113,8 @@ class Control:
             try:
                 if await asyncio.to_thread(self._scripts.poll, self._clock_ns()):
                     await self._change(self._scripts.apply, "scripts-loaded", {"author": "file"})
+            except InputError as error:  # what it asks for is impossible here; the rules in force stay
+                self._log.warning("script", text=f"{error}\nthe version before stays in force")
             except RaftmonError as error:
                 await self._on_loop(functools.partial(self._fail, error))
                 return

@@ -197,7 +197,8 @@ class Engine:
                 counters = self._counters[rule.name][1]
                 old = before.get(rule.name)
                 same = old is not None and old.counters is counters
-                line.gates[rule.name] = old if old is not None and same else Gate(rule, counters, line.message_rng)
+                fresh = Gate(rule, counters, line.message_rng, self._user_error)
+                line.gates[rule.name] = old if old is not None and same else fresh
         return list(line.gates.values())
 
     def _unchanged(self, line: _Line, rules: tuple[Rule, ...]) -> bool:
@@ -255,6 +256,8 @@ class Engine:
             plan = Plan(view)
         try:
             acted = stage(plan)
+        except UserCodeError:  # a user's message(view) in a strict run; told with its rule's name already
+            raise
         except (Exception, SystemExit) as error:
             self._user_error("messages", self._message_errors, error)
             acted = False

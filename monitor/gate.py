@@ -6,6 +6,7 @@ The same for rules on packets and on messages; "one" below is either.
 from __future__ import annotations
 
 import random
+from collections.abc import Callable
 
 from monitor.rules import Rule
 
@@ -26,12 +27,22 @@ class Counters:
 
 
 class Gate:
-    """One rule on one link. ``rng`` is a stream of random numbers that belongs to the link."""
+    """One rule on one link. ``rng`` is a stream of random numbers that belongs to the link.
 
-    __slots__ = ("_chancy", "closes_ns", "counters", "name", "opens_ns", "rng", "rule")
+    ``on_failure(name, counters, error)`` is the engine's way with exceptions of user code.
+    """
 
-    def __init__(self, rule: Rule, counters: Counters, rng: random.Random) -> None:
+    __slots__ = ("_chancy", "_on_failure", "closes_ns", "counters", "name", "opens_ns", "rng", "rule")
+
+    def __init__(
+        self,
+        rule: Rule,
+        counters: Counters,
+        rng: random.Random,
+        on_failure: Callable[[str, Counters, BaseException], None] | None = None,
+    ) -> None:
         self.rule = rule
+        self._on_failure = on_failure
         self.name = rule.name
         self.counters = counters
         self.rng = rng
@@ -65,3 +76,9 @@ class Gate:
         """Count one on which the rule acted."""
         self.counters.hits += 1
         self.counters.bytes += size_bytes
+
+    def failed(self, error: BaseException) -> None:
+        """User code raised ``error``: counted, shown once a rule. Raises UserCodeError where the run is strict."""
+        if self._on_failure is None:
+            raise error
+        self._on_failure(self.name, self.counters, error)

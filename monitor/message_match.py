@@ -13,7 +13,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
-from monitor.actions.kinds import Action
+from monitor.actions.kinds import Action, Call
 from monitor.match import All, Always, Match, Never, Not
 from monitor.match import Any as AnyOf
 from monitor.match.content import COMPARE
@@ -36,6 +36,7 @@ __all__ = [
     "Hold",
     "KeyHas",
     "KindIs",
+    "MessageCall",
     "Number",
     "frame_test",
 ]
@@ -117,6 +118,13 @@ class Forge(Action):
     log_term: int = 0
     commit: int = 0
     reject: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class MessageCall(Call):
+    """Ask ``function(view)`` about each message, a ``MessageView``: it returns an action, or None for no opinion."""
+
+    stage: ClassVar[Literal["packet", "message"]] = "message"
 
 
 def frame_test(match: Match) -> FrameTest:

@@ -1,23 +1,24 @@
 """Rules on single Raft messages, inside the engine: one stage behind the packet rules of each link.
 
-Only etcd's peer protocol can be edited in place. A message is lost by ``monitor.raft.frames``' edits; delayed, doubled,
-held and forged ones are delivered by a ``PostAgent``.
+A rule is a line, or a user's ``message(view)``. Only etcd's peer protocol can be edited in place. A message is lost by
+``monitor.raft.frames``' edits; delayed, doubled, held and forged ones are delivered by a ``PostAgent``.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Protocol, cast
 
 from monitor.actions.effects import Effect, draw_delay_ns
-from monitor.actions.kinds import Accept, Delay, Drop, Duplicate
+from monitor.actions.kinds import Accept, Action, Delay, Drop, Duplicate
 from monitor.actions.plan import Plan
 from monitor.checksums import with_payload
 from monitor.gate import Gate
 from monitor.match import All, Links, Match, Not
 from monitor.match import Any as AnyOf
-from monitor.message_match import Forge, Hold, KindIs, frame_test
+from monitor.message_match import Forge, Hold, KindIs, MessageCall, frame_test
+from monitor.message_view import MessageView
 from monitor.packet import RST, SYN, TCP
 from monitor.raft.agent import encode_message
 from monitor.raft.editor import StreamEditor
@@ -88,14 +89,17 @@ class MessageRules:
                 continue
             if not (self._system or "").startswith("etcd"):
                 why = _WHY_NOT.get(self._system or "", "no system whose messages are read runs here")
+                users = isinstance(rule.action, MessageCall)
+                what = "has message(view), which acts" if users else "acts"
+                instead = "packet(view)" if users else "a rule on the link's packets"
                 raise InputError(
-                    f"the rule {rule.name!r} acts on single messages, which is impossible: {why}; "
-                    "use a rule on the link's packets instead"
+                    f"the rule {rule.name!r} {what} on single messages, which is impossible: {why}; "
+                    f"use {instead} instead"
                 )
             self._check(rule)
 
     def _check(self, rule: Rule) -> None:
-        if not isinstance(rule.action, Accept | Drop | Delay | Duplicate | Hold | Forge):
+        if not isinstance(rule.action, Accept | Drop | Delay | Duplicate | Hold | Forge | MessageCall):
             raise InputError(
                 f"the rule {rule.name!r}: a message can be accepted, dropped, delayed, duplicated, held or forged, "
                 f"not {type(rule.action).__name__.lower()}"
@@ -123,8 +127,9 @@ class MessageRules:
             bound = known.pop(id(gate), None)
             if bound is None:
                 bound = _Bound(gate, frame_test(gate.rule.match))
-                if isinstance(gate.rule.action, Forge):
-                    self._forge(link, gate.rule.action, gate)
+                if isinstance(gate.rule.action, Forge) and self._agent is not None and gate.fires():
+                    self.forge(link, gate.rule.action)
+                    gate.acted(0)
             bounds.append(bound)
         line.bounds = tuple(bounds)
         for gone in known.values():  # a rule that is removed gives back what it held
@@ -150,9 +155,9 @@ class MessageRules:
         """The packet in delivery addresses."""
         return self._present(packet)
 
-    def _forge(self, link: Link, action: Forge, gate: Gate) -> None:
-        if self._agent is None or not gate.fires():
-            return
+    def forge(self, link: Link, action: Forge) -> None:
+        """Have a message delivered that no node wrote; needs the agent."""
+        assert self._agent is not None
         number = KINDS.index(action.kind)
 
         def make(ids: Mapping[str, int]) -> bytes | None:
@@ -164,7 +169,36 @@ class MessageRules:
             )  # fmt: skip
 
         self._agent.post(link.target, make)
-        gate.acted(0)
+
+    def opinion(self, link: Link, gate: Gate, frame: Frame, now_ns: int) -> Action | None:
+        """What a rule wants done with a message: its action, or what the user's function returns.
+
+        What that raises, or returns and cannot be done, is the gate's to count and show: then None.
+        """
+        action = gate.rule.action
+        if not isinstance(action, MessageCall):
+            return action
+        try:
+            answer = action.function(MessageView.of(frame, link, now_ns))
+            if answer is not None:
+                self._check_answer(answer, frame)
+        except (Exception, SystemExit) as error:  # user code: its mistakes never stop traffic
+            gate.failed(error)
+            return None
+        return cast("Action | None", answer)
+
+    def _check_answer(self, answer: object, frame: Frame) -> None:
+        if not isinstance(answer, Accept | Drop | Delay | Duplicate | Hold | Forge):
+            raise InputError(
+                f"message(view) returned {answer!r}; return accept(), drop(), delay(ms), duplicate(), hold(), "
+                "forge(kind) or None"
+            )
+        if isinstance(answer, Accept | Drop):
+            return
+        if self._agent is None:
+            raise InputError(f"{answer!r} needs messages delivered, which is impossible here")
+        if frame.carrier == "snapshot" and not isinstance(answer, Forge):
+            raise InputError("a MsgSnap is followed by its database and can only be dropped or accepted")
 
 
 def _leaves(match: Match) -> list[Match]:
@@ -188,7 +222,7 @@ class _Line:
         self._now_ns = 0
         self._acted: list[str] = []
         self._comments: list[str] = []
-        self._waiting: dict[int, tuple[_Bound, int]] = {}
+        self._waiting: dict[int, tuple[_Bound, Action, int]] = {}
 
     def apply(self, plan: Plan) -> bool:
         """The effect: whether a rule acted on a message that this packet decides."""
@@ -239,10 +273,10 @@ class _Line:
         if self._owner.watch.waiting:
             self._owner.watch.feed(self.link, frame, self._now_ns)
         for bound in self.bounds:
-            gate, action = bound.gate, bound.gate.rule.action
-            if isinstance(action, Forge) or not gate.in_window(self._now_ns) or not bound.test(frame):
+            gate = bound.gate
+            if isinstance(gate.rule.action, Forge) or not gate.in_window(self._now_ns) or not bound.test(frame):
                 continue
-            if not gate.fires():
+            if not gate.fires() or (action := self._owner.opinion(self.link, gate, frame, self._now_ns)) is None:
                 continue
             if isinstance(action, Accept):
                 gate.acted(0)
@@ -254,12 +288,15 @@ class _Line:
             gate.acted(0)
             self._acted.append(gate.name)
             self._comments.append(f"{type(action).__name__.lower()} {frame.kind} term {frame.term}")
+            if isinstance(action, Forge):  # a user's answer: beside this message, which the next rules judge
+                self._owner.forge(self.link, action)
+                continue
             if delivers:
                 frame.wanted = True
                 delay_ns = draw_delay_ns(action, gate.rng) if isinstance(action, Delay) else 0
                 if len(self._waiting) > _MAX_HELD:
                     self._waiting.clear()
-                self._waiting[id(frame)] = (bound, self._now_ns + delay_ns)
+                self._waiting[id(frame)] = (bound, action, self._now_ns + delay_ns)
             return not isinstance(action, Duplicate)
         return False
 
@@ -268,8 +305,7 @@ class _Line:
         found = self._waiting.pop(id(frame), None)
         if found is None:
             return
-        bound, due_ns = found
-        action = bound.gate.rule.action
+        bound, action, due_ns = found
         if isinstance(action, Hold) and bound in self.bounds and len(bound.held) < _MAX_HELD:
             bound.held.append(frame)
             return

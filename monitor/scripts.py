@@ -1,9 +1,10 @@
 """Rules in Python: files of plain functions or classes with well-known names, loaded again when they change.
 
-``packet(view)`` judges a packet, ``message(message)`` a Raft message; ``configure(context)``, ``started()`` and
-``done()`` are called when they are there. A module-level ``match = "n1->n2 port 2380"`` restricts ``packet`` to what it
-says, so that other links cost nothing. Classes with a ``packet`` or ``message`` method are instantiated once, without
-arguments, and may have the same names as attributes and methods; a list ``addons`` of objects replaces that search.
+``packet(view)`` judges a packet, ``message(view)`` a Raft message; ``configure(context)``, ``started()`` and ``done()``
+are called when they are there. A module-level ``match = "n1->n2 port 2380"`` restricts ``packet`` to what it says, so
+that other links cost nothing; in a file without ``packet`` it restricts ``message``. Classes with a ``packet`` or
+``message`` method are instantiated once, without arguments, and may have the same names as attributes and methods; a
+list ``addons`` of objects replaces that search.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ import inspect
 import os
 import random
 import sys
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import ModuleType
@@ -21,6 +22,7 @@ from typing import Any
 from monitor.actions.kinds import Call
 from monitor.language import parse_match
 from monitor.match import ALWAYS
+from monitor.message_match import MessageCall
 from monitor.rules import Rule, RuleSet
 from monitor.usercode import UserCodeError, trimmed_traceback
 from setup.errors import InputError
@@ -93,17 +95,11 @@ class Scripts:
             self._load(script)
 
     def rules(self) -> tuple[Rule, ...]:
-        """One rule for each ``packet``, named after its file (and class), in the order of the files."""
-        return tuple(rule for script in self._scripts for rule in script.rules)
+        """One rule for each ``packet`` and ``message``, named after its file (and class), in the order of the files.
 
-    def hooks(self, name: str) -> tuple[tuple[str, Callable[..., Any]], ...]:
-        """The scripts' functions of that name (such as ``message``), with their rule names."""
-        return tuple(
-            (rule_name, function)
-            for script in self._scripts
-            for rule_name, part in script.parts.items()
-            if callable(function := getattr(part, name, None))
-        )
+        Where one file or class has both, ``.message`` is added to the name of the second.
+        """
+        return tuple(rule for script in self._scripts for rule in script.rules)
 
     def apply(self, ruleset: RuleSet) -> RuleSet:
         """``ruleset`` with the scripts' rules, as they are now, behind its own. Raises InputError where names clash."""
@@ -170,10 +166,10 @@ class Scripts:
             exec(compile(source, str(path), "exec"), module.__dict__)
             parts = dict(_parts(module, path.stem))
             if not parts:
-                raise InputError(f"the rules file {path} has neither packet(view) nor message(message): add one")
+                raise InputError(f"the rules file {path} has neither packet(view) nor message(view): add one")
             for name, part in parts.items():
                 self._configure(name, part)
-            rules = tuple(self._rule(name, part) for name, part in parts.items() if hasattr(part, "packet"))
+            rules = tuple(rule for name, part in parts.items() for rule in self._rules(name, part))
         except (Exception, SystemExit) as error:
             if before is not None:
                 sys.modules[module.__name__] = before
@@ -184,10 +180,19 @@ class Scripts:
             raise InputError(f"the rules file {path} cannot be used\n{trimmed_traceback(error)}") from error
         script.module, script.parts, script.rules = module, parts, rules
 
-    def _rule(self, name: str, part: Any) -> Rule:
+    def _rules(self, name: str, part: Any) -> Iterator[Rule]:
         condition = getattr(part, "match", None)
         match = parse_match(condition, self._names) if isinstance(condition, str) else ALWAYS
-        return Rule(name, match, Call(part.packet))
+        packet, message = (callable(getattr(part, judging, None)) for judging in _JUDGING)
+        if packet:
+            if match.stage == "message":
+                raise InputError(
+                    f"match = {condition!r} names messages, and packet(view) of {name} sees packets: "
+                    "write message(view), in a class of its own if you need both"
+                )
+            yield Rule(name, match, Call(part.packet))
+        if message:
+            yield Rule(f"{name}.message" if packet else name, ALWAYS if packet else match, MessageCall(part.message))
 
     def _configure(self, name: str, part: Any) -> None:
         function = getattr(part, "configure", None)

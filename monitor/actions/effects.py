@@ -257,6 +257,10 @@ def _actions(result: Any) -> Sequence[kinds.Action]:
     for one in wanted:
         if not isinstance(one, kinds.Action) or isinstance(one, kinds.Call):
             raise TypeError(f"the rule returned {result!r}; return an action, a list of them, a Verdict or None")
+        if one.stage == "message":
+            raise TypeError(
+                f"packet(view) returned {one!r}, which is for single messages: return it from message(view)"
+            )
     return wanted
 
 

@@ -32,7 +32,8 @@ _ENTRY_DATA = re.compile(rb"\x08([\x00-\x02])\x10" + VARINT + rb"\x18" + VARINT 
 class Frame:
     """A message as far as its header shows it. None stands for what the bytes at hand do not tell.
 
-    ``entries`` counts them. ``keys`` are of the entries that begin within the bytes at hand. With ``wanted`` set by
+    ``entries`` counts them. ``keys`` are of the entries that begin within the bytes at hand. ``size`` is in bytes, with
+    the framing of its stream, without a snapshot's database. With ``wanted`` set by
     the decision, ``raw`` becomes the whole raftpb.Message.
     """
 
@@ -48,6 +49,7 @@ class Frame:
     commit: int | None = None
     wanted: bool = False
     raw: bytes | None = None
+    size: int | None = None
 
 
 def peek(data: bytes, carrier: str, *, whole: bool) -> Frame:

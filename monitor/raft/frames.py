@@ -201,6 +201,7 @@ class FrameScanner:
         if data[0] != 8:
             raise Malformed("a message does not begin with its type")
         frame = peek(data, self.carrier, whole=len(data) == size)
+        frame.size = head + size
         if self.carrier == "msgapp":
             self.state = state_after(data, size, frame)
         if frame.kind == "MsgHeartbeat" and not frame.sender:
@@ -221,6 +222,7 @@ class FrameScanner:
         frame = Frame("MsgApp", "msgapp", None, None, term, term, index, count)
         if not count:
             (frame.commit,) = _U64.unpack_from(self._buffer, 9)
+            frame.size = 17
             if self._ask(frame):
                 self._patch(patches, 0, bytes(17))
             return 17
@@ -235,6 +237,7 @@ class FrameScanner:
             raise Malformed("an entry does not begin with its type, term and index")
         frame.index = value_of(match.group(2)) - 1
         frame.term = frame.log_term = value_of(match.group(1))
+        frame.size = 25 + size if count == 1 else None  # the sizes of further entries are not known yet
         self._keys_at_hand(frame, count)
         if self._ask(frame):
             self._patch(patches, 0, bytes(9))

@@ -8,8 +8,11 @@ import pytest
 
 from monitor.packet import PacketView
 from monitor.replay import Outcome, replay
+from monitor.rules import RuleSet
 from monitor.scripts import Scripts
 from monitor.tasks import Task
+from tests.monitor.message_bench import Bench
+from tests.monitor.raft.wire import append_entries, chunk, entry, full, raftpb
 
 FOLDER = Path(__file__).parents[2] / "examples" / "rules"
 HELLO = 'n1->n2 tcp 40000->2380 psh ack "hello"'
@@ -78,6 +81,16 @@ def test_work_goes_on_while_the_first_reset_is_held(tmp_path: Path, monkeypatch:
     assert second.verdict.task is None
     first.verdict.task.run()
     assert target.read_text() == "State Recv-Q\n"
+
+
+def test_every_fifth_append_with_entries_is_lost() -> None:
+    name = "lose_every_fifth_append"
+    scripts = Scripts([FOLDER / f"{name}.py"], names=("n1", "n2"))
+    conversation = Bench(ruleset=scripts.apply(RuleSet((), ("n1", "n2")))).stream()
+    conversation.send(chunk(full(raftpb(3, log_term=2, index=9))))
+    appends = [chunk(append_entries([entry(2, 10 + number)] if number % 2 else [], 9)) for number in range(20)]
+    changed = [conversation.send(append).copies[0].data is not None for append in appends]
+    assert [number for number, lost in enumerate(changed) if lost] == [9, 19]
 
 
 def test_every_example_has_its_test() -> None:

@@ -6,6 +6,7 @@ import pytest
 
 from monitor import api
 from monitor.actions import kinds
+from monitor.message_match import Forge, Hold
 from monitor.tasks import Task
 from setup.errors import InputError
 
@@ -28,6 +29,9 @@ from setup.errors import InputError
         (api.rewrite(bytes.upper), kinds.Rewrite(bytes.upper)),
         (api.mirror(), kinds.Mirror()),
         (api.unrecorded(), kinds.Unrecorded()),
+        (api.hold(), Hold()),
+        (api.forge("MsgVote", term=9, index=4, log_term=2, commit=3), Forge("MsgVote", 9, 4, 2, 3)),
+        (api.forge("MsgVoteResp", reject=True), Forge("MsgVoteResp", reject=True)),
     ],
 )
 def test_word(made: kinds.Action, action: kinds.Action) -> None:
@@ -43,6 +47,11 @@ def test_every_word_of_the_language_can_be_imported() -> None:
 def test_impossible_numbers_are_refused_where_they_are_given() -> None:
     with pytest.raises(InputError, match="a delay in ms"):
         api.delay(-5)
+
+
+def test_a_message_of_no_known_kind_cannot_be_forged() -> None:
+    with pytest.raises(InputError, match="there is no message kind 'MsgVotes'"):
+        api.forge("MsgVotes")
 
 
 def test_work_holds_or_drops_its_packet() -> None:

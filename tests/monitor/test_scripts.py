@@ -10,6 +10,9 @@ from typing import Any
 import pytest
 
 from monitor.engine import Engine
+from monitor.language import parse_match
+from monitor.match import ALWAYS
+from monitor.message_match import MessageCall
 from monitor.replay import replay
 from monitor.rules import RuleSet
 from monitor.scripts import Scripts
@@ -104,10 +107,19 @@ def test_configure_may_take_nothing(tmp_path: Path) -> None:
 
 
 def test_a_script_may_judge_messages_alone(tmp_path: Path) -> None:
-    scripts = load(tmp_path / "votes.py", "def message(message): return 5\n")
-    assert names_of(scripts) == []
-    ((name, function),) = scripts.hooks("message")
-    assert (name, function(None)) == ("votes", 5)
+    scripts = load(tmp_path / "votes.py", 'match = "n1->n2 MsgVote"\ndef message(view): return 5\n')
+    (rule,) = scripts.rules()
+    assert isinstance(rule.action, MessageCall)
+    assert (rule.name, rule.action.function(None)) == ("votes", 5)
+    assert rule.match == parse_match("n1->n2 MsgVote", NAMES)
+
+
+def test_a_script_may_judge_packets_and_messages(tmp_path: Path) -> None:
+    scripts = load(tmp_path / "a.py", 'match = "tcp"\ndef packet(view): pass\ndef message(view): pass\n')
+    assert [(rule.name, rule.stage, rule.match == ALWAYS) for rule in scripts.rules()] == [
+        ("a", "packet", False),
+        ("a.message", "message", True),
+    ]
 
 
 @pytest.mark.parametrize(
@@ -120,6 +132,7 @@ def test_a_script_may_judge_messages_alone(tmp_path: Path) -> None:
         ("import sys\nsys.exit(3)\n", "SystemExit"),
         ('match = "n1->n7"\ndef packet(view): pass\n', "there is no host 'n7'"),
         ("from monitor.api import dorp\ndef packet(view): pass\n", "cannot import name 'dorp'"),
+        ('match = "MsgVote"\ndef packet(view): pass\n', "names messages"),
         ("class A:\n    def __init__(self, x): pass\n    def packet(self, view): pass\n", "TypeError"),
     ],
 )

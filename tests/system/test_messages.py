@@ -5,6 +5,8 @@ from __future__ import annotations
 import time
 from pathlib import Path
 
+import pytest
+
 from driver.testbench import eventually
 from monitor.raft.store import open_store
 
@@ -88,3 +90,15 @@ def test_a_rule_waits_for_a_message_and_its_reaction_is_measured(cluster, monito
     assert found["state"] == "fired"
     assert found["message"].startswith(f"MsgHeartbeat {cluster.leader()}->{target}")
     assert 0 < found["reaction_ms"] < 1000
+
+
+@pytest.mark.cluster(rules=[str(Path(__file__).parents[2] / "examples" / "rules" / "lose_every_fifth_append.py")])
+def test_a_rules_file_loses_every_fifth_append_and_nothing_is_gone(cluster, monitor, clients, history):
+    name = "lose_every_fifth_append"
+    with clients.working(at_least=200):
+        eventually(lambda: _hits(monitor, name) > 20, "appends lost")
+    found = monitor.stats()["rules"][name]
+    assert found["errors"] == 0
+    assert found["hits"] <= found["packets"] / 5
+    history.assert_valid()
+    history.assert_stores_equal()
