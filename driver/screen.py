@@ -108,8 +108,9 @@ def _leaders(results: dict[str, Any]) -> str:
         return "unknown"
     if before == after:
         return f"{before['leader']} led throughout, term {before['term']}"
-    terms = f"term {before['term']} → {after['term']}"
-    return f"{before['leader']} led at the start, {after['leader']} at the end, {terms}"
+    known = before["term"] and after["term"]  # 0: the system does not say
+    terms = f", term {before['term']} → {after['term']}" if known else ""
+    return f"{before['leader']} led at the start, {after['leader']} at the end{terms}"
 
 
 def _monitor(results: dict[str, Any]) -> Text:

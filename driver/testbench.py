@@ -76,9 +76,9 @@ class TestCluster:
         return eventually(self.inner.leader, "a leader", timeout_s)
 
     def followers(self) -> list[str]:
-        """All nodes but the leader, in order."""
+        """The living nodes but the leader, in order."""
         leader = self.leader()
-        return [node for node in self.nodes if node != leader]
+        return [node for node in self.inner.alive() if node != leader]
 
     def others(self, node: str) -> list[str]:
         """All nodes but this one, in order."""

@@ -172,6 +172,12 @@ def _object(connection: sqlite3.Connection, row: sqlite3.Row, start_ns: int) -> 
     }
 
 
+def _readable(context: str) -> str:
+    """A message's context, in hex, as text where it is one (a transfer's ``CampaignTransfer``), else its beginning."""
+    text = bytes.fromhex(context).decode("ascii", "replace")
+    return text if text.isprintable() and text.isascii() else context[:32]
+
+
 def _detail(message: dict[str, Any]) -> str:
     parts = []
     if message["operations"]:
@@ -183,7 +189,7 @@ def _detail(message: dict[str, Any]) -> str:
     if message["snapshot_index"]:
         parts.append(f"snapshot {message['snapshot_index']}")
     if message["context"]:
-        parts.append("context " + message["context"][:32])
+        parts.append("context " + _readable(message["context"]))
     if message["group"]:
         parts.append(message["group"])
     if message["verdict"]:

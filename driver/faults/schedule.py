@@ -13,6 +13,7 @@ random                                  drawn by the seed; --mtbf says how often
 
 from __future__ import annotations
 
+import difflib
 import re
 import tomllib
 from collections.abc import Iterator, Mapping, Sequence
@@ -90,7 +91,9 @@ def _options(text: str | None, what: str) -> dict[str, str]:
 
 def _check_name(name: str, known: Sequence[str]) -> None:
     if name not in known:
-        raise InputError(f"there is no fault {name!r}; there are {', '.join(known)}, none and random")
+        close = difflib.get_close_matches(name, known, 3, 0.5)
+        meant = f"did you mean {' or '.join(close)}? " if close else ""
+        raise InputError(f"there is no fault {name!r}; {meant}there are {', '.join(known)}, none and random")
 
 
 def check_triggers(faults: Sequence[PlannedFault], hosts: Sequence[str]) -> None:
@@ -167,7 +170,7 @@ def _checked(fault: PlannedFault, run_s: float) -> PlannedFault:
 def _random_plan(known: Sequence[str], run_s: float, mtbf_s: float, random: Random) -> list[PlannedFault]:
     """One fault after another; exponential gaps of mean ``mtbf_s`` (Poisson arrivals), each lasting 1 s to mtbf."""
     planned = []
-    now = random.expovariate(1 / mtbf_s)
+    now = min(random.expovariate(1 / mtbf_s), run_s / 3)  # a short run, too, shall have one
     while now < 0.9 * run_s:
         last = min(now + random.uniform(1.0, max(1.0, mtbf_s)), 0.95 * run_s)
         planned.append(PlannedFault(random.choice(list(known)), round(now, 3), round(last, 3)))

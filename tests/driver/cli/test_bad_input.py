@@ -26,7 +26,7 @@ def refused(capsys: pytest.CaptureFixture[str], *words: str) -> str:
 @pytest.mark.parametrize(
     ("words", "sentence"),
     [
-        (["--fault", "kill-everything"], "there is no fault 'kill-everything'; there are kill-one"),
+        (["--fault", "kill-everything"], "there is no fault 'kill-everything'; did you mean"),
         (["--nodes", "0"], "--nodes is 0: a run needs at least 1"),
         (["--nodes", "251"], "a cluster has 1 to 250 nodes, not 251"),
         (["--clients", "0"], "--clients is 0"),

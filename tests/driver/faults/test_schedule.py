@@ -49,7 +49,7 @@ def test_options_stand_in_parentheses_and_may_hold_commas():
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        ("kill-everything", "there is no fault 'kill-everything'; there are kill-one"),
+        ("kill-everything", "there is no fault 'kill-everything'; did you mean"),
         ("kill-leader@5s..2s", "before its start"),
         ("kill-leader@30s..40s", "after the workload's 20 s"),
         ("kill-leader@soon..40s", "'soon' is not a duration"),
