@@ -11,6 +11,7 @@ import pytest
 from monitor.client import MonitorClient, wait_until_ready
 from monitor.control import Control, ControlServer
 from monitor.engine import Engine
+from monitor.message_rules import MessageRules
 from monitor.rules import RuleSet
 from monitor.scripts import Scripts
 from setup.errors import InputError, RaftmonError
@@ -27,6 +28,8 @@ class Log:
     def info(self, event, **fields):
         self.events.append((event, fields))
 
+    warning = info
+
 
 class Served:
     """A control server over a real engine, with the loop's part done on the calling thread."""
@@ -36,7 +39,7 @@ class Served:
         self.failures = []
         self.scripts = Scripts(scripts, names=NAMES, links=LINKS, seed="seed", note=str, strict=False)
         self.log = Log()
-        self.engine = Engine(LINKS, "seed", 0)
+        self.engine = Engine(LINKS, "seed", 0, message_stage=MessageRules("pysyncobj", None))
         self.engine.load(self.scripts.apply(RuleSet.from_items([], NAMES)), 0)
         self.paused = False
         self.stopped = threading.Event()
@@ -231,6 +234,27 @@ def test_scripts_are_followed_and_heal_leaves_them(tmp_path):
                 assert time.monotonic() < deadline
                 client.stats()
             assert one.engine.chain(0) is None
+    finally:
+        one.server.close()
+    assert one.failures == []
+
+
+def test_a_new_version_that_is_impossible_here_leaves_the_rules_in_force(tmp_path):
+    script = tmp_path / "mine.py"
+    script.write_text("def packet(view):\n    return None\n")
+    one = Served(tmp_path / "monitor.sock", [script])
+    try:
+        with wait_until_ready(one.path, "kim", 5) as client:
+            script.write_text("def message(view):\n    return None\n")
+            deadline = time.monotonic() + 10
+            while not any("has message(view)" in fields.get("text", "") for _, fields in one.log.events):
+                assert time.monotonic() < deadline
+                client.stats()
+            assert one.engine.chain(0) is not None
+            script.write_text("match = 'n2->n1'\ndef packet(view):\n    return None\n")
+            while one.engine.chain(0) is not None:
+                assert time.monotonic() < deadline
+                client.stats()
     finally:
         one.server.close()
     assert one.failures == []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import json
 import re
 from pathlib import Path
@@ -46,6 +47,13 @@ def test_python_is_a_rules_file_that_does_what_is_said(number: int, tmp_path: Pa
     delayed = [outcome.delays_ms[0] for outcome in outcomes if outcome.delays_ms]
     expected = [([0], 0.0), ([], 14.4), ([100, 101], 0.0)]
     assert (gone, max(delayed)) == expected[number]
+
+
+def test_the_example_on_messages_is_the_one_that_is_tested() -> None:
+    (block,) = (block for block in blocks("python") if "def message" in block)
+    example = (Path(__file__).parents[2] / "examples" / "rules" / "lose_every_fifth_append.py").read_text()
+    shown, kept = ast.parse(block).body, ast.parse(example).body[1:]  # there its first line says what it does
+    assert [ast.dump(one) for one in shown] == [ast.dump(one) for one in kept]
 
 
 def test_the_first_example_has_five_lines() -> None:
