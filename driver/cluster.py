@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -191,11 +192,13 @@ class Cluster:
     def wait_ready(self, timeout_s: float = READY_TIMEOUT_S) -> None:
         """Return when every node has said that it serves; raises RaftmonError with the tail of its log otherwise."""
         deadline = time.monotonic() + timeout_s
+
+        def serves(node: Host) -> bool:
+            self.check_alive()  # without the monitor they would wait for each other in vain
+            return self.adapter.ready(node, self.topology, 1.0)
+
         for node in self.topology.nodes:
-            self._nodes[node.name].wait_ready(
-                lambda node=node: self.adapter.ready(node, self.topology, 1.0),  # type: ignore[misc]
-                max(1.0, deadline - time.monotonic()),
-            )
+            self._nodes[node.name].wait_ready(partial(serves, node), max(1.0, deadline - time.monotonic()))
 
     # -- what faults need ----------------------------------------------------------------------------------------
 

@@ -232,6 +232,9 @@ def _work(
             state.client_stats = dataclasses.asdict(fleet.stats())
             progress.work((time.monotonic_ns() - begin_ns) / 1e9, config.duration_s, state.client_stats)
             time.sleep(min(0.5, max(0.0, (end_ns - time.monotonic_ns()) / 1e9)))
+    except RaftmonError:
+        fleet.stop()  # or the clients would go on until the workload's end
+        raise
     except KeyboardInterrupt:
         progress.event("interrupted: the work ends early; once more, and the run is given up")
         log.info("interrupted")

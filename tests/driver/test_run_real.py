@@ -15,7 +15,9 @@ from driver.config import RunConfig
 from driver.run import run
 from driver.servers_of import with_server
 from driver.store import RunFolder
+from driver.testbench import eventually
 from monitor.capture import read_capture
+from setup.errors import InputError, RaftmonError
 from setup.topology import Topology
 from tests.driver.tcpdump import tcpdump
 
@@ -53,6 +55,19 @@ def to_peers(packet: bytes) -> bool:
     return packet[16:18] == b"\x0a\x4e"
 
 
+def captured(files: dict[str, Path]) -> int:
+    """How many peer packets tcpdump has written so far; 0 where a file ends in the middle of one."""
+    try:
+        return sum(to_peers(packet.data) for file in files.values() for packet in read_capture(file))
+    except InputError:
+        return 0
+
+
+def monitored(cluster: Cluster) -> int:
+    assert cluster.monitor is not None
+    return int(cluster.monitor.stats()["packets"])
+
+
 def test_every_peer_packet_on_the_veths_is_in_packets_pcapng_and_nothing_else_is(tmp_path: Path):
     settings = config()
     topology = Topology.star(3)
@@ -72,6 +87,8 @@ def test_every_peer_packet_on_the_veths_is_in_packets_pcapng_and_nothing_else_is
             client.close()
             for node in topology.nodes:
                 cluster.kill(node.name)
+            # The last words of the dead nodes' kernels are still on their way when the kills return.
+            eventually(lambda: captured(captures) >= monitored(cluster), "tcpdump having what the monitor had")
             sniffers.close()
     seen = Counter(
         identity(packet.data) for file in captures.values() for packet in read_capture(file) if to_peers(packet.data)
@@ -133,3 +150,14 @@ def test_cap_choice_of_etcd_is_seen(options: dict[str, Any], verdict: str, label
     _, results = run(settings, tmp_path, Quiet())
     assert results["valid"] == verdict, results["sentences"]
     assert results["checkers"]["availability"]["details"]["label"] == label
+
+
+@pytest.mark.parametrize("packets", [5, 20_000])
+def test_strict_ends_the_run_at_the_first_exception_of_a_users_rule(packets: int, tmp_path: Path):
+    rules = tmp_path / "mine.py"
+    rules.write_text(
+        "seen = 0\n\ndef packet(view):\n    global seen\n    seen += 1\n"
+        f"    if seen == {packets}:\n        raise ValueError('on purpose')\n"
+    )
+    with pytest.raises(RaftmonError, match="on purpose"):
+        run(config(scripts=(str(rules),), strict=True, duration_s=60.0), tmp_path / "store", Quiet())

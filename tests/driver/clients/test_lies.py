@@ -43,7 +43,7 @@ def test_a_lie_is_found_and_an_operation_it_was_about_is_named(tmp_path, lie):
     named = {
         (operation.key, str(value))
         for operation in result.counterexample.operations
-        for value in [operation.value, *(operation.value if operation.f == "cas" else ())]
+        for value in [operation.value, *(operation.value if operation.f == "cas" else ()), operation.seen]
     }
     about = {
         (entry["key"], str(value))
