@@ -27,6 +27,9 @@ HELD_S = 4.5
 """Long enough for new connections, pipelines and probes: etcd dials ten times a second and probes every 4 s."""
 BRIEFLY_S = 1.5
 """For the kinds after the first: streams are dialled again."""
+WRITE_EVERY_S = 0.02
+"""Of each writer: enough to say, and no more than tcpdump can keep up with on a busy machine."""
+PAYLOAD = "tcp and ip[2:2] - ((ip[0] & 0xf) << 2) - ((tcp[12] & 0xf0) >> 2) != 0"
 KINDS = [kind for kind in PARTITIONS if kind != "client-from-node"]
 
 
@@ -38,7 +41,7 @@ def working(cluster: Any) -> Iterator[None]:
     def write(node: str) -> None:
         client = cluster.inner.adapter.connect(cluster.inner.topology.host(node), 0.5)
         number = 0
-        while not over.is_set():
+        while not over.wait(WRITE_EVERY_S):
             number += 1
             with contextlib.suppress(Exception):
                 client.write(f"key-{node}", number)
@@ -70,7 +73,7 @@ def test_no_payload_crosses_a_cut_from_50_ms_after_its_start_until_its_heal(clus
         files = {}
         for node in cluster.inner.topology.nodes:
             files[node.name] = tmp_path / f"{node.name}.pcap"
-            sniffers.enter_context(tcpdump(node.router_interface, files[node.name], "out", "tcp"))
+            sniffers.enter_context(tcpdump(node.router_interface, files[node.name], "out", PAYLOAD))
         with working(cluster):
             for kind in KINDS:
                 cluster.wait_healthy()
