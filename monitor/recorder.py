@@ -38,6 +38,7 @@ NOBODY = Link("?", "?")
 
 _READ_BYTES = 1 << 18  # small enough to stay in the processor's cache on its way to the file
 _WRITE_BYTES = 1 << 18
+_BEHIND_NS = 1_000_000_000  # how long it counts as behind after a read that found more than it took
 _TICK_S = 0.1
 _REPORT_NS = 1_000_000_000
 _MOST_ERRORS = 20
@@ -237,6 +238,7 @@ def record(recorder: Recorder, descriptor: int) -> None:
     next_tick = time.monotonic_ns()
     next_report = next_tick + _REPORT_NS
     os.set_blocking(descriptor, True)
+    share, behind_until_ns = scheduling.Share(), 0
     _say(recorder, finished=False)  # the monitor waits for this before it says that it is ready
     while True:
         ready, _, _ = select.select([descriptor], [], [], _TICK_S)
@@ -246,6 +248,9 @@ def record(recorder: Recorder, descriptor: int) -> None:
                 return
             recorder.feed(data)
         now_ns = time.monotonic_ns()
+        if ready and len(data) == _READ_BYTES:
+            behind_until_ns = now_ns + _BEHIND_NS
+        share.behind(now_ns < behind_until_ns)
         if now_ns >= next_tick:
             recorder.tick()
             next_tick = now_ns + int(_TICK_S * 1e9)
@@ -269,7 +274,6 @@ def main(argv: Sequence[str]) -> int:
         print(f"raftmon recorder: {error}", file=sys.stderr)
         return EXIT_INTERNAL
     gc.freeze()
-    scheduling.favour()
     scheduling.batch()
     record(recorder, 0)
     recorder.close()

@@ -5,10 +5,12 @@ from __future__ import annotations
 import contextlib
 import os
 
-__all__ = ["PRIORITY", "batch", "favour", "interactive"]
+__all__ = ["MODEST", "PRIORITY", "Share", "batch", "favour", "interactive"]
 
 PRIORITY = -10
-"""The nice value of loop and recorder, where allowed: on a full machine they must not wait for those they watch."""
+"""The nice value of what must not wait for those it watches on a full machine, where allowed."""
+MODEST = 5
+"""The nice value of what can wait."""
 
 _NO_PRIORITY = os.sched_param(0)  # what both policies demand
 
@@ -17,6 +19,30 @@ def favour() -> None:
     """A larger share of a full processor; not without root."""
     with contextlib.suppress(PermissionError):
         os.setpriority(os.PRIO_PROCESS, 0, PRIORITY)
+
+
+class Share:
+    """The share of a thread whose work can wait while it is not behind; without root it stays as it is.
+
+    (A nice value once raised can only be lowered with privilege.)
+    """
+
+    def __init__(self) -> None:
+        self.nice: int | None = None
+        try:
+            os.setpriority(os.PRIO_PROCESS, 0, PRIORITY)
+        except PermissionError:
+            self._may = False
+        else:
+            self._may = True
+            self.nice = PRIORITY
+
+    def behind(self, behind: bool) -> None:
+        """Say whether much waits."""
+        nice = PRIORITY if behind else MODEST
+        if self._may and nice != self.nice:
+            os.setpriority(os.PRIO_PROCESS, 0, nice)
+            self.nice = nice
 
 
 def batch() -> None:

@@ -27,3 +27,17 @@ def test_the_policy_goes_to_batch_and_back_and_the_share_stays():
     assert policies == [os.SCHED_OTHER, os.SCHED_BATCH, os.SCHED_OTHER]
     assert before == after
     assert before == (scheduling.PRIORITY if os.geteuid() == 0 else 0)
+
+
+def test_a_share_grows_while_work_waits_and_shrinks_after_it():
+    def work():
+        found = []
+        share = scheduling.Share()
+        for behind in (False, True, False):
+            share.behind(behind)
+            found.append(os.getpriority(os.PRIO_PROCESS, threading.get_native_id()))
+        return found
+
+    before = os.getpriority(os.PRIO_PROCESS, 0)
+    expected = [scheduling.MODEST, scheduling.PRIORITY, scheduling.MODEST] if os.geteuid() == 0 else [before] * 3
+    assert on_a_thread(work) == expected
