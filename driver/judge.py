@@ -18,7 +18,10 @@ from driver.store import CONFIG, RunFolder
 from driver.stores import stores_result
 from driver.wire_results import wire_results
 
-__all__ = ["check_history", "fault_windows", "judge_run", "operation_table"]
+__all__ = ["OUTAGE_MS", "check_history", "fault_windows", "judge_run", "operation_table", "outages"]
+
+OUTAGE_MS = 500.0
+"""From how long without any success on it is an outage."""
 
 
 def operation_table(history: History) -> dict[str, dict[str, Any]]:
@@ -39,6 +42,29 @@ def operation_table(history: History) -> dict[str, dict[str, Any]]:
             spread = {"p50": float(p50), "p99": float(p99), "max": float(latency_ms.max())}
         table[name] = {**counts, "latency_ms": spread}
     return table
+
+
+def outages(history: History, began_ns: int | None, ended_ns: int | None) -> list[dict[str, float]]:
+    """When no client had success for OUTAGE_MS or longer while they worked: ``start_s`` from the start, and ``ms``."""
+    if began_ns is None or ended_ns is None:
+        return []
+    columns = history.columns
+    done = columns.return_ns[(columns.outcome == 0) & (columns.return_ns != NEVER)]
+    inside = np.sort(done[(done > began_ns) & (done < ended_ns)])
+    edges = np.concatenate(([began_ns], inside, [ended_ns])).astype(np.int64)
+    gaps_ms = np.diff(edges) / 1e6
+    return [
+        {"start_s": round((int(edges[row]) - began_ns) / 1e9, 3), "ms": round(float(gaps_ms[row]), 1)}
+        for row in np.flatnonzero(gaps_ms >= OUTAGE_MS)
+    ]
+
+
+def _work_ended_ns(config: dict[str, Any], facts: dict[str, Any]) -> int | None:
+    """When clients began nothing more: the run itself waits for what was in flight then."""
+    began_ns, ended_ns = facts.get("began_ns"), facts.get("ended_ns")
+    if began_ns is None or ended_ns is None or "duration_s" not in config:
+        return ended_ns
+    return int(min(ended_ns, began_ns + round(config["duration_s"] * 1e9)))
 
 
 def fault_windows(faults: Sequence[dict[str, Any]]) -> list[Window]:
@@ -88,6 +114,7 @@ def judge_run(folder: RunFolder, facts: dict[str, Any]) -> dict[str, Any]:
         "reasons": reasons,
         "checkers": {result.checker: result.as_json() for result in [*results, availability]},
         "operations": operation_table(history),
+        "outages": outages(history, facts.get("began_ns"), _work_ended_ns(config, facts)),
         **facts,
         "monitor": folder.load("monitor.json"),
         "config": config,

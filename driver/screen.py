@@ -13,6 +13,7 @@ from rich.text import Text
 
 __all__ = ["RunScreen", "summary"]
 
+_SHOWN = 5
 _COLOURS = {"valid": "bold green", "invalid": "bold red", "unknown": "bold yellow"}
 
 
@@ -110,6 +111,8 @@ def _leaders(results: dict[str, Any]) -> str:
         return f"{before['leader']} led throughout, term {before['term']}"
     known = before["term"] and after["term"]  # 0: the system does not say
     terms = f", term {before['term']} → {after['term']}" if known else ""
+    if before["leader"] == after["leader"]:
+        return f"{before['leader']} led at the start and, after others or a pause, again at the end{terms}"
     return f"{before['leader']} led at the start, {after['leader']} at the end{terms}"
 
 
@@ -131,6 +134,28 @@ def _monitor(results: dict[str, Any]) -> Text:
     return Text(text)
 
 
+def _outages(results: dict[str, Any]) -> list[Text]:
+    """Spans in which no client had success; the first few."""
+    found = results.get("outages", [])
+    lines = [
+        Text(f"{one['start_s']:5.1f}s  no operation of any client succeeded for {_milliseconds(one['ms'])}")
+        for one in found
+    ]
+    return lines[:_SHOWN] + ([Text(f"and {len(lines) - _SHOWN} more")] if len(lines) > _SHOWN else [])
+
+
+def _rules(results: dict[str, Any]) -> list[Text]:
+    """The user's own rules: how often each acted, and whether its code failed."""
+    lines = []
+    for name, counts in ((results.get("monitor") or {}).get("rules") or {}).items():
+        text = f"{name}: acted {counts.get('hits', 0):,} times, asked {counts.get('packets', 0):,} times"
+        lines.append(Text(text))
+        if counts.get("errors"):
+            words = f"{name}: your code raised {counts['errors']:,} times, and the packets passed; see events.jsonl"
+            lines.append(Text(words, style="red"))
+    return lines
+
+
 def summary(results: dict[str, Any], folder: str) -> Group:
     """The one screen: verdict in words, what clients did, faults, leaders, the monitor's own health, the folder."""
     verdict = results["valid"]
@@ -139,6 +164,10 @@ def summary(results: dict[str, Any], folder: str) -> Group:
     body.add_column()
     body.add_row("clients", _operations(results))
     body.add_row("faults", Group(*_faults(results)))
+    if lines := _outages(results):
+        body.add_row("outages", Group(*lines))
+    if lines := _rules(results):
+        body.add_row("rules", Group(*lines))
     for death in results.get("deaths", []):
         body.add_row("crash", Text(death, style="red"))
     if results.get("leader_before"):

@@ -211,8 +211,15 @@ class Control:
         if isinstance(item, str) and (waiting := split_waiting(item)) is not None:
             trigger, rule = waiting
             return await self._when({**request, "trigger": trigger, "rule": rule})
-        after = await self._change(lambda before: before.with_rule(item), "rule-added", request, rule=item)
-        return after.rules[-1].name
+        known: set[str] = set()
+
+        def make(before: RuleSet) -> RuleSet:
+            known.clear()
+            known.update(rule.name for rule in before)
+            return before.with_rule(item)
+
+        after = await self._change(make, "rule-added", request, rule=item)
+        return next(rule.name for rule in after if rule.name not in known)  # rules of scripts stand behind it
 
     async def _remove(self, request: Request) -> Any:
         name = request.get("name")

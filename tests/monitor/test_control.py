@@ -225,6 +225,9 @@ def test_scripts_are_followed_and_heal_leaves_them(tmp_path):
     one = Served(tmp_path / "monitor.sock", [script])
     try:
         with wait_until_ready(one.path, "kim", 5) as client:
+            name = client.add("n2->n1 drop")
+            assert name != "mine", "the answer names the new rule, not the script's, which stands behind it"
+            client.remove(name)
             client.add("n2->n1 drop")
             assert client.heal() == 1
             assert (one.engine.chain(0) is None, one.engine.chain(1) is None) == (False, True)
