@@ -5,10 +5,11 @@ from __future__ import annotations
 import argparse
 import csv
 import dataclasses
+import difflib
 import sqlite3
 import sys
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 import orjson
@@ -16,6 +17,7 @@ import orjson
 from driver.cli.arguments import CommandParser
 from driver.cli.message_source import MessageSource, add_message_source, message_source
 from driver.cli.message_stats import print_statistics
+from monitor.raft.message import KINDS
 from monitor.raft.query import Filter, first_time, read_meta, select_messages, statistics
 from monitor.raft.where import FIELDS
 from setup.errors import InputError
@@ -51,6 +53,16 @@ def parser() -> CommandParser:
     return made
 
 
+def _kinds(names: Sequence[str]) -> tuple[str, ...]:
+    """The kinds that were asked for; a misspelt one must not look like an empty answer."""
+    for name in names:
+        if name not in KINDS:
+            close = difflib.get_close_matches(name, KINDS, 3, 0.5)
+            meant = f"did you mean {' or '.join(close)}? " if close else ""
+            raise InputError(f"--kind: there is no message {name!r}; {meant}there are {', '.join(KINDS)}")
+    return tuple(names)
+
+
 def main(arguments: argparse.Namespace) -> int:
     """Print them."""
     with message_source(arguments) as source:
@@ -81,7 +93,7 @@ def _filter(arguments: argparse.Namespace, source: MessageSource) -> Filter:
         until_ns = min(end_ns + _AROUND_NS, until_ns if until_ns is not None else end_ns + _AROUND_NS)
     return Filter(
         arguments.where,
-        tuple(arguments.kind),
+        _kinds(arguments.kind),
         arguments.sender,
         arguments.to,
         arguments.term,

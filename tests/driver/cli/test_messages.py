@@ -195,3 +195,12 @@ def test_a_run_decoded_from_its_packets_has_one_time_base(
     assert main(["timeline", str(tmp_path)]) == 0
     assert "+0.250 s  status  n0 says nothing" in capsys.readouterr().out
     assert _call_json(tmp_path, "--around", "0") == _call_json(run, "--around", "0")
+
+
+def test_a_misspelt_kind_is_no_empty_answer(tmp_path, capsys):
+    from driver.cli import main
+
+    capture = Path(__file__).parents[2] / "monitor" / "raft" / "data"
+    file = next(path for path in sorted(capture.iterdir()) if ".pcap" in path.name)
+    assert main(["messages", str(file), "--kind", "MsgVot"]) == 64
+    assert "there is no message 'MsgVot'; did you mean MsgVote" in capsys.readouterr().err
