@@ -47,7 +47,9 @@ def test_every_rewritten_packet_is_accepted_by_a_real_kernel_and_recorded_with_g
 def test_everything_tcpdump_sees_on_a_veth_is_in_the_record(live, tmp_path):
     capture = tmp_path / "veth.pcap"
     dump = subprocess.Popen(
-        ["tcpdump", "-i", "v-n1", "-w", capture, "-U", "--immediate-mode", "tcp"], stderr=subprocess.PIPE, text=True
+        ["tcpdump", "-i", "v-n1", "-w", capture, "-U", "--immediate-mode", "-s", "128", "tcp"],  # room for 16,000
+        stderr=subprocess.PIPE,
+        text=True,
     )
     assert any("listening" in line for line in iter(dump.stderr.readline, ""))
     dialled, accepted = live.connect()
