@@ -28,7 +28,11 @@ def running(tmp_path: Path) -> Iterator[str]:
     with (tmp_path / "run.log").open("wb") as log:
         process = subprocess.Popen(command, stdout=log, stderr=log)
     try:
-        eventually(lambda: any(store.glob("*/*/history.jsonl")), "a run that works")
+        # Interrupted before its clients work, a run is given up instead of judged.
+        began = "workload began"
+        eventually(
+            lambda: any(began in file.read_text() for file in store.glob("*/*/events.jsonl")), "a run that works"
+        )
         yield str(store)
         process.terminate()
         assert process.wait(60) == 0, (tmp_path / "run.log").read_text()
