@@ -40,7 +40,7 @@ def one_variant(variant: Variant, network: Network, folder: Path, options: argpa
     """One round of one variant."""
     target = variant.topology.host("n2")
     found: dict[str, Any] = {}
-    with between(variant, folder, folder) as program, measure.server(network, folder, target):
+    with between(variant, folder, folder) as program, measure.server(network, folder, target) as other_end:
         pids = cost.processes(program["pid"]) if "pid" in program else {}
 
         def take(key: str, figures: Callable[[], dict[str, Any]]) -> None:
@@ -56,6 +56,8 @@ def one_variant(variant: Variant, network: Network, folder: Path, options: argpa
             for size in (100, 1400):
                 trips = functools.partial(measure.round_trips, network, folder, target, size, options.count)
                 take(f"rtt_{size}_us", trips)
+                with measure.one_processor([other_end, *([program["pid"]] if "pid" in program else [])]):
+                    take(f"rtt_{size}_one_processor_us", trips)
         if "bulk" in variant.measured:
             take("bulk", lambda: measure.bulk(network, folder, target, options.bulk_ms))
         if options.etcd and "etcd" in variant.measured:
@@ -108,6 +110,8 @@ def main() -> int:
         "rounds": options.rounds,
         "variants": {key: summary.medians(found) for key, found in rounds.items()},
         "ratios": summary.ratios(rounds),
+        "ratios_spread": summary.ratios_spread(rounds),
+        "each_round": rounds,
     }
     options.out.write_bytes(orjson.dumps(result, option=orjson.OPT_INDENT_2) + b"\n")
     sandbox.own_to_caller(options.out)

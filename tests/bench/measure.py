@@ -9,7 +9,7 @@ import shutil
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -44,13 +44,13 @@ def run(network: Network, host: str, *argv: str) -> str:
 
 
 @contextlib.contextmanager
-def server(network: Network, programs: Path, node: Host) -> Iterator[None]:
-    """The other end of the traffic, on ``node``."""
+def server(network: Network, programs: Path, node: Host) -> Iterator[int]:
+    """The other end of the traffic, on ``node``; its process id."""
     argv = [str(programs / "traffic"), "serve", node.address, str(PORT)]
     process = network.popen(node.name, argv, stdout=subprocess.PIPE)
     try:
         assert process.stdout.readline() == b"ready\n"
-        yield
+        yield process.pid
     finally:
         process.kill()
         process.wait()
@@ -63,6 +63,26 @@ def round_trips(network: Network, programs: Path, target: Host, size: int, count
     run(network, "n1", traffic, "ping", target.presented, str(PORT), str(size), "200")  # everything is warm after this
     text = run(network, "n1", traffic, "ping", target.presented, str(PORT), str(size), str(count))
     return _quantiles(text.split(), 1e3)
+
+
+@contextlib.contextmanager
+def one_processor(pids: Iterable[int]) -> Iterator[None]:
+    """``pids``, and whatever this process starts meanwhile, on one processor.
+
+    Left alone, the scheduler puts the ends of a ping-pong on one processor or on two, as it happens, and waking the
+    other one costs several times what is measured here. Threads the processes start meanwhile stay there.
+    """
+    tasks = [int(task.name) for pid in (*pids, os.getpid()) for task in Path(f"/proc/{pid}/task").iterdir()]
+    before = {task: os.sched_getaffinity(task) for task in tasks}
+    chosen = {min(os.sched_getaffinity(0))}
+    for task in tasks:
+        os.sched_setaffinity(task, chosen)
+    try:
+        yield
+    finally:
+        for task, processors in before.items():
+            with contextlib.suppress(ProcessLookupError):
+                os.sched_setaffinity(task, processors)
 
 
 def bulk(network: Network, programs: Path, target: Host, milliseconds: int) -> dict[str, float]:

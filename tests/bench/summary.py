@@ -12,7 +12,11 @@ from rich.table import Table
 Numbers = Mapping[str, Any]
 
 _ROWS = (
-    *(f"RTT {size} B us {part}" for size in ("100", "1,400") for part in ("p50", "p99", "max")),
+    *(
+        f"RTT us, {size} {part}"
+        for size in ("100 B", "1,400 B", "100 B, one processor:")
+        for part in ("p50", "p99", "max")
+    ),
     *("bulk MB/s", "bulk packets/s"),
     *(
         f"puts/s, {clients}, {place}" + part
@@ -38,34 +42,57 @@ def medians(rounds: Sequence[Numbers]) -> dict[str, Any]:
 
 def ratios(rounds: Mapping[str, Sequence[Numbers]]) -> dict[str, float | None]:
     """The figures that must hold: each a median over the rounds of the ratio inside one round."""
+    return {key: None if not found else round(statistics.median(found), 3) for key, found in _ratios(rounds).items()}
 
-    def over_rounds(make: Any) -> float | None:
+
+def ratios_spread(rounds: Mapping[str, Sequence[Numbers]]) -> dict[str, list[float] | None]:
+    """The least and the greatest of the same ratios."""
+    return {
+        key: None if not found else [round(min(found), 3), round(max(found), 3)]
+        for key, found in _ratios(rounds).items()
+    }
+
+
+def _ratios(rounds: Mapping[str, Sequence[Numbers]]) -> dict[str, list[float]]:
+    """Each ratio in each round; none where a variant was left out."""
+
+    def over_rounds(make: Any) -> list[float]:
         found = []
         for number in range(len(next(iter(rounds.values())))):
             try:
                 found.append(make({key: all_rounds[number] for key, all_rounds in rounds.items()}))
             except (KeyError, ZeroDivisionError):
-                return None
-        return round(statistics.median(found), 3)
+                return []
+        return found
 
-    def added(one: Numbers, key: str, size: int = 100) -> float:
+    def added(one: Numbers, key: str, size: str = "100") -> float:
         name = f"rtt_{size}_us"
         return float(one[key][name]["p50"] - one["a_no_queue"][name]["p50"])
 
     def spent(figures: Numbers) -> float:
         return float(sum(figures["cost"].values()))
 
-    def puts(key: str, place: str = "etcd", clients: str = "clients_8") -> float | None:
+    def puts(key: str, place: str = "etcd", clients: str = "clients_8") -> list[float]:
         return over_rounds(
             lambda one: one[key][place][clients]["puts_per_s"] / one["a_no_queue"][place][clients]["puts_per_s"]
         )
 
+    alone = "100_one_processor"
     c, d, e = "c_raftmon", "d_raftmon_1000_rules_elsewhere", "e_raftmon_10_rules_here"
     return {
         "rtt_added_c_loop_us": over_rounds(lambda one: added(one, "b_c_loop")),
         "rtt_added_raftmon_us": over_rounds(lambda one: added(one, c)),
         "rtt_added_vs_c": over_rounds(lambda one: added(one, c) / added(one, "b_c_loop")),
-        "rtt_added_vs_c_1400": over_rounds(lambda one: added(one, c, 1400) / added(one, "b_c_loop", 1400)),
+        "rtt_added_vs_c_1400": over_rounds(lambda one: added(one, c, "1400") / added(one, "b_c_loop", "1400")),
+        "rtt_added_vs_c_one_processor": over_rounds(lambda one: added(one, c, alone) / added(one, "b_c_loop", alone)),
+        "rtt_added_c_loop_one_processor_us": over_rounds(lambda one: added(one, "b_c_loop", alone)),
+        "rtt_added_raftmon_one_processor_us": over_rounds(lambda one: added(one, c, alone)),
+        "rtt_added_vs_scapy_one_processor": over_rounds(
+            lambda one: added(one, "f_scapy_loop", alone) / added(one, c, alone)
+        ),
+        "rules_other_links_cost_one_processor": over_rounds(
+            lambda one: one[d][f"rtt_{alone}_us"]["p50"] / one[c][f"rtt_{alone}_us"]["p50"] - 1
+        ),
         "rtt_added_vs_scapy": over_rounds(lambda one: added(one, "f_scapy_loop") / added(one, c)),
         "rules_other_links_cost": over_rounds(
             lambda one: one[d]["rtt_100_us"]["p50"] / one[c]["rtt_100_us"]["p50"] - 1
@@ -96,7 +123,7 @@ def _columns(found: Numbers) -> Iterator[str]:
         spread = max(at["greatest"] - at["median"], at["median"] - at["least"])
         return f"{at['median']:.{digits}f} ±{spread:.{digits}f}"
 
-    for size in ("rtt_100_us", "rtt_1400_us"):
+    for size in ("rtt_100_us", "rtt_1400_us", "rtt_100_one_processor_us"):
         for part in ("p50", "p99", "max"):
             yield median(size, part)
     yield median("bulk", "mb_per_s", digits=0)
@@ -122,4 +149,5 @@ def show(result: Mapping[str, Any], words: Mapping[str, str]) -> None:
     console = Console(width=180)
     console.print(table)
     for name, value in result["ratios"].items():
-        console.print(f"{name}: {value}")
+        spread = result["ratios_spread"][name]
+        console.print(f"{name}: {value}" + (f"  ({spread[0]} to {spread[1]})" if spread else ""))

@@ -45,6 +45,12 @@ def test_a_ratio_whose_variant_was_left_out_is_none():
     assert found["rtt_added_raftmon_us"] == 13
 
 
+def test_the_spread_of_a_ratio_is_that_of_its_rounds():
+    found = summary.ratios_spread(ROUNDS)
+    assert found["rtt_added_vs_c"] == [1.2, 8.0]
+    assert found["rtt_added_vs_c_one_processor"] is None
+
+
 def test_medians_keep_the_shape_and_the_spread():
     found = summary.medians(ROUNDS["c_raftmon"])
     assert found["rtt_100_us"]["p50"] == {"median": 23, "least": 22, "greatest": 90}
