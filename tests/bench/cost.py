@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 import psutil
 
@@ -34,7 +35,7 @@ def processes(parent: int) -> dict[str, int]:
 
 
 @contextlib.contextmanager
-def per_packet(pids: Mapping[str, int], found: dict) -> Iterator[None]:
+def per_packet(pids: Mapping[str, int], found: dict[str, Any]) -> Iterator[None]:
     """After the block ``found["cost"]`` has microseconds a packet for each of ``pids``, if any packet was queued."""
     judged, spent = _judged(), {key: _spent_ns(pid) for key, pid in pids.items()}
     yield

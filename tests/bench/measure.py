@@ -70,19 +70,18 @@ def one_processor(pids: Iterable[int]) -> Iterator[None]:
     """``pids``, and whatever this process starts meanwhile, on one processor.
 
     Left alone, the scheduler puts the ends of a ping-pong on one processor or on two, as it happens, and waking the
-    other one costs several times what is measured here. Threads the processes start meanwhile stay there.
+    other one costs several times what is measured here.
     """
-    tasks = [int(task.name) for pid in (*pids, os.getpid()) for task in Path(f"/proc/{pid}/task").iterdir()]
-    before = {task: os.sched_getaffinity(task) for task in tasks}
+    threads = (*pids, os.getpid())  # the first thread of each; those it starts take after it
+    before = {thread: os.sched_getaffinity(thread) for thread in threads}
     chosen = {min(os.sched_getaffinity(0))}
-    for task in tasks:
-        os.sched_setaffinity(task, chosen)
+    for thread in threads:
+        os.sched_setaffinity(thread, chosen)
     try:
         yield
     finally:
-        for task, processors in before.items():
-            with contextlib.suppress(ProcessLookupError):
-                os.sched_setaffinity(task, processors)
+        for thread, processors in before.items():
+            os.sched_setaffinity(thread, processors)
 
 
 def bulk(network: Network, programs: Path, target: Host, milliseconds: int) -> dict[str, float]:
