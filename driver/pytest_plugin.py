@@ -48,7 +48,7 @@ def pytest_runtest_protocol(item: pytest.Item, nextitem: pytest.Item | None) -> 
     """A test that needs namespaces runs in a sandbox of its own."""
     if not needs_sandbox(item):
         return None
-    run_in_sandbox(item)
+    run_in_sandbox(item, nextitem)
     return True
 
 

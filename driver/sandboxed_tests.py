@@ -30,11 +30,13 @@ def needs_sandbox(item: pytest.Item) -> bool:
     return item.get_closest_marker("net") is not None or not FIXTURES.isdisjoint(getattr(item, "fixturenames", ()))
 
 
-def run_in_sandbox(item: pytest.Item) -> None:
+def run_in_sandbox(item: pytest.Item, nextitem: pytest.Item | None) -> None:
     """Run one test, setup and teardown included, and report it as pytest does."""
     item.ihook.pytest_runtest_logstart(nodeid=item.nodeid, location=item.location)
     for report in _reports(item):
         item.ihook.pytest_runtest_logreport(report=report)
+    # Here, outside, the test before it may have left its module set up for this one; nobody else tears that down.
+    item.session._setupstate.teardown_exact(nextitem)
     item.ihook.pytest_runtest_logfinish(nodeid=item.nodeid, location=item.location)
 
 
