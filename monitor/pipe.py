@@ -12,7 +12,7 @@ import fcntl
 import os
 import struct
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
 from setup.errors import RaftmonError
@@ -107,11 +107,15 @@ def open_pipe() -> tuple[int, int]:
 
 
 class Backlog:
-    """What waits for room in the pipe: bounded in bytes, counting what it had to refuse."""
+    """What waits for room in the pipe: bounded in bytes, counting what it had to refuse.
 
-    def __init__(self, descriptor: int, bound_bytes: int) -> None:
+    ``on_full`` is called whenever the pipe has no room left for something new.
+    """
+
+    def __init__(self, descriptor: int, bound_bytes: int, on_full: Callable[[], None] = lambda: None) -> None:
         self._descriptor = descriptor
         self._bound_bytes = bound_bytes
+        self._on_full = on_full
         self._chunks: deque[memoryview] = deque()
         self.waiting_bytes = 0
         self.most_waiting_bytes = 0
@@ -123,6 +127,7 @@ class Backlog:
         """Send a batch, or what of it fits now; never waits. A batch over the bound is lost and counted."""
         chunk = encode(batch)
         self.push()
+        waited = self.waiting_bytes
         if self.closed or self.waiting_bytes + len(chunk) > self._bound_bytes:
             self.lost_packets += len(batch)
             self.lost_bytes += len(chunk)
@@ -130,6 +135,8 @@ class Backlog:
         self._chunks.append(memoryview(chunk))
         self.waiting_bytes += len(chunk)
         self.push()
+        if self.waiting_bytes and not waited:
+            self._on_full()
         self.most_waiting_bytes = max(self.most_waiting_bytes, self.waiting_bytes)
 
     def push(self) -> None:

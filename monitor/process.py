@@ -12,6 +12,7 @@ from typing import Any
 
 import orjson
 
+from monitor import scheduling
 from monitor.addresses import AddressBook
 from monitor.config import MonitorConfig
 from monitor.control import Control, ControlServer
@@ -49,7 +50,7 @@ class RecorderProcess:
             [sys.executable, "-m", "monitor.recorder", str(config_path)], stdin=reader, stdout=subprocess.PIPE
         )
         os.close(reader)
-        self.backlog = Backlog(writer, backlog_bytes)
+        self.backlog = Backlog(writer, backlog_bytes, lambda: scheduling.hurry(self.pid))
         self.said: dict[str, Any] = {}
         self._first = threading.Event()
         self._listener = threading.Thread(target=self._listen, name="recorder-report", daemon=True)

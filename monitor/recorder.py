@@ -38,7 +38,8 @@ NOBODY = Link("?", "?")
 
 _READ_BYTES = 1 << 18  # small enough to stay in the processor's cache on its way to the file
 _WRITE_BYTES = 1 << 18
-_BEHIND_NS = 1_000_000_000  # how long it counts as behind after a read that found more than it took
+_LATE_NS = 100_000_000  # from a packet's arrival to its being taken: later than that and it is behind
+_HURRY_NS = 1_000_000_000  # how long it takes its large share then
 _TICK_S = 0.1
 _REPORT_NS = 1_000_000_000
 _MOST_ERRORS = 20
@@ -156,6 +157,7 @@ class Recorder:
         self._clock_ns = clock_ns
         self._decoder = FrameDecoder()
         self.lag_ns = Histogram()
+        self.last_lag_ns = 0
         self.packets = 0
         self.bytes = 0
         self.errors: list[str] = []
@@ -181,7 +183,8 @@ class Recorder:
                     self._drop_sink(name, error)
         self.packets, self.bytes = number, self.bytes + size
         if oldest_ns:
-            self.lag_ns.add(self._clock_ns() - oldest_ns)
+            self.last_lag_ns = self._clock_ns() - oldest_ns
+            self.lag_ns.add(self.last_lag_ns)
 
     def tick(self) -> None:
         """Let every sink flush."""
@@ -239,6 +242,7 @@ def record(recorder: Recorder, descriptor: int) -> None:
     next_report = next_tick + _REPORT_NS
     os.set_blocking(descriptor, True)
     share, behind_until_ns = scheduling.Share(), 0
+    share.behind(False)
     _say(recorder, finished=False)  # the monitor waits for this before it says that it is ready
     while True:
         ready, _, _ = select.select([descriptor], [], [], _TICK_S)
@@ -248,8 +252,8 @@ def record(recorder: Recorder, descriptor: int) -> None:
                 return
             recorder.feed(data)
         now_ns = time.monotonic_ns()
-        if ready and len(data) == _READ_BYTES:
-            behind_until_ns = now_ns + _BEHIND_NS
+        if ready and (recorder.last_lag_ns > _LATE_NS or share.hurried):
+            behind_until_ns = now_ns + _HURRY_NS
         share.behind(now_ns < behind_until_ns)
         if now_ns >= next_tick:
             recorder.tick()

@@ -5,13 +5,10 @@ from __future__ import annotations
 import contextlib
 import os
 
-__all__ = ["MODEST", "PRIORITY", "Share", "batch", "favour", "interactive"]
+__all__ = ["PRIORITY", "Share", "batch", "favour", "hurry", "interactive"]
 
 PRIORITY = -10
 """The nice value of what must not wait for those it watches on a full machine, where allowed."""
-MODEST = 5
-"""The nice value of what can wait."""
-
 _NO_PRIORITY = os.sched_param(0)  # what both policies demand
 
 
@@ -22,27 +19,38 @@ def favour() -> None:
 
 
 class Share:
-    """The share of a thread whose work can wait while it is not behind; without root it stays as it is.
+    """Gives way to everybody while its work can wait, and takes a large share while it is behind. For the calling
+    thread; only with root, without it nothing changes (who has taken SCHED_IDLE may not leave it again).
 
-    (A nice value once raised can only be lowered with privilege.)
+    On a machine whose processors are full for moments only, work at SCHED_IDLE is done in the gaps and costs those
+    that are watched next to nothing; on one that is full all the time it would never be done.
     """
 
     def __init__(self) -> None:
-        self.nice: int | None = None
         try:
             os.setpriority(os.PRIO_PROCESS, 0, PRIORITY)
         except PermissionError:
             self._may = False
         else:
             self._may = True
-            self.nice = PRIORITY
+        self._behind = True
+
+    @property
+    def hurried(self) -> bool:
+        """Whether somebody else has seen that the thread is behind (``hurry``), which it did not say itself."""
+        return self._may and not self._behind and os.sched_getscheduler(0) != os.SCHED_IDLE
 
     def behind(self, behind: bool) -> None:
         """Say whether much waits."""
-        nice = PRIORITY if behind else MODEST
-        if self._may and nice != self.nice:
-            os.setpriority(os.PRIO_PROCESS, 0, nice)
-            self.nice = nice
+        if self._may and behind != self._behind:
+            os.sched_setscheduler(0, os.SCHED_BATCH if behind else os.SCHED_IDLE, _NO_PRIORITY)
+            self._behind = behind
+
+
+def hurry(pid: int) -> None:
+    """Let a process that gives way go on at once: who gets no processor cannot notice that it is behind."""
+    with contextlib.suppress(PermissionError, ProcessLookupError):
+        os.sched_setscheduler(pid, os.SCHED_BATCH, _NO_PRIORITY)
 
 
 def batch() -> None:

@@ -56,6 +56,26 @@ def test_a_full_pipe_is_not_waited_for_and_everything_within_the_bound_arrives_l
     assert (backlog.lost_packets, backlog.lost_bytes) == (0, 0)
 
 
+def test_it_says_once_that_the_pipe_is_full_and_again_only_after_there_was_room():
+    reader, writer = open_pipe()
+    said = []
+    backlog = Backlog(writer, 64 << 20, lambda: said.append(backlog.waiting_bytes))
+    batch = [(1, 1, bytes(4000))] * 256
+    backlog.put(batch[:1])
+    assert said == []
+    for _ in range(4):
+        backlog.put(batch)
+    assert len(said) == 1
+    assert said[0] > 0
+    while backlog.waiting_bytes:
+        read_all(reader)
+        backlog.push()
+    read_all(reader)
+    for _ in range(4):
+        backlog.put(batch)
+    assert len(said) == 2
+
+
 def test_what_does_not_fit_is_counted_in_packets_and_bytes_and_later_batches_go_on():
     reader, writer = open_pipe()
     backlog = Backlog(writer, 1_000)
