@@ -22,6 +22,7 @@ from monitor.message_view import MessageView
 from monitor.packet import RST, SYN, TCP
 from monitor.raft.agent import encode_message
 from monitor.raft.editor import StreamEditor
+from monitor.raft.edits import SAME, describe
 from monitor.raft.frames import Frame
 from monitor.raft.message import KINDS
 from monitor.rules import Rule, RuleSet
@@ -253,8 +254,9 @@ class _Line:
             return True
         if edited.payload is not None:
             plan.data = with_payload(view.data if plan.data is None else plan.data, edited.payload)
-            plan.comments.append(", ".join(comments) or "same edit as before")
+            plan.comments.append(", ".join(comments) or SAME)
             return True
+        plan.comments += comments
         return bool(acted)
 
     def _released(self, token: object, payload: bytes | None) -> bytes:
@@ -287,7 +289,7 @@ class _Line:
                 continue
             gate.acted(0)
             self._acted.append(gate.name)
-            self._comments.append(f"{type(action).__name__.lower()} {frame.kind} term {frame.term}")
+            self._comments.append(describe(type(action).__name__.lower(), frame))
             if isinstance(action, Forge):  # a user's answer: beside this message, which the next rules judge
                 self._owner.forge(self.link, action)
                 continue

@@ -11,6 +11,7 @@ from typing import Any, Protocol
 from monitor.capture import read_capture
 from monitor.fidelity import Histogram
 from monitor.raft.decoder import Decoder
+from monitor.raft.edits import EditLog
 from monitor.raft.invariants import INVARIANTS, LIMITS, InvariantChecker
 from monitor.raft.message import Channel, RaftMessage
 from monitor.raft.store import MessageStore
@@ -54,6 +55,7 @@ class MessageRecord:
         self.tracker = Tracker()
         self.invariants = InvariantChecker(self.decoder.directory.renamed)
         self.store = MessageStore(path, meta, indexes=live)
+        self._edits = EditLog()
         self._channels: dict[int, Channel] = {}
         self._renamed: dict[str, str] = {}
         self._state_due_ns = 0
@@ -62,9 +64,11 @@ class MessageRecord:
     def packet(self, number: int, time_ns: int, data: bytes, comment: str | None, delivered: bool | None) -> int:
         """Take one packet; how many messages it completed."""
         messages = self.decoder.packet(number, time_ns, data)
+        if comment:
+            comment = self._edits.note(number, comment)
         if messages:
             for message in messages:
-                self._take(message, comment, delivered)
+                self._take(message, *self._edits.verdict(message, comment, delivered))
             if time_ns >= self._state_due_ns:
                 self._state_due_ns = time_ns + _STATE_EVERY_NS
                 self.store.add_states(time_ns, self.tracker)
@@ -105,7 +109,7 @@ class MessageRecord:
     def finish(self) -> dict[str, Any]:
         """Write the rest and close; what there is to say of the record."""
         for message in self.decoder.finish():
-            self._take(message, None, None)
+            self._take(message, *self._edits.verdict(message, None, None))
         self.store.add_states(self.decoder.now_ns, self.tracker)
         result = self.summary()
         self.store.set_meta({"counters": self.decoder.counters(), "invariants": result["invariants"], "finished": True})

@@ -1,0 +1,82 @@
+"""How a packet's comment says what was done to single messages in it, and which message of the record that was.
+
+A comment is all that the recorder gets to know of a rule. An edit is decided at a message's header, often packets
+before its last byte comes, and a packet may hold several messages: kind, term and index tell them apart.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import deque
+from dataclasses import dataclass
+
+from monitor.raft.frame_heads import Frame
+from monitor.raft.message import RaftMessage
+
+__all__ = ["SAME", "EditLog", "describe"]
+
+SAME = "same edit as before"
+"""The comment where an edit goes on in another packet, or is made again: says nothing about any other message."""
+
+_MAX_OPEN = 256  # of a kind; a message that was cut away for good never completes
+_LOSES = frozenset({"drop", "delay", "hold"})
+_EDIT = re.compile(r"(?:^|, )((drop|delay|duplicate|hold|forge) (Msg\w+) term (\d+|\?) index (\d+|\?))")
+
+
+def describe(action: str, frame: Frame) -> str:
+    """One edit as it stands in a comment, as ``drop MsgApp term 3 index 17``; ``?`` is what the header did not tell."""
+    term = "?" if frame.term is None else frame.term
+    index = "?" if frame.index is None else frame.index
+    return f"{action} {frame.kind} term {term} index {index}"
+
+
+@dataclass(slots=True)
+class _Edit:
+    packet: int
+    text: str
+    action: str
+    kind: str
+    term: int | None
+    index: int | None
+
+    def is_of(self, message: RaftMessage) -> bool:
+        return (
+            message.first_packet <= self.packet <= message.last_packet
+            and message.kind == self.kind
+            and self.term in (None, message.term)
+            and self.index in (None, message.index)
+        )
+
+
+class EditLog:
+    """The edits seen in comments whose messages are not complete yet."""
+
+    def __init__(self) -> None:
+        self._open: dict[str, deque[_Edit]] = {}
+
+    def note(self, packet: int, comment: str) -> str:
+        """Keep the edits that a packet's comment names; what else it says."""
+        comment = comment.removesuffix(SAME).removesuffix(", ")
+        if "Msg" not in comment:
+            return comment
+        for text, action, kind, term, index in _EDIT.findall(comment):
+            same_kind = self._open.setdefault(kind, deque(maxlen=_MAX_OPEN))
+            same_kind.append(_Edit(packet, text, action, kind, _number(term), _number(index)))
+        return _EDIT.sub("", comment).removeprefix(", ")
+
+    def verdict(
+        self, message: RaftMessage, comment: str | None, delivered: bool | None
+    ) -> tuple[str | None, bool | None]:
+        """The verdict on one message: what was done to it alone, before what was done to the packet that ended it."""
+        same_kind = self._open.get(message.kind)
+        for edit in same_kind or ():
+            if edit.is_of(message):
+                assert same_kind is not None
+                same_kind.remove(edit)
+                text = f"{edit.text}, {comment}" if comment else edit.text
+                return text, False if edit.action in _LOSES else delivered
+        return comment, delivered
+
+
+def _number(text: str) -> int | None:
+    return None if text == "?" else int(text)

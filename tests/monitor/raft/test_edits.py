@@ -1,0 +1,102 @@
+"""Each message of the record says what was done to it, not what was done to its neighbours in the packet."""
+
+from __future__ import annotations
+
+import sqlite3
+from pathlib import Path
+
+from monitor.raft.edits import EditLog, describe
+from monitor.raft.frame_heads import Frame
+from monitor.raft.record import MessageRecord
+from tests.monitor.message_bench import Bench
+from tests.monitor.raft.wire import (
+    STREAM_ANSWER,
+    append_entries,
+    chunk,
+    entry,
+    frame,
+    full,
+    put,
+    raftpb,
+    stream_request,
+)
+
+
+class Recorded:
+    """What a rule makes of the server's payloads, and the record of them, as in a run."""
+
+    def __init__(self, path: Path, rule: str, kind: str = "message") -> None:
+        self.path = path / "m.sqlite"
+        self.record = MessageRecord(self.path, {"10.77.1.2": "n1", "10.77.2.2": "n2"}, live=False)
+        self.bench = Bench(rule)
+        self.number = 0
+        self.take("client", stream_request(kind), "", True)
+        self.bench.wire.seq["client"] += len(stream_request(kind))
+        self.take("server", STREAM_ANSWER, "", True)
+        self.bench.stream()
+
+    def take(self, side: str, payload: bytes, comment: str, delivered: bool) -> None:
+        self.number += 1
+        self.record.packet(self.number, self.number * 1000, self.bench.wire.packet(side, payload), comment, delivered)
+
+    def send(self, payload: bytes) -> None:
+        wire = self.bench.wire
+        before = wire.seq["server"]
+        verdict = self.bench.send(payload)
+        wire.seq["server"], after = before, wire.seq["server"]
+        self.take("server", payload, verdict.comment, bool(verdict.copies))
+        wire.seq["server"] = after
+
+    def rows(self) -> list[tuple[str, int, str | None, int | None]]:
+        self.record.finish()
+        query = "SELECT kind, log_index, verdict, delivered FROM messages ORDER BY id"
+        return list(sqlite3.connect(self.path).execute(query))
+
+
+def test_of_three_messages_in_one_packet_the_one_that_was_lost_says_so(tmp_path: Path) -> None:
+    made = Recorded(tmp_path, "n1->n2 MsgAppResp index = 12 drop")
+    made.send(b"".join(chunk(frame(raftpb(4, index=index))) for index in (11, 12, 13)))
+    assert made.rows() == [
+        ("MsgAppResp", 11, None, 1),
+        ("MsgAppResp", 12, "drop MsgAppResp term 2 index 12", 0),
+        ("MsgAppResp", 13, None, 1),
+    ]
+
+
+def test_a_message_lost_by_its_header_says_so_although_its_last_byte_came_in_a_later_packet(tmp_path: Path) -> None:
+    made = Recorded(tmp_path, "n1->n2 MsgApp index = 10 drop", "msgapp")
+    made.send(chunk(full(raftpb(3, log_term=2, index=9, entries=[entry(2, 10)]))))
+    large = chunk(append_entries([entry(2, 11, put(b"k", bytes(2000)))], 10))
+    made.send(large[:1000])
+    made.send(large[1000:] + chunk(append_entries([entry(2, 12, put(b"k", b"v"))], 11)))
+    assert made.rows() == [
+        ("MsgApp", 9, None, 1),
+        ("MsgApp", 10, "drop MsgApp term 2 index 10", 0),
+        ("MsgApp", 11, None, 1),
+    ]
+
+
+def test_a_doubled_message_was_delivered_all_the_same(tmp_path: Path) -> None:
+    made = Recorded(tmp_path, "n1->n2 MsgAppResp duplicate 2")
+    made.send(chunk(frame(raftpb(4, index=11))) + chunk(frame(raftpb(8))))
+    assert made.rows() == [
+        ("MsgAppResp", 11, "duplicate MsgAppResp term 2 index 11", 1),
+        ("MsgHeartbeat", 0, None, 1),
+    ]
+
+
+def test_what_was_done_to_the_packet_stays_with_all_its_messages(tmp_path: Path) -> None:
+    made = Recorded(tmp_path, "n1->n2 MsgVote drop")
+    comment = f"delay 5.000 ms, {describe('drop', Frame('MsgVote', 'message', term=2, index=0))}"
+    made.take("server", chunk(frame(raftpb(5))) + chunk(frame(raftpb(8))), comment, True)
+    assert made.rows() == [
+        ("MsgVote", 0, "drop MsgVote term 2 index 0, delay 5.000 ms", 0),
+        ("MsgHeartbeat", 0, "delay 5.000 ms", 1),
+    ]
+
+
+def test_edits_whose_messages_never_come_are_forgotten() -> None:
+    log = EditLog()
+    for number in range(10_000):
+        assert log.note(number, f"drop MsgApp term ? index {number}") == ""
+    assert sum(map(len, log._open.values())) < 1000
