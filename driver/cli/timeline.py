@@ -104,8 +104,9 @@ def _events(path: Path) -> Iterator[_Line]:
             text = f"{event.get('node')} says nothing" if silent else f"{event.get('node')} says: {said}"
             yield event["time_ns"], "status", text
         elif "fault" in event:
-            text = event.get("sentence") or ""
-            yield event["time_ns"], "fault", f"{name}: {event['fault']} {text}".rstrip()
+            label = str(event["fault"])
+            text = str(event.get("sentence") or "").removeprefix(f"{label} healed")
+            yield event["time_ns"], "fault", f"{name}: {label}{text and ', '}{text}"
         elif name.startswith("node "):
             yield event["time_ns"], "node", f"{event.get('node')} {name.removeprefix('node ')}"
         elif name in ("workload began", "workload ended", "run ended"):

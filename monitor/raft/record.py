@@ -76,7 +76,7 @@ class MessageRecord:
 
     def _take(self, message: RaftMessage, comment: str | None, delivered: bool | None) -> None:
         self.store.add(message, comment, delivered)
-        if changes := self.tracker.feed(message):
+        if changes := self.tracker.feed(message, delivered=delivered is not False):
             self.store.add_changes(changes)
             self._state_due_ns = 0
         for violation in self.invariants.feed(message):

@@ -102,8 +102,8 @@ class Tracker:
         self._pre_votes: dict[tuple[str, str], int] = {}
         self._leader_heard: dict[tuple[str, str], int] = {}
 
-    def feed(self, message: RaftMessage) -> list[Change]:
-        """Take one message; what it changed."""
+    def feed(self, message: RaftMessage, *, delivered: bool = True) -> list[Change]:
+        """Take one message; what it changed. One that was not delivered breaks no silence of its leader."""
         source = message.source
         if source is None:
             return []
@@ -119,7 +119,7 @@ class Tracker:
             node = group.nodes[source] = NodeState(source)
         node.seen_ns = message.time_ns
         changes = self._terms(group, node, message)
-        self._roles(group, node, message, changes)
+        self._roles(group, node, message, changes, delivered)
         return changes
 
     def _terms(self, group: GroupState, node: NodeState, message: RaftMessage) -> list[Change]:
@@ -136,9 +136,14 @@ class Tracker:
             group.term = term
         return changes
 
-    def _roles(self, group: GroupState, node: NodeState, message: RaftMessage, changes: list[Change]) -> None:
+    def _roles(
+        self, group: GroupState, node: NodeState, message: RaftMessage, changes: list[Change], delivered: bool
+    ) -> None:
         kind, term = message.kind, message.term
         if kind in LEADER_KINDS:
+            self._leader_heard[group.name, node.name] = message.time_ns  # who led before waits from its last word on
+            if delivered and message.target is not None:
+                self._leader_heard[group.name, message.target] = message.time_ns
             self._from_leader(group, node, message, changes)
         elif kind in ("MsgVote", "MsgPreVote"):
             self._from_candidate(group, node, message, changes)
@@ -198,8 +203,6 @@ class Tracker:
             group.leader_ns = message.time_ns
             self._role(node, "leader", message, changes)
         target = message.target
-        if target is not None:
-            self._leader_heard[group.name, target] = message.time_ns
         follower = group.nodes.get(target) if target is not None else None
         if message.kind == "MsgApp":
             last = message.entries[-1].index if message.entries else message.index

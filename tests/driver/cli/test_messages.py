@@ -111,7 +111,7 @@ def test_the_timeline_joins_wire_status_faults_and_clients(run: Path, capsys: py
     text = capsys.readouterr().out
     assert "n2 LEADS term 2" in text
     assert "election of term 2: n2 stands (start), votes of n0, n1" in text
-    assert "fault started: kill-one killed n0" in text
+    assert "fault started: kill-one, killed n0" in text
     assert "status  n0 says: term 2, role follower" in text
     assert "no operation succeeded for 898 ms" in text
 

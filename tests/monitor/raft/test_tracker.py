@@ -32,6 +32,19 @@ def test_an_election_has_its_cause_votes_and_length() -> None:
     assert tracker.groups[""].nodes["n1"].role == "follower", "who led before does not lead any more"
 
 
+def test_a_leader_that_stands_again_was_in_silence_only_since_it_led() -> None:
+    tracker, _ = _tracked(*ELECTION, message("MsgVote", "n2", "n1", 4, at_ms=2203, stream="message"))
+    assert (tracker.elections[-1].cause, tracker.elections[-1].silent_ms) == ("silence", 1000.0)
+
+
+def test_what_was_not_delivered_breaks_no_silence() -> None:
+    tracker = Tracker()
+    tracker.feed(message("MsgHeartbeat", "n1", "n2", 2, at_ms=0))
+    tracker.feed(message("MsgHeartbeat", "n1", "n2", 2, at_ms=700), delivered=False)
+    tracker.feed(message("MsgVote", "n2", "n3", 3, at_ms=1000, stream="message"))
+    assert tracker.elections[0].silent_ms == 1000.0
+
+
 def test_a_cut_off_follower_shows_by_its_rising_term() -> None:
     stands = [message("MsgVote", "n3", "n1", term, at_ms=term * 1000, stream="message") for term in (3, 4, 5)]
     tracker, changes = _tracked(message("MsgHeartbeat", "n1", "n3", 2), *stands)
