@@ -7,7 +7,7 @@ rules of ``adapters.base.Client`` hold for every call: no retry, and Definite or
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol, runtime_checkable
 
@@ -17,6 +17,7 @@ __all__ = [
     "Append",
     "Granted",
     "Hash",
+    "Joinable",
     "Leader",
     "Leadership",
     "Lease",
@@ -28,7 +29,18 @@ __all__ = [
     "WatchResponses",
     "WriteAheadLog",
     "capability",
+    "start_in_turn",
 ]
+
+_JOINABLE_S = 1.0
+
+
+@runtime_checkable
+class Joinable(Protocol):
+    """A cluster whose nodes are better started one after the other: a node may wait for another that only listens."""
+
+    def joinable(self, node: Host, timeout_s: float) -> bool:
+        """Wait until ``node``, just started, answers other nodes; it need not serve clients. False where it did not."""
 
 
 @runtime_checkable
@@ -156,3 +168,11 @@ class Leader(Protocol):
 def capability(thing: Any, kind: type) -> Any:
     """``thing`` if it has every member of the Protocol ``kind``, else None."""
     return thing if isinstance(thing, kind) else None
+
+
+def start_in_turn(adapter: object, nodes: Sequence[Host], start: Callable[[Host], None]) -> None:
+    """``start`` each node of a new cluster; one that does not answer the others in a second does not stop the next."""
+    for node in nodes:
+        start(node)
+        if isinstance(adapter, Joinable) and node is not nodes[-1]:
+            adapter.joinable(node, _JOINABLE_S)

@@ -20,6 +20,7 @@ __all__ = ["CLIENT_PORT", "PEER_PORT", "EtcdAdapter"]
 CLIENT_PORT = 2379
 PEER_PORT = 2380
 _ASK_AGAIN_S = 0.05
+_LOOK_AGAIN_S = 0.01
 
 
 class EtcdAdapter:
@@ -91,6 +92,17 @@ class EtcdAdapter:
             if etcd_http.healthy(f"{node.address}:{CLIENT_PORT}", min(left, 2.0)):
                 return True
             time.sleep(min(_ASK_AGAIN_S, max(0.0, deadline - time.monotonic())))
+        return False
+
+    def joinable(self, node: Host, timeout_s: float) -> bool:
+        """Ask the peer port for ``/version``, which needs no leader. A new member asks every other for its members
+        before it serves itself; of one that listens and does not serve yet it awaits the answer for a whole second.
+        """
+        deadline = time.monotonic() + timeout_s
+        while (left := deadline - time.monotonic()) > 0:
+            if etcd_http.answers(f"{node.address}:{PEER_PORT}", "/version", left):
+                return True
+            time.sleep(min(_LOOK_AGAIN_S, max(0.0, deadline - time.monotonic())))
         return False
 
     def connect(self, node: Host, timeout_s: float) -> Client:

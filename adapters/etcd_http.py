@@ -16,7 +16,7 @@ from adapters.base import Definite, Indefinite
 from adapters.etcd_outcomes import ETCD
 from adapters.outcomes import judge
 
-__all__ = ["call", "healthy"]
+__all__ = ["answers", "call", "healthy"]
 
 # google.rpc.Code: the numbers the gateway puts in an error's "code"
 _CODES = {
@@ -33,6 +33,15 @@ _CODES = {
     14: "UNAVAILABLE",
     16: "UNAUTHENTICATED",
 }
+
+
+def answers(target: str, path: str, timeout_s: float) -> bool:
+    """Whether there is any answer at all to a GET; ``target`` is ``address:port``."""
+    try:
+        _exchange(target, "GET", path, None, timeout_s)
+    except (OSError, http.client.HTTPException):
+        return False
+    return True
 
 
 def healthy(target: str, timeout_s: float) -> bool:

@@ -20,7 +20,7 @@ from types import TracebackType
 from typing import Any
 
 from adapters.base import Adapter
-from adapters.capabilities import Leader, Leadership
+from adapters.capabilities import Leader, Leadership, start_in_turn
 from driver.leadership import LeaderSeen, WireRecord, newest_leader
 from driver.store import RunFolder
 from monitor.client import MonitorClient, wait_until_ready
@@ -115,8 +115,7 @@ class Cluster:
         for node in self.topology.nodes:
             self._make_node(node)
         self._stack.callback(self._stop_nodes)
-        for process in self._nodes.values():
-            process.start()
+        start_in_turn(self.adapter, self.topology.nodes, lambda node: self._nodes[node.name].start())
         self.wait_ready()
 
     def _start_monitor(self) -> None:

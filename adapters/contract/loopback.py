@@ -10,6 +10,7 @@ from types import TracebackType
 from pyroute2 import IPRoute, NetlinkError
 
 from adapters.base import Adapter
+from adapters.capabilities import start_in_turn
 from adapters.registry import nodes_needed
 from setup.errors import RaftmonError
 from setup.nodes import NodeProcess
@@ -43,8 +44,7 @@ class LoopbackCluster:
             command = self.adapter.command(node, self.topology, home)
             self._processes[node.name] = NodeProcess(node.name, command.argv, command.env, home)
         try:
-            for process in self._processes.values():
-                process.start()
+            start_in_turn(self.adapter, self.topology.nodes, lambda node: self._processes[node.name].start())
             for node in self.topology.nodes:
                 self.wait_ready(node)
         except BaseException:

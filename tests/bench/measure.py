@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 
+from adapters.capabilities import start_in_turn
 from adapters.etcd import CLIENT_PORT, EtcdAdapter
 from setup.namespaces import Network
 from setup.nodes import NodeProcess
@@ -92,9 +93,9 @@ def bulk(network: Network, programs: Path, target: Host, milliseconds: int) -> d
     return {"mb_per_s": round(per_second / 1e6, 1), "packets_per_s": round(per_second / _SEGMENT_BYTES)}
 
 
-def etcd_puts(network: Network, programs: Path, topology: Topology, milliseconds: int, place: Path) -> dict[str, Any]:
-    """Puts to the leader of three fresh members, whose data lie under ``place``, by 1 and by 8 clients: puts/s, and
-    p50, p99 in ms."""
+@contextlib.contextmanager
+def etcd_members(network: Network, topology: Topology, place: Path) -> Iterator[tuple[EtcdAdapter, Topology]]:
+    """Three fresh members that serve, their data under ``place``: how they are spoken to, and where they are."""
     cluster = Topology(topology.nodes[:3], topology.clients)
     adapter = EtcdAdapter({"server": str(resolve("etcd").path)})
     folder = Path(tempfile.mkdtemp(prefix=".raftmon-bench-", dir=place))
@@ -105,9 +106,21 @@ def etcd_puts(network: Network, programs: Path, topology: Topology, milliseconds
             command = adapter.command(host, cluster, folder / host.name)
             popen = functools.partial(network.popen, host.name)
             nodes.append(NodeProcess(host.name, command.argv, command.env, folder / host.name, popen))
-            nodes[-1].start()
+        by_name = {node.name: node for node in nodes}
+        start_in_turn(adapter, cluster.nodes, lambda host: by_name[host.name].start())
         for host, node in zip(cluster.nodes, nodes, strict=True):
             node.wait_ready(functools.partial(adapter.ready, host, cluster, 1.0), _READY_S)
+        yield adapter, cluster
+    finally:
+        for node in nodes:
+            node.kill()
+        shutil.rmtree(folder)
+
+
+def etcd_puts(network: Network, programs: Path, topology: Topology, milliseconds: int, place: Path) -> dict[str, Any]:
+    """Puts to the leader of three fresh members, whose data lie under ``place``, by 1 and by 8 clients: puts/s, and
+    p50, p99 in ms."""
+    with etcd_members(network, topology, place) as (adapter, cluster):
         leader = _leader(adapter, cluster)
         found = {}
         for clients in (1, 8):
@@ -119,10 +132,6 @@ def etcd_puts(network: Network, programs: Path, topology: Topology, milliseconds
                 **{f"{name}_ms": value for name, value in _quantiles(taken, 1e6).items()},
             }
         return found
-    finally:
-        for node in nodes:
-            node.kill()
-        shutil.rmtree(folder)
 
 
 def sync_ms(place: Path) -> float:
