@@ -48,7 +48,7 @@ class QueueLoop:
         self._next_flush_ns = 0
         self._next_second_ns = 0
         self._last_drain_until_ns: int | None = None
-        self._blocking = False  # inside a drain that waits for packets
+        self._draining = False  # inside NetfilterQueue.run, which may not come back while packets keep coming
         self._patient = False  # whether the socket has room for what comes meanwhile
         self._relaxed = False  # whether the thread has the policy of batches
         self.on_second: Callable[[], None] = lambda: None
@@ -122,10 +122,10 @@ class QueueLoop:
         """Judge what has come. While packets follow each other closely it waits for the next in recv itself: that
         saves two system calls a packet. It returns after a lull, or where something must be done at its time.
         """
-        self._blocking = self._delivery.next_due_ns is None
+        self._draining = True
         with contextlib.suppress(_Leave):
-            self._queue.run(self._blocking)
-        self._blocking = False
+            self._queue.run(self._delivery.next_due_ns is None)
+        self._draining = False
 
     def _choose_policy(self) -> None:
         """Packets that come may wait for their turn; what is held must leave in time."""
@@ -158,6 +158,8 @@ class QueueLoop:
             self._judge.settle_links(now_ns)  # what was due by now has left, above
             self.on_second()
             gc.collect(1)
+        if self._draining and (self._stopping or self._judge.failure is not None):
+            raise _Leave
         if self._last_drain_until_ns is not None and now_ns > self._last_drain_until_ns:
             raise _Leave
 
