@@ -32,8 +32,9 @@ from driver.statuswatch import StatusWatch
 from driver.store import CONFIG, RESULTS, RunFolder
 from driver.stores import ask_stores
 from driver.workloads.registry import workload
-from setup.errors import RaftmonError
+from setup.errors import InputError, RaftmonError
 from setup.eventlog import EventLog, open_event_log
+from setup.sandbox import own_to_caller
 
 __all__ = ["Progress", "run"]
 
@@ -76,8 +77,9 @@ def run(
 
     ``interact`` takes the place of clients and faults: it is given the live cluster.
 
-    Must be called inside the sandbox where the system has nodes. Raises InputError before anything is started, and
-    RaftmonError where raftmon failed; the folder then keeps everything up to there, ``results.json`` with the error.
+    Must be called inside the sandbox where the system has nodes. Raises InputError where the run cannot be done as
+    asked, nothing of it is kept then; and RaftmonError where raftmon failed; the folder then keeps everything up to
+    there, ``results.json`` with the error.
     """
     adapter = system(config.system, config.adapter_options())
     plan = make_plan(config, adapter)
@@ -92,6 +94,10 @@ def run(
         _live(plan, adapter, folder, log, progress, state, interact)
     except BaseException as error:
         withdraw(folder)
+        if isinstance(error, InputError) and interact is None and state.began_ns is None:  # refused: it was no run
+            folder.remove()
+            own_to_caller(store)
+            raise
         log.error("run failed", error=f"{type(error).__name__}: {error}", trace=traceback.format_exc())
         folder.save(RESULTS, {"valid": Valid.UNKNOWN, "error": str(error), **_facts(state)})
         folder.hand_over()

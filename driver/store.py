@@ -89,13 +89,18 @@ class RunFolder:
             return None
 
     def remove(self) -> None:
-        """Delete the folder; its parent too if that is empty then, and ``latest`` if it pointed here."""
+        """Delete the folder; its parent too if that is empty then. ``latest``, if it pointed here, goes to the newest
+        that is left.
+        """
         shutil.rmtree(self.path)
         if not any(self.path.parent.iterdir()):
             self.path.parent.rmdir()
-        latest = self.path.parent.parent / "latest"
+        store = self.path.parent.parent
+        latest = store / "latest"
         if latest.is_symlink() and not latest.exists():
             latest.unlink()
+            for newest in list(list_runs(store))[-1:]:
+                _point(latest, newest.path)
 
     def hand_over(self) -> None:
         """Give every file to the user who called (under sudo they would be root's)."""
@@ -141,9 +146,11 @@ def find_run(given: str | None, store: Path) -> RunFolder:
     if path.is_absolute() or given.startswith("."):
         raise InputError(f"there is no folder {given}: name a run's folder, or a part of its time stamp")
     matches = [run for run in list_runs(store) if given in f"{run.path.parent.name}/{run.path.name}"]
-    if len(matches) != 1:
-        found = "none" if not matches else ", ".join(run.path.name for run in matches[:5])
-        raise InputError(f"no single run in {store} is called {given!r} (found: {found}): name its folder instead")
+    if not matches:
+        raise InputError(f"there is no folder {given!r}, and no run in {store} is called so: name a run's folder")
+    if len(matches) > 1:
+        found = ", ".join(f"{run.path.parent.name}/{run.path.name}" for run in matches[:5])
+        raise InputError(f"{len(matches)} runs in {store} are called {given!r} ({found}…): name one's folder instead")
     return matches[0]
 
 

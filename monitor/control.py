@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import dataclasses
 import functools
 import os
 import socket
@@ -21,6 +22,7 @@ from typing import Any
 import orjson
 
 from monitor.engine import Engine
+from monitor.items import rule_from_item
 from monitor.message_rules import MessageRules
 from monitor.rules import RuleSet
 from monitor.scripts import Scripts
@@ -143,7 +145,9 @@ class Control:
         return after
 
     async def _when(self, request: Request) -> Any:
-        """Arm ``trigger``; when it fires, ``rule`` (if given) comes into force. Answers with the trigger's name."""
+        """Arm ``trigger``; when it fires, ``rule`` (if given) comes into force, under the trigger's name unless it
+        has its own. Answers with the trigger's name.
+        """
         if self._messages is None:
             raise InputError("this monitor reads no messages, so nothing can be waited for")
         messages, loop = self._messages, asyncio.get_running_loop()
@@ -156,7 +160,9 @@ class Control:
 
         async def act(armed: Armed, given: str | Request) -> None:
             try:
-                await self._change(lambda rules: rules.with_rule(given), "trigger-fired", request, trigger=text)
+                named = rule_from_item(given, self._names)
+                named = named if named.name else dataclasses.replace(named, name=armed.name)
+                await self._change(lambda rules: rules.with_rule(named), "trigger-fired", request, trigger=text)
                 armed.reaction_ns = self._clock_ns() - (armed.fired_ns or 0)
             except InputError as error:
                 self._log.warning("trigger-failed", trigger=text, error=str(error))
@@ -226,7 +232,7 @@ class Control:
         if not isinstance(name, str):
             raise InputError('"remove" needs "name", the name of a rule')
         if self._messages is not None and all(rule.name != name for rule in self._engine.ruleset):
-            watch = self._messages.watch  # no rule has that name: it may be one that waits
+            watch = self._messages.watch  # no rule has that name: it may be one that waits, or waited
             if await self._on_loop(lambda: watch.disarm(name)):
                 self._log.info("trigger-removed", author=_author(request), name=name)
                 return name

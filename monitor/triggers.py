@@ -172,13 +172,11 @@ class TriggerWatch:
         return one
 
     def disarm(self, name: str) -> bool:
-        """Wait for it no longer; whether it was waiting."""
-        one = self.armed.get(name)
-        if one is None or one not in self._waiting:
-            return False
-        self._waiting.remove(one)
-        del self.armed[name]
-        return True
+        """Forget it, and wait for it no longer; whether there was one of that name, whatever its state."""
+        one = self.armed.pop(name, None)
+        if one in self._waiting:
+            self._waiting.remove(one)
+        return one is not None
 
     def _forget(self) -> None:
         """Nothing was looked at while nothing waited: what was known of the cluster may be long past."""

@@ -160,6 +160,12 @@ def test_cap_choice_of_etcd_is_seen(options: dict[str, Any], verdict: str, label
     assert results["checkers"]["availability"]["details"]["label"] == label
 
 
+def test_a_run_that_is_refused_after_it_began_leaves_nothing_behind(tmp_path: Path):
+    with pytest.raises(InputError, match="use a rule on the link's packets instead"):
+        run(config(system="pysyncobj", rules=("n1->n2 MsgVote drop",)), tmp_path / "store", Quiet())
+    assert list((tmp_path / "store").iterdir()) == []
+
+
 @pytest.mark.parametrize("packets", [5, 3_000])
 def test_strict_ends_the_run_at_the_first_exception_of_a_users_rule(packets: int, tmp_path: Path):
     rules = tmp_path / "mine.py"

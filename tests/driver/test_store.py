@@ -21,6 +21,12 @@ def test_latest_points_at_the_newest_run(tmp_path: Path):
     assert (tmp_path / "latest").readlink() == Path("etcd") / second.path.name
 
 
+def test_latest_goes_back_to_the_run_before_when_the_newest_is_removed(tmp_path: Path):
+    first = made(tmp_path)
+    made(tmp_path, "nats").remove()
+    assert find_run(None, tmp_path).path == first.path.resolve()
+
+
 def test_what_is_saved_is_whole_and_comes_back(tmp_path: Path):
     folder = made(tmp_path)
     folder.save("results.json", {"valid": "valid", 1: [2, None]})
@@ -50,7 +56,7 @@ def test_a_run_is_found_by_a_part_of_its_name_if_only_one_fits(tmp_path: Path):
     first, second = made(tmp_path), made(tmp_path, "nats")
     assert find_run("nats/", tmp_path).path == second.path
     assert find_run(first.path.name, tmp_path).path == first.path
-    with pytest.raises(InputError, match="no single run"):
+    with pytest.raises(InputError, match="2 runs in"):
         find_run("T", tmp_path)
 
 

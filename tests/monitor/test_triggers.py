@@ -73,13 +73,14 @@ def test_what_fired_says_when_and_why() -> None:
     assert found["message"].startswith("MsgSnap n1->n3 term 7")
 
 
-def test_a_wait_can_be_called_off_until_it_fires() -> None:
+def test_a_wait_can_be_called_off_and_what_fired_forgotten() -> None:
     watch = TriggerWatch()
     one, other = (watch.arm(parse_trigger("when MsgSnap -> n3", NAMES), 0) for _ in range(2))
     assert watch.disarm(one.name)
     assert not watch.disarm(one.name)
     watch.feed(Link("n1", "n3"), seen("MsgSnap", 7), 5 * MS)
     assert (one.fired_ns, other.fired_ns) == (None, 5 * MS)
+    assert watch.disarm(other.name)
     assert not watch.disarm(other.name)
 
 

@@ -80,13 +80,15 @@ def test_a_delayed_heartbeat_is_delivered_later(cluster, monitor):
 def test_a_rule_waits_for_a_message_and_its_reaction_is_measured(cluster, monitor):
     client = monitor._client
     target = cluster.followers()[0]
-    name = monitor.add(f"when MsgHeartbeat -> {target} nth 3: *->{target} MsgHeartbeat drop for 50ms")
 
     def state():
         return next(one for one in client.triggers() if one["name"] == name)
 
-    eventually(lambda: state()["reaction_ms"] is not None, "the trigger's rule in force")
-    found = state()
+    with monitor.rule(f"when MsgHeartbeat -> {target} nth 3: *->{target} MsgHeartbeat drop for 50ms") as name:
+        eventually(lambda: state()["reaction_ms"] is not None, "the trigger's rule in force")
+        found = state()
+        assert [rule["name"] for rule in monitor.rules()] == [name]
+    assert monitor.rules() == []
     assert found["state"] == "fired"
     assert found["message"].startswith(f"MsgHeartbeat {cluster.leader()}->{target}")
     assert 0 < found["reaction_ms"] < 1000

@@ -44,7 +44,7 @@ def refused(capsys: pytest.CaptureFixture[str], *words: str) -> str:
         (["--rule", "when term > 5: n1->n2 dorp"], "did you mean 'drop'"),
         (["--lie", "stale-read"], "--lie is for --system memory alone"),
         (["--no-monitor"], "--fault needs the monitor"),
-        (["--replay", "19700101"], "no single run in"),
+        (["--replay", "19700101"], "no run in"),
     ],
 )
 def test_run_refuses(words: list[str], sentence: str, capsys: pytest.CaptureFixture[str], tmp_path: Path):
