@@ -15,7 +15,8 @@ import orjson
 from monitor import scheduling
 from monitor.addresses import AddressBook
 from monitor.config import MonitorConfig
-from monitor.control import Control, ControlServer
+from monitor.control import Control
+from monitor.control_server import ControlServer
 from monitor.delivery import Delivery
 from monitor.engine import Engine
 from monitor.fidelity import Counters, judge

@@ -9,7 +9,8 @@ import orjson
 import pytest
 
 from monitor.client import MonitorClient, wait_until_ready
-from monitor.control import Control, ControlServer
+from monitor.control import Control
+from monitor.control_server import ControlServer
 from monitor.engine import Engine
 from monitor.message_rules import MessageRules
 from monitor.rules import RuleSet
