@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from monitor.raft.message import Channel
+from monitor.raft.message import Channel, Entry
 
 __all__ = ["Directory"]
 
@@ -24,13 +24,15 @@ class _Labels(dict[int, str | None]):
 class Directory:
     """``names`` maps addresses (``IP`` or ``IP:port``) to node names where the run's topology is known.
 
-    ``renamed`` holds, for every id that was shown in hexadecimal before its name was known, that name.
+    ``renamed`` holds, for every id that was shown in hexadecimal before its name was known, that name; ``learnt_from``
+    the entries that were looked through last for names.
     """
 
     def __init__(self, names: Mapping[str, str] | None = None) -> None:
         self.labels = _Labels()
         self.labels[0] = None
         self.renamed: dict[str, str] = {}
+        self.learnt_from: tuple[Entry, ...] = ()
         self.addresses: dict[str, int] = {}
         self._hosts: dict[str, int] = {}
         self._names = dict(names or {})

@@ -148,6 +148,9 @@ class Frames:
 
 def _learn(directory: Directory, entries: tuple[Entry, ...]) -> None:
     """Names from entries: members publish theirs, configuration changes carry a Member as JSON."""
+    if entries is directory.learnt_from:
+        return
+    directory.learnt_from = entries
     for entry in entries:
         if entry.type or b"/members/" in entry.data[:64]:
             for operation in entry.operations:

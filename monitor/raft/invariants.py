@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from monitor.raft.message import LEADER_KINDS, RaftMessage
+from monitor.raft.message import LEADER_KINDS, Entry, RaftMessage
 from monitor.raft.violations import INVARIANTS, LIMITS, Fact, Violation, Witness, fact_of, told, witness_of
 
 __all__ = ["INVARIANTS", "LIMITS", "InvariantChecker", "Violation", "Witness"]
@@ -21,7 +21,7 @@ _STREAMS = frozenset({"message", "msgapp", "route", "peer"})
 class _Log:
     """What is known of one group's entries. Digests stand for contents."""
 
-    __slots__ = ("accepted", "by_leader", "committed", "committed_to", "entries", "leaders", "votes")
+    __slots__ = ("accepted", "by_leader", "committed", "committed_to", "entries", "leaders", "seen", "seen_as", "votes")
 
     def __init__(self) -> None:
         self.leaders: dict[int, tuple[str, Fact]] = {}
@@ -33,6 +33,9 @@ class _Log:
         self.by_leader: dict[int, dict[int, tuple[int, Fact]]] = {}
         self.committed: dict[int, tuple[int, int, Fact]] = {}  # index -> term, leader's term that committed, fact
         self.committed_to: dict[int, int] = {}  # leader's term -> index up to which it was taken over
+        # the newest append's entries, and what else its checks depended on: sent again, nothing in it is new
+        self.seen: tuple[Entry, ...] = ()
+        self.seen_as: tuple[int, ...] = ()
 
 
 class InvariantChecker:
@@ -189,7 +192,10 @@ class InvariantChecker:
         if message.index and message.log_term:
             self._place(log, leader_log, message, message.index, message.log_term, fact)
         previous = message.log_term if message.index or not message.log_term else -1
-        for index, term, digest in _places(message):
+        seen_as = (message.term, message.log_term, message.index, len(log.committed))
+        again = message.entries is log.seen and seen_as == log.seen_as
+        log.seen, log.seen_as = message.entries, seen_as
+        for index, term, digest in () if again else _places(message):
             self.checked["log_matching"] += 1
             known = log.entries.get((index, term))
             if known is None:

@@ -100,7 +100,7 @@ class MessageRecord:
             decoder.events.clear()
         if decoder.now_ns >= self._counters_due_ns:
             self._counters_due_ns = decoder.now_ns + _COUNTERS_EVERY_NS
-            self.store.set_meta({"counters": decoder.counters()})
+            self.store.set_meta({"counters": self._counters()})
         self.store.flush()
         if len(self._channels) > 50_000:
             for key in list(self._channels)[:25_000]:
@@ -112,10 +112,13 @@ class MessageRecord:
             self._take(message, *self._edits.verdict(message, None, None))
         self.store.add_states(self.decoder.now_ns, self.tracker)
         result = self.summary()
-        self.store.set_meta({"counters": self.decoder.counters(), "invariants": result["invariants"], "finished": True})
+        self.store.set_meta({"counters": self._counters(), "invariants": result["invariants"], "finished": True})
         self.flush()
         self.store.finish(self.tracker.elections, self.decoder.directory.renamed, self._channels.values())
         return result
+
+    def _counters(self) -> dict[str, Any]:
+        return {**self.decoder.counters(), "entries_left_out": self.store.entries_left_out}
 
     def summary(self) -> dict[str, Any]:
         """Counters of the decoder, and per invariant how often it was checked and broken and what it cannot see."""
@@ -123,7 +126,7 @@ class MessageRecord:
         for violation in self.invariants.violations:
             broken[violation.invariant] += 1
         return {
-            **self.decoder.counters(),
+            **self._counters(),
             "violations": len(self.invariants.violations),
             "invariants": {
                 name: {"checked": self.invariants.checked[name], "broken": broken[name], "not_visible": LIMITS[name]}

@@ -23,6 +23,8 @@ __all__ = ["SCHEMA_VERSION", "MessageStore", "message_row", "open_store"]
 SCHEMA_VERSION = 1
 _KEPT_VALUE = 256
 _LARGEST = (1 << 63) - 1
+_MOST_TIMES = 16  # that an entry is written down; a leader may send the same thousand a thousand times
+_MAX_SENT = 200_000
 
 _SCHEMA = """
 CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
@@ -120,8 +122,18 @@ def message_row(ident: int, message: RaftMessage, verdict: str | None, delivered
     )
 
 
-def _entry_rows(ident: int, message: RaftMessage, rows: list[tuple[Any, ...]]) -> None:
+def _entry_rows(
+    ident: int, message: RaftMessage, rows: list[tuple[Any, ...]], sent: dict[tuple[str, int, int], int]
+) -> int:
+    """Add the rows of a message's entries, but of those ``sent`` too often already; how many were left out."""
+    group, left_out = message.group, 0
     for position, entry in enumerate(message.entries):
+        if entry.index:
+            place = (group, entry.index, entry.term)
+            sent[place] = times = sent.get(place, 0) + 1
+            if times > _MOST_TIMES:
+                left_out += 1
+                continue
         for part, operation in enumerate(entry.operations):
             value = operation.value
             rows.append(
@@ -131,6 +143,10 @@ def _entry_rows(ident: int, message: RaftMessage, rows: list[tuple[Any, ...]]) -
                     f"{operation.request_id:x}" if operation.request_id else None, operation.detail or None,
                 )
             )  # fmt: skip
+    if len(sent) > _MAX_SENT:
+        for place in list(sent)[: _MAX_SENT // 2]:
+            del sent[place]
+    return left_out
 
 
 class MessageStore:
@@ -157,6 +173,8 @@ class MessageStore:
         self.path = path
         self.messages = 0
         self.put_rows = 0
+        self.entries_left_out = 0
+        self._sent: dict[tuple[str, int, int], int] = {}
         self._messages: list[tuple[Any, ...]] = []
         self._entries: list[tuple[Any, ...]] = []
         self._others: list[tuple[str, tuple[Any, ...]]] = []
@@ -174,7 +192,7 @@ class MessageStore:
         ident = self.messages
         self._messages.append(message_row(ident, message, verdict, delivered))
         if message.entries:
-            _entry_rows(ident, message, self._entries)
+            self.entries_left_out += _entry_rows(ident, message, self._entries, self._sent)
         if message.source is not None:
             self._labels.add(message.source)
         if message.target is not None:

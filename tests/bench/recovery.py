@@ -47,7 +47,9 @@ def one_run(fault: str, seed: int, store: Path, options: list[str]) -> float:
     def count(start_s: float) -> int:
         return int(np.count_nonzero((returned_s >= start_s) & (returned_s < start_s + PHASE_S)))
 
-    return count(END_S - PHASE_S) / max(1, count(WARM_UP_S))
+    ratio = count(END_S - PHASE_S) / max(1, count(WARM_UP_S))
+    folder.remove()  # a run is some hundred MB
+    return ratio
 
 
 def main() -> int:

@@ -11,7 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from monitor.raft.decoder import Decoder
-from monitor.raft.message import RaftMessage
+from monitor.raft.message import Entry, RaftMessage
+from monitor.raft.raftpb import read_message
 from tests.monitor.raft.wire import (
     DATA,
     GOLDEN,
@@ -210,6 +211,22 @@ def test_pipeline_and_snapshot_messages() -> None:
     assert (snapshot.kind, snapshot.snapshot_index, snapshot.snapshot_term) == ("MsgSnap", 40, 2)
     assert snapshot.extra == {"voters": [f"{A:x}", f"{B:x}"]}
     assert wire.decoder.taps.unparsed == 0
+
+
+def test_large_appends_that_are_sent_again_are_the_same_entries_and_others_are_not() -> None:
+    def sent(*bodies: bytes) -> tuple[Entry, ...]:
+        entries = [entry(2, 10 + number, body) for number, body in enumerate(bodies)]
+        data = raftpb(3, log_term=2, index=9, entries=entries)
+        return read_message(data, 0, len(data)).entries
+
+    bodies = [bytes([number]) * 1000 for number in range(5)]
+    first = sent(*bodies)
+    assert sent(*bodies) is first
+    for others in (bodies[:4], [*bodies, b"more"], [*bodies[:4], b"x" * 1000]):
+        found = sent(*others)
+        assert found is not first
+        assert [one.data for one in found] == others
+    assert sent(*bodies) is first
 
 
 def test_a_refusal_is_an_event_with_its_text() -> None:

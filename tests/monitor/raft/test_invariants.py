@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import pytest
 
 from monitor.raft.invariants import INVARIANTS, LIMITS, InvariantChecker, Violation
@@ -142,6 +144,20 @@ def test_a_node_that_got_its_name_late_is_not_two_nodes() -> None:
 def test_a_contradiction_is_told_once() -> None:
     one, two = FORGED["election_safety"]
     assert len(_broken(one, two, two, two)) == 1
+
+
+def test_the_same_append_again_is_not_looked_through_again_but_another_place_or_term_is() -> None:
+    checker = InvariantChecker({})
+    first = message("MsgApp", term=2, index=9, log_term=2, entries=[(2, 10, b"a"), (2, 11, b"b")])
+
+    def checked(**changes: int) -> int:
+        before = checker.checked["log_matching"]
+        checker.feed(dataclasses.replace(first, **changes))
+        return checker.checked["log_matching"] - before
+
+    assert [checked(), checked(), checked(term=3), checked(term=3), checked(log_term=1)] == [2, 0, 2, 0, 2]
+    found = {violation.invariant for violation in checker.violations}
+    assert "log_matching" in found, "the last one says that another entry comes before"
 
 
 @pytest.mark.parametrize("name", ["etcd-3.4.23-head.pcap.gz", "nats-2.9.10.pcap.gz", "pysyncobj-0.3.pcap.gz"])

@@ -78,6 +78,20 @@ def test_numbers_beyond_63_bits_are_kept_as_the_largest(tmp_path: Path) -> None:
     assert terms == [(1 << 63) - 1, 5]
 
 
+def test_an_entry_that_is_sent_again_and_again_is_written_down_sixteen_times(tmp_path: Path) -> None:
+    store = MessageStore(tmp_path / "m.sqlite")
+    for number in range(20):
+        store.add(message("MsgApp", index=8, entries=[(2, 9, b""), (2, 10 + number, b"")]))
+    store.add(message("MsgProp", entries=[(0, 0, b"")] * 20))
+    store.finish([], {}, [])
+    count = "SELECT COUNT(*) FROM entries WHERE log_index = ?"
+    reader = sqlite3.connect(tmp_path / "m.sqlite")
+    assert [reader.execute(count, (index,)).fetchone()[0] for index in (9, 10, 0)] == [16, 1, 20]
+    assert store.entries_left_out == 4
+    last = "SELECT entries, first_index, last_index FROM messages WHERE kind = 'MsgApp' ORDER BY id DESC LIMIT 1"
+    assert reader.execute(last).fetchone() == (2, 9, 29)
+
+
 @dataclass
 class Packet:
     number: int
