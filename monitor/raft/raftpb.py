@@ -148,13 +148,14 @@ def _entries(data: bytes, start: int, end: int, *, may_repeat: bool) -> tuple[tu
     which others, too, know that there is nothing new in them.
     """
     least, most = _REPEAT_BYTES
+    place, found = start, []
     if may_repeat and end - start > least:
         for known, entries in _recent:
             stop = start + len(known)
-            if stop < end and data[stop] != 0x3A and data.startswith(known, start):
-                return entries, stop
-    place = start
-    found = []
+            if place < stop < end and data.startswith(known, start):
+                if data[stop] != 0x3A:
+                    return entries, stop
+                place, found = stop, list(entries)  # these, and some more
     while place < end and data[place] == 0x3A:
         size, place = read_varint(data, place + 1, end)
         if place + size > end:

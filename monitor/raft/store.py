@@ -14,7 +14,7 @@ import orjson
 
 from monitor.raft.decoder import WireEvent
 from monitor.raft.invariants import Violation
-from monitor.raft.message import Channel, RaftMessage
+from monitor.raft.message import Channel, Entry, RaftMessage
 from monitor.raft.tracker import Change, Election, Tracker
 from setup.errors import InputError, RaftmonError
 
@@ -175,6 +175,7 @@ class MessageStore:
         self.put_rows = 0
         self.entries_left_out = 0
         self._sent: dict[tuple[str, int, int], int] = {}
+        self._spent: tuple[Entry, ...] = ()
         self._messages: list[tuple[Any, ...]] = []
         self._entries: list[tuple[Any, ...]] = []
         self._others: list[tuple[str, tuple[Any, ...]]] = []
@@ -192,7 +193,12 @@ class MessageStore:
         ident = self.messages
         self._messages.append(message_row(ident, message, verdict, delivered))
         if message.entries:
-            self.entries_left_out += _entry_rows(ident, message, self._entries, self._sent)
+            if message.entries is not self._spent:
+                left_out = _entry_rows(ident, message, self._entries, self._sent)
+                self._spent = message.entries if left_out == len(message.entries) else ()
+            else:  # the same objects again (see raftpb): there is nothing to look up
+                left_out = len(message.entries)
+            self.entries_left_out += left_out
         if message.source is not None:
             self._labels.add(message.source)
         if message.target is not None:

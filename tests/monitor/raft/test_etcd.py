@@ -226,6 +226,7 @@ def test_large_appends_that_are_sent_again_are_the_same_entries_and_others_are_n
         found = sent(*others)
         assert found is not first
         assert [one.data for one in found] == others
+        assert [one.index for one in found] == list(range(10, 10 + len(others)))
     assert sent(*bodies) is first
 
 
