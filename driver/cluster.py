@@ -149,8 +149,8 @@ class Cluster:
             if process.poll() != EXIT_USAGE:
                 raise
             # A rule that cannot be carried out on this system: the user's to change, in the monitor's own words.
-            said = (self.folder.path / "monitor.log").read_text().strip().rpartition("\n")[2]
-            raise InputError(said.removeprefix("raftmon monitor: ")) from None
+            said = (self.folder.path / "monitor.log").read_text().strip().rpartition("raftmon monitor: ")[2]
+            raise InputError(said) from None
         for line in self.options.rules:  # what waits is armed before the first node starts
             if split_waiting(line) is not None:
                 self.monitor.add(line)

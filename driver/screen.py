@@ -149,6 +149,8 @@ def _rules(results: dict[str, Any]) -> list[Text]:
     lines = []
     for name, counts in ((results.get("monitor") or {}).get("rules") or {}).items():
         text = f"{name}: acted {counts.get('hits', 0):,} times, asked {counts.get('packets', 0):,} times"
+        if not counts.get("packets"):
+            text = f"{name}: never asked, as nothing came that it is for"
         lines.append(Text(text))
         if counts.get("errors"):
             words = f"{name}: your code raised {counts['errors']:,} times, and the packets passed; see events.jsonl"

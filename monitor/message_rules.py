@@ -250,7 +250,7 @@ class _Line:
         if edited.released:
             plan.inject = (*plan.inject, *(self._released(token, new) for token, new in edited.released))
         if not edited.keep:
-            plan.lose(edited.comment)
+            plan.lose(", ".join([*comments, edited.comment]))
             return True
         if edited.payload is not None:
             plan.data = with_payload(view.data if plan.data is None else plan.data, edited.payload)

@@ -113,7 +113,7 @@ def _silent(one: Served, window: Window) -> bool:
 
 def _names(unserved: Sequence[Served]) -> str:
     nodes = list(dict.fromkeys(one.node for one in unserved))
-    return f"{', '.join(nodes)} {'was' if len(nodes) == 1 else 'were'}"
+    return f"{', '.join(nodes)} {'was' if len(nodes) == 1 else 'were'} for a time"
 
 
 def _where(unserved: Sequence[Served]) -> str:

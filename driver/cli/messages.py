@@ -237,7 +237,7 @@ def _print_json(messages: Iterable[dict[str, Any]], follow: bool) -> None:
 def _print_csv(messages: Iterable[dict[str, Any]], _follow: bool) -> None:
     columns = (
         "id", "at_s", "kind", "from", "to", "term", "log_term", "index", "commit", "entries", "operations", "reject",
-        "reject_hint", "context", "group", "channel", "first_packet", "last_packet", "size", "verdict",
+        "reject_hint", "context", "group", "channel", "first_packet", "last_packet", "size", "verdict", "delivered",
     )  # fmt: skip
     writer = csv.writer(sys.stdout)
     writer.writerow(columns)

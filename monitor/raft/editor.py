@@ -12,6 +12,7 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from monitor.raft.edits import HELD
 from monitor.raft.etcd_join import looks_like, message_chunks
 from monitor.raft.frames import Frame, FrameScanner, Patch
 from monitor.raft.http import IGNORED, Body, HttpTap, Request, Response, TapCounters
@@ -206,7 +207,7 @@ class StreamEditor:
         if not self._held:
             self._held_ns = now_ns
         self._held.append((place, payload, token))
-        return Edited(keep=False, comment="held: a message's header goes on in the next segment")
+        return Edited(keep=False, comment=HELD)
 
     def _go_on(self, place: int, payload: bytes) -> Edited:
         edited = Edited(payload=self.patches.apply(place, payload))
@@ -220,7 +221,7 @@ class StreamEditor:
         held = any(start < place + len(payload) and place < start + len(data) for start, data, _ in self._held)
         if held:
             if now_ns - self._held_ns < HOLD_NS:
-                return Edited(keep=False, comment="held: a message's header goes on in the next segment")
+                return Edited(keep=False, comment=HELD)
             self._give_up()
             return self._go_on(place, payload)
         return Edited(payload=self.patches.apply(place, payload))

@@ -13,7 +13,10 @@ from dataclasses import dataclass
 from monitor.raft.frame_heads import Frame
 from monitor.raft.message import RaftMessage
 
-__all__ = ["SAME", "EditLog", "describe"]
+__all__ = ["HELD", "SAME", "EditLog", "describe"]
+
+HELD = "held: a message's header goes on in the next segment"
+"""The comment on a segment that is kept back until the next one, or TCP's repetition, lets it go on."""
 
 SAME = "same edit as before"
 """The comment where an edit goes on in another packet, or is made again: says nothing about any other message."""

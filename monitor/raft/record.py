@@ -11,7 +11,7 @@ from typing import Any, Protocol
 from monitor.capture import read_capture
 from monitor.fidelity import Histogram
 from monitor.raft.decoder import Decoder
-from monitor.raft.edits import EditLog
+from monitor.raft.edits import HELD, EditLog
 from monitor.raft.invariants import INVARIANTS, LIMITS, InvariantChecker
 from monitor.raft.message import Channel, RaftMessage
 from monitor.raft.store import MessageStore
@@ -66,6 +66,8 @@ class MessageRecord:
         messages = self.decoder.packet(number, time_ns, data)
         if comment:
             comment = self._edits.note(number, comment)
+            if comment == HELD:
+                delivered = True  # it goes on with the next segment
         if messages:
             for message in messages:
                 self._take(message, *self._edits.verdict(message, comment, delivered))

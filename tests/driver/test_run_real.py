@@ -160,6 +160,14 @@ def test_cap_choice_of_etcd_is_seen(options: dict[str, Any], verdict: str, label
     assert results["checkers"]["availability"]["details"]["label"] == label
 
 
+def test_a_mistake_in_a_rules_file_is_shown_whole(tmp_path: Path):
+    rules = tmp_path / "mine.py"
+    rules.write_text('match = "n2->nn3 size > 200"\n\ndef packet(view):\n    return None\n')
+    with pytest.raises(InputError) as caught:
+        run(config(scripts=(str(rules),)), tmp_path / "store", Quiet())
+    assert all(words in str(caught.value) for words in (str(rules), "there is no host 'nn3'", "n2->nn3 size > 200"))
+
+
 def test_a_run_that_is_refused_after_it_began_leaves_nothing_behind(tmp_path: Path):
     with pytest.raises(InputError, match="use a rule on the link's packets instead"):
         run(config(system="pysyncobj", rules=("n1->n2 MsgVote drop",)), tmp_path / "store", Quiet())

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlite3
 from pathlib import Path
 
-from monitor.raft.edits import EditLog, describe
+from monitor.raft.edits import HELD, EditLog, describe
 from monitor.raft.frame_heads import Frame
 from monitor.raft.record import MessageRecord
 from tests.monitor.message_bench import Bench
@@ -73,6 +73,18 @@ def test_a_message_lost_by_its_header_says_so_although_its_last_byte_came_in_a_l
         ("MsgApp", 9, None, 1),
         ("MsgApp", 10, "drop MsgApp term 2 index 10", 0),
         ("MsgApp", 11, None, 1),
+    ]
+
+
+def test_messages_of_a_segment_that_is_held_keep_their_own_verdicts(tmp_path: Path) -> None:
+    made = Recorded(tmp_path, "n1->n2 MsgAppResp index = 11 drop")
+    next_one = chunk(frame(raftpb(4, index=13)))
+    made.send(b"".join(chunk(frame(raftpb(4, index=index))) for index in (11, 12)) + next_one[:20])
+    made.send(next_one[20:])
+    assert made.rows() == [
+        ("MsgAppResp", 11, f"drop MsgAppResp term 2 index 11, {HELD}", 0),
+        ("MsgAppResp", 12, HELD, 1),
+        ("MsgAppResp", 13, None, 1),
     ]
 
 
