@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import shutil
-import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from adapters import etcd_http
+from adapters.asking import ask_until
 from adapters.base import Client, Definite, Indefinite, NodeCommand
 from adapters.capabilities import Leadership
 from adapters.options import Options
@@ -87,23 +87,15 @@ class EtcdAdapter:
 
     def ready(self, node: Host, topology: Topology, timeout_s: float) -> bool:
         """Ask ``/health``: etcd answers true after a read through the log of its own (so it has a leader)."""
-        deadline = time.monotonic() + timeout_s
-        while (left := deadline - time.monotonic()) > 0:
-            if etcd_http.healthy(f"{node.address}:{CLIENT_PORT}", min(left, 2.0)):
-                return True
-            time.sleep(min(_ASK_AGAIN_S, max(0.0, deadline - time.monotonic())))
-        return False
+        target = f"{node.address}:{CLIENT_PORT}"
+        return ask_until(lambda left_s: etcd_http.healthy(target, min(left_s, 2.0)), timeout_s, _ASK_AGAIN_S)
 
     def joinable(self, node: Host, timeout_s: float) -> bool:
         """Ask the peer port for ``/version``, which needs no leader. A new member asks every other for its members
         before it serves itself; of one that listens and does not serve yet it awaits the answer for a whole second.
         """
-        deadline = time.monotonic() + timeout_s
-        while (left := deadline - time.monotonic()) > 0:
-            if etcd_http.answers(f"{node.address}:{PEER_PORT}", "/version", left):
-                return True
-            time.sleep(min(_LOOK_AGAIN_S, max(0.0, deadline - time.monotonic())))
-        return False
+        target = f"{node.address}:{PEER_PORT}"
+        return ask_until(lambda left_s: etcd_http.answers(target, "/version", left_s), timeout_s, _LOOK_AGAIN_S)
 
     def connect(self, node: Host, timeout_s: float) -> Client:
         """A client of that node alone."""

@@ -9,13 +9,13 @@ from __future__ import annotations
 import http.client
 import shutil
 import threading
-import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import orjson
 
+from adapters.asking import ask_until
 from adapters.base import Client, NodeCommand
 from adapters.capabilities import Leadership
 from adapters.options import Options
@@ -94,13 +94,12 @@ class NatsAdapter:
         """The bucket can be read through the node; the first that is asked makes it."""
         from adapters.nats_client import make_bucket
 
-        deadline = time.monotonic() + timeout_s
         replicas = min(len(topology.nodes), _MOST_REPLICAS)
-        while (left_s := deadline - time.monotonic()) > 0:
-            if make_bucket(self._event_loop(), _url(node), replicas, left_s):
-                return True
-            time.sleep(min(_ASK_AGAIN_S, max(0.0, deadline - time.monotonic())))
-        return False
+
+        def ask(left_s: float) -> bool:
+            return make_bucket(self._event_loop(), _url(node), replicas, left_s)
+
+        return ask_until(ask, timeout_s, _ASK_AGAIN_S)
 
     def connect(self, node: Host, timeout_s: float) -> Client:
         """A client of that node alone."""

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import os
 import sys
-import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import orjson
 
+from adapters.asking import ask_until
 from adapters.base import Client, Definite, Indefinite, NodeCommand
 from adapters.capabilities import Leadership
 from adapters.line_client import LineClient
@@ -86,17 +86,18 @@ class PySyncObjAdapter:
 
     def ready(self, node: Host, topology: Topology, timeout_s: float) -> bool:
         """A read through the log, asked of the node."""
-        deadline = time.monotonic() + timeout_s
-        while (left_s := deadline - time.monotonic()) > 0:
+
+        def ask(left_s: float) -> bool:
             client = LineClient((node.address, CLIENT_PORT), min(left_s, 1.0), OUTCOMES)
             try:
                 client.read("raftmon-ready")
                 return True
             except Definite:
-                time.sleep(min(_ASK_AGAIN_S, max(0.0, deadline - time.monotonic())))
+                return False
             finally:
                 client.close()
-        return False
+
+        return ask_until(ask, timeout_s, _ASK_AGAIN_S)
 
     def connect(self, node: Host, timeout_s: float) -> Client:
         """A client of that node alone."""

@@ -5,11 +5,11 @@ from __future__ import annotations
 import re
 import shutil
 import socket
-import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from adapters.asking import ask_until
 from adapters.base import Client, NodeCommand
 from adapters.capabilities import Leadership
 from adapters.options import Options
@@ -80,12 +80,7 @@ class ZooKeeperAdapter:
 
     def ready(self, node: Host, topology: Topology, timeout_s: float) -> bool:
         """The server says what it is in the ensemble; it answers otherwise as long as there is no quorum."""
-        deadline = time.monotonic() + timeout_s
-        while (left_s := deadline - time.monotonic()) > 0:
-            if _SERVES.search(_srvr(node, left_s)):
-                return True
-            time.sleep(min(_ASK_AGAIN_S, max(0.0, deadline - time.monotonic())))
-        return False
+        return ask_until(lambda left_s: bool(_SERVES.search(_srvr(node, left_s))), timeout_s, _ASK_AGAIN_S)
 
     def connect(self, node: Host, timeout_s: float) -> Client:
         """A client of that node alone."""

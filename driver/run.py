@@ -34,7 +34,6 @@ from driver.stores import ask_stores
 from driver.workloads.registry import workload
 from setup.errors import InputError, RaftmonError
 from setup.eventlog import EventLog, open_event_log
-from setup.sandbox import own_to_caller
 
 __all__ = ["Progress", "run"]
 
@@ -96,7 +95,7 @@ def run(
         withdraw(folder)
         if isinstance(error, InputError) and interact is None and state.began_ns is None:  # refused: it was no run
             folder.remove()
-            own_to_caller(store)
+            folder.hand_over()  # the store: latest may be new
             raise
         log.error("run failed", error=f"{type(error).__name__}: {error}", trace=traceback.format_exc())
         folder.save(RESULTS, {"valid": Valid.UNKNOWN, "error": str(error), **_facts(state)})

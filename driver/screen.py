@@ -148,8 +148,9 @@ def _rules(results: dict[str, Any]) -> list[Text]:
     """The user's own rules: how often each acted, and whether its code failed."""
     lines = []
     for name, counts in ((results.get("monitor") or {}).get("rules") or {}).items():
-        text = f"{name}: acted {counts.get('hits', 0):,} times, asked {counts.get('packets', 0):,} times"
-        if not counts.get("packets"):
+        if counts.get("packets"):
+            text = f"{name}: acted {counts.get('hits', 0):,} times, asked {counts['packets']:,} times"
+        else:
             text = f"{name}: never asked, as nothing came that it is for"
         lines.append(Text(text))
         if counts.get("errors"):

@@ -12,10 +12,13 @@ PRIORITY = -10
 _NO_PRIORITY = os.sched_param(0)  # what both policies demand
 
 
-def favour() -> None:
-    """A larger share of a full processor; not without root."""
-    with contextlib.suppress(PermissionError):
+def favour() -> bool:
+    """A larger share of a full processor, and whether it was granted; it is not without root."""
+    try:
         os.setpriority(os.PRIO_PROCESS, 0, PRIORITY)
+    except PermissionError:
+        return False
+    return True
 
 
 class Share:
@@ -27,12 +30,7 @@ class Share:
     """
 
     def __init__(self) -> None:
-        try:
-            os.setpriority(os.PRIO_PROCESS, 0, PRIORITY)
-        except PermissionError:
-            self._may = False
-        else:
-            self._may = True
+        self._may = favour()
         self._behind = True
 
     @property

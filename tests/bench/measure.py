@@ -99,20 +99,19 @@ def etcd_members(network: Network, topology: Topology, place: Path) -> Iterator[
     cluster = Topology(topology.nodes[:3], topology.clients)
     adapter = EtcdAdapter({"server": str(resolve("etcd").path)})
     folder = Path(tempfile.mkdtemp(prefix=".raftmon-bench-", dir=place))
-    nodes = []
+    nodes: dict[str, NodeProcess] = {}
     try:
         for host in cluster.nodes:
             (folder / host.name).mkdir()
             command = adapter.command(host, cluster, folder / host.name)
             popen = functools.partial(network.popen, host.name)
-            nodes.append(NodeProcess(host.name, command.argv, command.env, folder / host.name, popen))
-        by_name = {node.name: node for node in nodes}
-        start_in_turn(adapter, cluster.nodes, lambda host: by_name[host.name].start())
-        for host, node in zip(cluster.nodes, nodes, strict=True):
-            node.wait_ready(functools.partial(adapter.ready, host, cluster, 1.0), _READY_S)
+            nodes[host.name] = NodeProcess(host.name, command.argv, command.env, folder / host.name, popen)
+        start_in_turn(adapter, cluster.nodes, lambda host: nodes[host.name].start())
+        for host in cluster.nodes:
+            nodes[host.name].wait_ready(functools.partial(adapter.ready, host, cluster, 1.0), _READY_S)
         yield adapter, cluster
     finally:
-        for node in nodes:
+        for node in nodes.values():
             node.kill()
         shutil.rmtree(folder)
 
