@@ -16,7 +16,7 @@ from typing import Any
 
 from netfilterqueue import COPY_PACKET, NetfilterQueue
 
-from monitor import scheduling
+from monitor import placement, scheduling
 from monitor.config import MonitorConfig
 from monitor.delivery import Delivery
 from monitor.judge import CHORES_NS, Judge
@@ -38,10 +38,19 @@ class _Leave(Exception):
 class QueueLoop:
     """Runs a ``Judge`` on a kernel queue until ``stop``. ``post`` is the only method for other threads."""
 
-    def __init__(self, config: MonitorConfig, judge: Judge, delivery: Delivery, backlog: Backlog | None) -> None:
+    def __init__(
+        self,
+        config: MonitorConfig,
+        judge: Judge,
+        delivery: Delivery,
+        backlog: Backlog | None,
+        processor: int | None = None,
+    ) -> None:
+        """``processor`` is where it runs while nothing is held (``placement.quiet_processor``)."""
         self._judge = judge
         self._delivery = delivery
         self._backlog = backlog
+        self._processor = processor
         self._mailbox: deque[tuple[Callable[[], Any], Future[Any]]] = deque()
         self._wake = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
         self._stopping = False
@@ -50,7 +59,7 @@ class QueueLoop:
         self._last_drain_until_ns: int | None = None
         self._draining = False  # inside NetfilterQueue.run, which may not come back while packets keep coming
         self._patient = False  # whether the socket has room for what comes meanwhile
-        self._relaxed = False  # whether the thread has the policy of batches
+        self._relaxed = False  # whether the thread has the policy of batches, and keeps to its processor
         self.on_second: Callable[[], None] = lambda: None
         try:
             self._queue = NetfilterQueue()
@@ -115,6 +124,7 @@ class QueueLoop:
         self._run_mail()
         self._flush()
         self._judge.settle_own_time()
+        placement.anywhere()
         if judge.failure is not None:
             raise judge.failure
 
@@ -128,11 +138,17 @@ class QueueLoop:
         self._draining = False
 
     def _choose_policy(self) -> None:
-        """Packets that come may wait for their turn; what is held must leave in time."""
+        """Packets that come may wait for their turn; what is held must leave in time, on any processor that is free."""
         relaxed = self._patient and self._delivery.next_due_ns is None
-        if relaxed != self._relaxed:
-            self._relaxed = relaxed
-            (scheduling.batch if relaxed else scheduling.interactive)()
+        if relaxed == self._relaxed:
+            return
+        self._relaxed = relaxed
+        if relaxed:
+            scheduling.batch()
+            placement.stay(self._processor)
+        else:
+            placement.anywhere()
+            scheduling.interactive()
 
     def _timeout_s(self, now_ns: int) -> float:
         until_ns = self._next_second_ns

@@ -11,15 +11,19 @@ import contextlib
 import fcntl
 import os
 import struct
+import termios
+from array import array
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
 from setup.errors import RaftmonError
 
-__all__ = ["NO_LINK", "Backlog", "Frame", "FrameDecoder", "encode", "open_pipe"]
+__all__ = ["LATE_NS", "NO_LINK", "Backlog", "Frame", "FrameDecoder", "encode", "open_pipe"]
 
 NO_LINK = 0xFFFF
+LATE_NS = 60_000_000
+"""How long something may lie in the pipe before ``Backlog`` calls it late, on the clock of the packets."""
 _PIPE_BYTES = 1 << 20
 _DELIVERED, _SENT_DIFFERS = 1, 2
 _head = struct.Struct("<QHHHHB")
@@ -109,13 +113,17 @@ def open_pipe() -> tuple[int, int]:
 class Backlog:
     """What waits for room in the pipe: bounded in bytes, counting what it had to refuse.
 
-    ``on_full`` is called whenever the pipe has no room left for something new.
+    ``on_late`` is called whenever the pipe has no room left for something new, and where the reader leaves lying what
+    was written ``LATE_NS`` before: one that gets no processor cannot notice that itself.
     """
 
-    def __init__(self, descriptor: int, bound_bytes: int, on_full: Callable[[], None] = lambda: None) -> None:
+    def __init__(self, descriptor: int, bound_bytes: int, on_late: Callable[[], None] = lambda: None) -> None:
         self._descriptor = descriptor
         self._bound_bytes = bound_bytes
-        self._on_full = on_full
+        self._on_late = on_late
+        self._written = 0
+        self._lying = array("i", [0])
+        self._unread: deque[tuple[int, int]] = deque()  # when, and up to which byte, something was put
         self._chunks: deque[memoryview] = deque()
         self.waiting_bytes = 0
         self.most_waiting_bytes = 0
@@ -135,9 +143,21 @@ class Backlog:
         self._chunks.append(memoryview(chunk))
         self.waiting_bytes += len(chunk)
         self.push()
-        if self.waiting_bytes and not waited:
-            self._on_full()
+        if (self.waiting_bytes and not waited) or self._is_late(batch[-1][0]):
+            self._on_late()
         self.most_waiting_bytes = max(self.most_waiting_bytes, self.waiting_bytes)
+
+    def _is_late(self, now_ns: int) -> bool:
+        """Whether the oldest of what the reader has not taken lies there too long. Says so once for all that does."""
+        fcntl.ioctl(self._descriptor, termios.FIONREAD, self._lying)
+        taken, unread = self._written - self._lying[0], self._unread
+        while unread and unread[0][1] <= taken:
+            unread.popleft()
+        late = bool(unread) and now_ns - unread[0][0] > LATE_NS
+        if late:
+            unread.clear()
+        unread.append((now_ns, self._written))
+        return late
 
     def push(self) -> None:
         """Write as much of what waits as the pipe takes now."""
@@ -153,6 +173,7 @@ class Backlog:
             except OSError as error:
                 raise RaftmonError(f"writing to the recorder failed: {error}") from error
             self.waiting_bytes -= written
+            self._written += written
             if written == len(chunk):
                 self._chunks.popleft()
             else:

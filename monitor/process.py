@@ -26,6 +26,7 @@ from monitor.loop import QueueLoop
 from monitor.message_rules import MessageRules
 from monitor.owners import PortOwners
 from monitor.pipe import Backlog, open_pipe
+from monitor.placement import quiet_processor
 from monitor.queue_counters import QueueCounters
 from monitor.raft.agent import ETCD_PEER_PORT, PostAgent
 from monitor.rules import RuleSet
@@ -130,7 +131,7 @@ class MonitorProcess:
         self._judge = Judge(config, self._book, self._engine, self._delivery, self._counters, self._log)
         self._recorder = RecorderProcess(config_path, config.record_backlog_bytes) if config.record else None
         backlog = self._recorder.backlog if self._recorder else None
-        self._loop = QueueLoop(config, self._judge, self._delivery, backlog)
+        self._loop = QueueLoop(config, self._judge, self._delivery, backlog, quiet_processor(os.getpid()))
         self._queue_counters = QueueCounters(config.queue, self._loop.descriptor)
         self._loop.on_second = self._queue_counters.read
         self._server = ControlServer(Path(config.control), self._control)

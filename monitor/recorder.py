@@ -249,6 +249,7 @@ def record(recorder: Recorder, descriptor: int) -> None:
         if ready:
             data = os.read(descriptor, _READ_BYTES)
             if not data:
+                share.behind(True)  # somebody waits for the files
                 return
             recorder.feed(data)
         now_ns = time.monotonic_ns()

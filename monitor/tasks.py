@@ -12,6 +12,8 @@ import threading
 from collections.abc import Callable
 from typing import Any
 
+from monitor import placement
+
 __all__ = ["Task", "TaskPool"]
 
 _WORKERS = 4
@@ -95,6 +97,7 @@ class TaskPool:
         return over
 
     def _work(self) -> None:
+        placement.anywhere()  # the loop's thread, which started this one, may have kept to a processor
         while True:
             task = self._waiting.get()
             if task is None:

@@ -3,7 +3,7 @@ import os
 from hypothesis import given
 from hypothesis import strategies as st
 
-from monitor.pipe import NO_LINK, Backlog, Frame, FrameDecoder, encode, open_pipe
+from monitor.pipe import LATE_NS, NO_LINK, Backlog, Frame, FrameDecoder, encode, open_pipe
 
 frames = st.builds(
     Frame,
@@ -96,3 +96,29 @@ def test_a_reader_that_is_gone_makes_everything_lost_but_raises_nothing():
     assert backlog.closed
     assert backlog.lost_packets >= 1
     assert backlog.waiting_bytes == 0
+
+
+def test_it_says_once_that_the_reader_leaves_lying_what_came_long_ago_and_again_when_that_goes_on():
+    reader, writer = open_pipe()
+    said = []
+    backlog = Backlog(writer, 1_000_000, lambda: said.append(1))
+    times = [0, LATE_NS // 2, LATE_NS + 1, LATE_NS + 2, 2 * LATE_NS + 2]
+    heard = []
+    for time_ns in times:
+        backlog.put([(time_ns, 1, b"abc")])
+        heard.append(len(said))
+    assert heard == [0, 0, 1, 1, 2]
+    os.close(reader)
+    os.close(writer)
+
+
+def test_a_reader_that_takes_what_comes_is_never_late():
+    reader, writer = open_pipe()
+    said = []
+    backlog = Backlog(writer, 1_000_000, lambda: said.append(1))
+    for number in range(10):
+        backlog.put([(number * LATE_NS * 2, 1, bytes(1000))])
+        assert len(read_all(reader)) > 1000
+    assert said == []
+    os.close(reader)
+    os.close(writer)
