@@ -46,7 +46,7 @@ class QueueLoop:
         backlog: Backlog | None,
         processor: int | None = None,
     ) -> None:
-        """``processor`` is where it runs while nothing is held (``placement.quiet_processor``)."""
+        """``processor`` is where it stays while nothing is held and there is time to spare (``monitor.placement``)."""
         self._judge = judge
         self._delivery = delivery
         self._backlog = backlog
@@ -59,7 +59,9 @@ class QueueLoop:
         self._last_drain_until_ns: int | None = None
         self._draining = False  # inside NetfilterQueue.run, which may not come back while packets keep coming
         self._patient = False  # whether the socket has room for what comes meanwhile
-        self._relaxed = False  # whether the thread has the policy of batches, and keeps to its processor
+        self._relaxed = False  # whether the thread has the policy of batches
+        self._stays = False  # whether it keeps to its processor
+        self._spare = placement.Spare()
         self.on_second: Callable[[], None] = lambda: None
         try:
             self._queue = NetfilterQueue()
@@ -103,6 +105,7 @@ class QueueLoop:
         wait, chores, judge = select.select, self._chores, self._judge
         scheduling.favour()
         self._patient = _limit_blocking(descriptor) >= _PATIENT_BYTES
+        self._spare.look()
         gc.collect()
         gc.freeze()
         while not self._stopping:
@@ -140,15 +143,19 @@ class QueueLoop:
     def _choose_policy(self) -> None:
         """Packets that come may wait for their turn; what is held must leave in time, on any processor that is free."""
         relaxed = self._patient and self._delivery.next_due_ns is None
-        if relaxed == self._relaxed:
-            return
-        self._relaxed = relaxed
-        if relaxed:
-            scheduling.batch()
-            placement.stay(self._processor)
-        else:
-            placement.anywhere()
-            scheduling.interactive()
+        if relaxed != self._relaxed:
+            self._relaxed = relaxed
+            (scheduling.batch if relaxed else scheduling.interactive)()
+            self._choose_processor()
+
+    def _choose_processor(self) -> None:
+        stays = self._relaxed and self._spare.enough
+        if stays != self._stays:
+            self._stays = stays
+            if stays:
+                placement.stay(self._processor)
+            else:
+                placement.anywhere()
 
     def _timeout_s(self, now_ns: int) -> float:
         until_ns = self._next_second_ns
@@ -173,6 +180,8 @@ class QueueLoop:
             self._judge.settle_own_time()
             self._judge.settle_links(now_ns)  # what was due by now has left, above
             self.on_second()
+            self._spare.look()
+            self._choose_processor()
             gc.collect(1)
         if self._draining and (self._stopping or self._judge.failure is not None):
             raise _Leave

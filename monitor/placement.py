@@ -1,22 +1,24 @@
-"""Which processor a thread runs on: the loop keeps off the one that serves the disk.
+"""Which processor a thread runs on: while there is time to spare, the loop keeps off the one that serves the disk.
 
 A database that has its log on the disk works where the disk's interrupts arrive: whoever waits for the disk is woken
-there. A loop that the scheduler puts on that processor now and then is in its way, and pays for moving, too
-(docs/benchmarks.md has the figures).
+there. A loop that the scheduler puts on that processor now and then is in its way, and pays for moving, too. Where all
+processors are full it is the other way round: what keeps to one waits while another falls idle for a moment
+(docs/benchmarks.md has the figures of both).
 """
 
 from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
-__all__ = ["anywhere", "interrupts", "quiet_processor", "stay"]
+__all__ = ["Spare", "anywhere", "interrupts", "quiet_processor", "stay"]
 
-_INTERRUPTS = Path("/proc/interrupts")
+_INTERRUPTS, _STAT = Path("/proc/interrupts"), Path("/proc/stat")
 _ALLOWED = frozenset(os.sched_getaffinity(0))  # what this process may use; before any of its threads chose
 _QUIET = 0.1  # of the interrupts of the busiest: whoever has fewer is quiet
+_ENOUGH, _LITTLE = 0.10, 0.08  # of the time left over: from the one on it is enough, below the other no longer
 
 
 def interrupts(table: str) -> dict[int, int]:
@@ -51,6 +53,32 @@ def quiet_processor(spread: int, allowed: Iterable[int] = _ALLOWED, table: str |
     least, most = min(served.values()), max(served.values())
     quiet = sorted(number for number, count in served.items() if count <= max(least, most * _QUIET))
     return quiet[spread % len(quiet)]
+
+
+class Spare:
+    """Whether the processors that this process may use have time to spare. None of it is known before the second look.
+
+    ``read`` gives the text of /proc/stat (proc(5)).
+    """
+
+    def __init__(self, read: Callable[[], str] = _STAT.read_text, allowed: Iterable[int] = _ALLOWED) -> None:
+        self._read = read
+        self._rows = frozenset(f"cpu{number}" for number in allowed)
+        self._idle = self._all = 0
+        self.enough = False
+
+    def look(self) -> None:
+        """Set ``enough`` by what they did since the last look; it stays as it is in between and where nobody knows."""
+        try:
+            rows = [row.split() for row in self._read().splitlines() if row.startswith("cpu")]
+        except OSError:
+            return
+        times = [[int(word) for word in row[1:9]] for row in rows if row[0] in self._rows]
+        idle, total = sum(row[3] + row[4] for row in times), sum(map(sum, times))
+        if self._all and total > self._all:
+            share = (idle - self._idle) / (total - self._all)
+            self.enough = share >= (_LITTLE if self.enough else _ENOUGH)
+        self._idle, self._all = idle, total
 
 
 def stay(processor: int | None) -> None:

@@ -2,7 +2,7 @@ import os
 import threading
 
 from monitor import placement
-from monitor.placement import interrupts, quiet_processor
+from monitor.placement import Spare, interrupts, quiet_processor
 from monitor.tasks import Task, TaskPool
 
 TWO = """\
@@ -92,3 +92,46 @@ def test_a_task_that_a_thread_on_one_processor_starts_may_run_anywhere():
     assert ended.wait(5)
     pool.close()
     assert found == [ALL]
+
+
+def stat(*idle):
+    """/proc/stat of two processors that worked 100 ticks in all between two looks, and were idle for so many."""
+    looks = iter(range(len(idle)))
+    left = [0]
+
+    def read():
+        number = next(looks)
+        left[0] += idle[number]
+        busy = 100 * (number + 1) - left[0]
+        rows = (
+            "cpu  9 9 9 9 9 9 9 9",
+            f"cpu0 {busy} 0 0 {left[0]} 0 0 0 0 0 0",
+            "cpu1 0 0 0 0 0 0 0 0",
+            "cpu7 0 0 0 999 0 0 0 0",
+        )
+        return "\n".join(rows)
+
+    return read
+
+
+def looks(*idle):
+    spare = Spare(stat(*idle), {0, 1})
+    found = []
+    for _ in idle:
+        spare.look()
+        found.append(spare.enough)
+    return found
+
+
+def test_there_is_time_to_spare_where_processors_stand_idle_and_it_does_not_flutter():
+    assert looks(50, 25, 9, 7, 9, 9, 10) == [False, True, True, False, False, False, True]
+
+
+def test_nothing_is_spare_where_nobody_knows():
+    def unreadable():
+        raise PermissionError
+
+    spare = Spare(unreadable, {0})
+    spare.look()
+    assert not spare.enough
+    assert Spare(lambda: "cpu0 1 2 3 4 5 6 7 8\n", {0}).enough is False
