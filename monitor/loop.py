@@ -180,8 +180,9 @@ class QueueLoop:
             self._judge.settle_own_time()
             self._judge.settle_links(now_ns)  # what was due by now has left, above
             self.on_second()
-            self._spare.look()
-            self._choose_processor()
+            if self._processor is not None:
+                self._spare.look()
+                self._choose_processor()
             gc.collect(1)
         if self._draining and (self._stopping or self._judge.failure is not None):
             raise _Leave

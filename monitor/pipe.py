@@ -122,7 +122,6 @@ class Backlog:
         self._bound_bytes = bound_bytes
         self._on_late = on_late
         self._written = 0
-        self._lying = array("i", [0])
         self._unread: deque[tuple[int, int]] = deque()  # when, and up to which byte, something was put
         self._chunks: deque[memoryview] = deque()
         self.waiting_bytes = 0
@@ -149,8 +148,9 @@ class Backlog:
 
     def _is_late(self, now_ns: int) -> bool:
         """Whether the oldest of what the reader has not taken lies there too long. Says so once for all that does."""
-        fcntl.ioctl(self._descriptor, termios.FIONREAD, self._lying)
-        taken, unread = self._written - self._lying[0], self._unread
+        lying = array("i", [0])
+        fcntl.ioctl(self._descriptor, termios.FIONREAD, lying)
+        taken, unread = self._written - lying[0], self._unread
         while unread and unread[0][1] <= taken:
             unread.popleft()
         late = bool(unread) and now_ns - unread[0][0] > LATE_NS

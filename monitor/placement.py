@@ -47,7 +47,8 @@ def quiet_processor(spread: int, allowed: Iterable[int] = _ALLOWED, table: str |
             table = _INTERRUPTS.read_text()
         except OSError:
             return None
-    served = {number: count for number, count in interrupts(table).items() if number in frozenset(allowed)}
+    mine = frozenset(allowed)
+    served = {number: count for number, count in interrupts(table).items() if number in mine}
     if len(served) < 2:
         return None
     least, most = min(served.values()), max(served.values())
