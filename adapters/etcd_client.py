@@ -19,8 +19,8 @@ from etcd3.etcdrpc import rpc_pb2, rpc_pb2_grpc
 
 from adapters.base import Definite
 from adapters.etcd_extras import EtcdExtras
-from adapters.etcd_outcomes import ETCD
-from adapters.outcomes import raise_outcome
+from adapters.etcd_outcomes import BROKEN, ETCD
+from adapters.outcomes import judge, raise_outcome
 
 __all__ = ["CHANNEL_OPTIONS", "EtcdClient", "hash_kv"]
 
@@ -73,15 +73,16 @@ class EtcdClient(EtcdExtras):
         self._kv = rpc_pb2_grpc.KVStub(self._channel)
 
     def _renew(self) -> None:
-        # After a time-out the TCP connection may sit in a long retransmission pause. A new one asks at once.
         self._stale = False
         self._channel.close()
         self._open()
 
     def _failed(self, error: grpc.RpcError, *, read: bool) -> NoReturn:
-        code = error.code().name
-        self._stale = code == "DEADLINE_EXCEEDED"
-        raise_outcome(ETCD, code, error.details() or "", read=read, cause=error)
+        code, message = error.code().name, error.details() or ""
+        # After a time-out the connection may sit in a long retransmission pause; a broken one gRPC goes on using until
+        # its own threads have noticed, and the next operation would be lost on it as well. A new one asks at once.
+        self._stale = code == "DEADLINE_EXCEEDED" or judge(ETCD, code, message) is BROKEN
+        raise_outcome(ETCD, code, message, read=read, cause=error)
 
     def read(self, key: str) -> Any:
         """The value of ``key``, None where it has none."""

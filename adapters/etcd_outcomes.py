@@ -8,7 +8,10 @@ from __future__ import annotations
 
 from adapters.outcomes import Row
 
-__all__ = ["ETCD"]
+__all__ = ["BROKEN", "ETCD"]
+
+# Everything of this code that etcd itself did not say.
+BROKEN = Row("UNAVAILABLE", "", False, "the connection broke while the answer was awaited")
 
 ETCD = (
     # gRPC's own: the load-balancing policy had no connection to give the call to, so no byte of it was sent.
@@ -19,7 +22,7 @@ ETCD = (
     Row("UNAVAILABLE", "etcdserver: no leader", True, "refused before it was proposed"),
     Row("UNAVAILABLE", "etcdserver: not capable", True, "refused before it was proposed"),
     Row("UNAVAILABLE", "etcdserver: unhealthy cluster", True, "membership change refused before it was proposed"),
-    Row("UNAVAILABLE", "", False, "the connection broke while the answer was awaited"),
+    BROKEN,
     Row("DEADLINE_EXCEEDED", "", False, "no answer in time"),
     Row("CANCELLED", "", False, "the call was cut off"),
     # The quota is looked at twice. The second look comes after the put was applied: it *did* happen then.

@@ -100,6 +100,19 @@ def test_a_write_without_an_answer_in_time_is_unknown_and_was_sent_exactly_once(
     client.close()
 
 
+@pytest.mark.parametrize(
+    "message, connections", [("Stream removed (sendmsg: Broken pipe (32))", 2), ("etcdserver: leader changed", 1)]
+)
+def test_after_a_broken_connection_the_next_operation_takes_a_new_one(etcd, relay, client, message, connections):
+    # gRPC's threads may not have noticed yet; here they never do, since the stream alone ended.
+    etcd.before_answer = lambda context: context.abort(grpc.StatusCode.UNAVAILABLE, message)
+    with pytest.raises(Indefinite, match=message.partition("(")[0]):
+        client.write("k", 1)
+    etcd.before_answer = lambda context: None
+    client.write("k", 2)
+    assert relay.connections == connections
+
+
 def test_a_read_whose_answer_is_lost_failed_and_was_sent_exactly_once(etcd, relay, client):
     etcd.requests.clear()
     etcd.before_answer = lambda context: relay.cut()
