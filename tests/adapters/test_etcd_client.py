@@ -101,7 +101,7 @@ def test_a_write_without_an_answer_in_time_is_unknown_and_was_sent_exactly_once(
 
 
 @pytest.mark.parametrize(
-    "message, connections", [("Stream removed (sendmsg: Broken pipe (32))", 2), ("etcdserver: leader changed", 1)]
+    ("message", "connections"), [("Stream removed (sendmsg: Broken pipe (32))", 2), ("etcdserver: leader changed", 1)]
 )
 def test_after_a_broken_connection_the_next_operation_takes_a_new_one(etcd, relay, client, message, connections):
     # gRPC's threads may not have noticed yet; here they never do, since the stream alone ended.

@@ -14,9 +14,20 @@ PREAMBLE = f"import sys; sys.path.insert(0, {str(ROOT)!r}); from setup import sa
 OUTLIVES = "import subprocess, signal; subprocess.Popen(['sleep', '987654'], start_new_session=True)\n"
 
 
+def default_signals():
+    # Under nohup, and in the background of a script, both are inherited as ignored.
+    for number in (signal.SIGINT, signal.SIGHUP):
+        signal.signal(number, signal.SIG_DFL)
+
+
 def start(program, **options):
     return subprocess.Popen(
-        [sys.executable, "-c", PREAMBLE + program], stdout=subprocess.PIPE, text=True, cwd="/", **options
+        [sys.executable, "-c", PREAMBLE + program],
+        stdout=subprocess.PIPE,
+        text=True,
+        cwd="/",
+        preexec_fn=default_signals,
+        **options,
     )
 
 
@@ -104,6 +115,7 @@ def test_a_ctrl_c_at_the_terminal_reaches_the_command_once():
         stdout=subprocess.PIPE,
         text=True,
         start_new_session=True,
+        preexec_fn=default_signals,
     )
     os.close(terminal)
     assert process.stdout.readline() == "ready\n"
