@@ -6,36 +6,23 @@ import time
 import traceback
 from collections import Counter
 from collections.abc import Callable, Collection
-from operator import itemgetter
 
 from monitor.addresses import AddressBook, Route, is_neutral, readdress
 from monitor.config import MonitorConfig
 from monitor.delivery import Delivery, QueuedPacket
 from monitor.engine import Chain, Engine, UserCodeError
 from monitor.fidelity import Counters
-from monitor.pipe import NO_LINK, Frame, PlainFrame
+from monitor.pipe import NO_LINK, Batch, Frame
+from monitor.plain import PlainPath, PlainPathInPython
 from monitor.verdict import ACCEPT
 from setup.errors import RaftmonError
 from setup.eventlog import EventLog
 
-__all__ = ["CHORES_NS", "Judge"]
-
-CHORES_NS = 20_000_000
-"""How long the loop's chores may wait while packets come without a pause."""
-
-_BATCH_PACKETS = 256
-_OWN_TIME_SHIFT = 8  # the hot path counts its time in steps of 256 ns; Histogram takes over once a second
-_OWN_TIME_STEPS = 4096
-_TOTAL_LENGTH = [length.to_bytes(2, "big") for length in range(65_536)]  # what a good header says, by its real length
-_NO_OPTIONS = 0x45  # IPv4 with a header of 20 bytes
-
-Batch = list[Frame | PlainFrame]
+__all__ = ["Judge"]
 
 
 class Judge:
-    """Decides about single packets, and keeps what the recorder shall have in ``batch``. Tests feed it packets of their
-    own making.
-    """
+    """Decides about single packets, and keeps them for the recorder. Tests feed it packets of their own making."""
 
     def __init__(
         self,
@@ -46,6 +33,7 @@ class Judge:
         counters: Counters,
         log: EventLog,
         clock_ns: Callable[[], int] = time.monotonic_ns,
+        plain_path: type[PlainPathInPython] = PlainPath,
     ) -> None:
         self._config = config
         self._book = book
@@ -53,15 +41,13 @@ class Judge:
         self._delivery = delivery
         self._counters = counters
         self._log = log
-        self._clock_ns = clock_ns
-        self._fast: dict[bytes, tuple[bytes | None, int]] = {}
         self._neutral = {
             pair for pair, route in book.by_pair.items() if len(pair) == 8 and is_neutral(pair, route.delivery)
         }
-        self._own_time = [0] * _OWN_TIME_STEPS
         self._drops_malformed = config.malformed == "drop"
         self._chains: list[Chain | None] = []
-        self.batch: Batch = []
+        self._path = plain_path(self._careful, counters.own_time_ns.add, clock_ns)
+        self._keep = self._path.frames.append
         self.link_packets: Counter[int] = Counter()
         self.failure: RaftmonError | None = None
         self.paused = False
@@ -71,11 +57,14 @@ class Judge:
         """Take over the engine's chains; call it after every ``engine.load`` and change of ``paused``."""
         links = range(len(self._book.links))
         self._chains = [None if self.paused else self._engine.chain(link_id) for link_id in links]
-        self._fast.clear()
-        for pair in self._neutral:
-            route = self._book.by_pair[pair]
-            if self._chains[route.link_id] is None:
-                self._fast[pair] = (route.delivery if route.moves else None, route.link_id)
+        routes = [(pair, self._book.by_pair[pair]) for pair in self._neutral]
+        self._path.set_ways(
+            {
+                pair: (route.delivery if route.moves else None, route.link_id)
+                for pair, route in routes
+                if self._chains[route.link_id] is None
+            }
+        )
 
     def settle_links(self, now_ns: int) -> None:
         """Put links back on the short way whose rules are gone and whose held packets have left by ``now_ns``."""
@@ -85,69 +74,29 @@ class Judge:
     def callback(
         self, flush: Callable[[], None], chores: Callable[[int], None], mailbox: Collection[object] = ()
     ) -> Callable[[QueuedPacket], None]:
-        """The function for NetfilterQueue. It calls ``flush`` when the batch is full, and ``chores(now_ns)`` at times:
-        when there is mail, and when a packet was held that must go before the next time.
+        """The function for NetfilterQueue: see ``monitor.plain``."""
+        return self._path.callback(flush, chores, mailbox, self._delivery)
 
-        Everything it needs is a local name: this runs for every packet. The verdict is given first; bookkeeping runs
-        while the packet is already on its way.
-        """
-        clock, find, lengths, own_time = self._clock_ns, self._fast.get, _TOTAL_LENGTH, self._own_time
-        keep, batch, careful, counters = self.batch.append, self.batch, self._careful, self._counters
-        delivery = self._delivery
-        last_id = -1
-        next_chores_ns = 0
+    @property
+    def waiting(self) -> bool:
+        """Whether something is kept that ``take_batch`` would give."""
+        return self._path.waiting
 
-        def judge(packet: QueuedPacket) -> None:
-            nonlocal last_id, next_chores_ns
-            now_ns = clock()
-            data = packet.get_payload()
-            route = find(data[12:20])
-            if route is not None and data[0] == _NO_OPTIONS and data[2:4] == lengths[len(data)]:
-                addresses, link_id = route
-                if addresses is not None:
-                    packet.set_payload(data[:12] + addresses + data[20:])
-                packet.accept()
-                keep((now_ns, link_id, data))
-            else:
-                careful(packet, data, now_ns)
-                due_ns = delivery.next_due_ns
-                if due_ns is not None and due_ns < next_chores_ns:
-                    next_chores_ns = 0
-            number = packet.id
-            if number != last_id + 1 and last_id >= 0:
-                counters.queue_id_gaps += (number - last_id - 1) & 0xFFFFFFFF
-            last_id = number
-            spent = (clock() - now_ns) >> _OWN_TIME_SHIFT
-            if spent < _OWN_TIME_STEPS:
-                own_time[spent] += 1
-            else:
-                counters.own_time_ns.add(spent << _OWN_TIME_SHIFT)
-            if len(batch) >= _BATCH_PACKETS:
-                flush()
-            if mailbox or now_ns >= next_chores_ns:  # under load NetfilterQueue.run does not come back
-                chores(now_ns)
-                due_ns = delivery.next_due_ns
-                next_chores_ns = now_ns + CHORES_NS if due_ns is None else min(due_ns, now_ns + CHORES_NS)
-
-        return judge
-
-    def take_batch(self) -> Batch:
-        """What was kept since the last call, after counting it."""
-        batch = self.batch.copy()
-        self.batch.clear()
-        self.link_packets.update(map(itemgetter(1), batch))
-        counters = self._counters
-        counters.packets += len(batch)
-        counters.bytes += sum(map(len, map(itemgetter(2), batch)))
+    def take_batch(self) -> Batch | None:
+        """What was kept since the last call, after counting it; None where nothing was."""
+        batch = self._path.take()
+        if batch is not None:
+            self.link_packets.update(batch.links)
+            self._counters.packets += batch.packets
+            self._counters.bytes += batch.size
         return batch
 
-    def settle_own_time(self) -> None:
-        """Move the fine counts of the hot path into the lasting distribution."""
+    def settle_counts(self) -> None:
+        """Move what the path of plain packets counted into the lasting counters."""
+        self._counters.queue_id_gaps = self._path.id_gaps
         add = self._counters.own_time_ns.add_many
-        for step, count in enumerate(self._own_time):
-            if count:
-                add((step << _OWN_TIME_SHIFT) + (1 << _OWN_TIME_SHIFT) - 1, count)
-                self._own_time[step] = 0
+        for spent_ns, count in self._path.take_own_time():
+            add(spent_ns, count)
 
     def _careful(self, packet: QueuedPacket, data: bytes, now_ns: int) -> None:
         """Everything but a plain packet on a link without rules. Never raises; what fails here lets the packet pass."""
@@ -169,7 +118,7 @@ class Judge:
         except (RuntimeError, IndexError):
             return  # the verdict had been given before the failure
         finally:
-            self.batch.append(Frame(now_ns, link_id, data, comment))
+            self._keep(Frame(now_ns, link_id, data, comment))
 
     def _decide(self, packet: QueuedPacket, data: bytes, now_ns: int) -> None:
         route, fault = self._route(data)
@@ -177,7 +126,7 @@ class Judge:
         if fault == "truncated":
             counters.truncated += 1
             packet.accept()  # its tail is still with the kernel: any change here would cut it off
-            self.batch.append(Frame(now_ns, route.link_id if route else NO_LINK, data, "truncated"))
+            self._keep(Frame(now_ns, route.link_id if route else NO_LINK, data, "truncated"))
             return
         if fault is not None:
             counters.malformed += 1
@@ -186,12 +135,12 @@ class Judge:
                 counters.dropped += 1
             else:
                 packet.accept()
-            self.batch.append(Frame(now_ns, NO_LINK, data, f"malformed: {fault}", not self._drops_malformed))
+            self._keep(Frame(now_ns, NO_LINK, data, f"malformed: {fault}", not self._drops_malformed))
             return
         if route is None:
             counters.unknown_link += 1
             packet.accept()
-            self.batch.append((now_ns, NO_LINK, data))
+            self._keep((now_ns, NO_LINK, data))
             return
         chain = self._chains[route.link_id]
         verdict = ACCEPT
@@ -202,11 +151,11 @@ class Judge:
             if route.moves:
                 packet.set_payload(readdress(data, route.delivery))
             packet.accept()
-            self.batch.append((now_ns, route.link_id, data))
+            self._keep((now_ns, route.link_id, data))
             return
         frame = self._delivery.perform(packet, data, route, verdict, now_ns)
         if verdict.record is not False:
-            self.batch.append(frame)
+            self._keep(frame)
 
     def _route(self, data: bytes) -> tuple[Route | None, str | None]:
         """The packet's route, None where it is nobody's; and what is wrong with its header, if anything."""

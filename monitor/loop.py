@@ -19,8 +19,8 @@ from netfilterqueue import COPY_PACKET, NetfilterQueue
 from monitor import placement, scheduling
 from monitor.config import MonitorConfig
 from monitor.delivery import Delivery
-from monitor.judge import CHORES_NS, Judge
-from monitor.pipe import Backlog
+from monitor.judge import Judge
+from monitor.pipe import BATCH_NS, Backlog
 from setup.errors import RaftmonError
 
 __all__ = ["QueueLoop"]
@@ -126,7 +126,7 @@ class QueueLoop:
         queue.unbind()
         self._run_mail()
         self._flush()
-        self._judge.settle_own_time()
+        self._judge.settle_counts()
         placement.anywhere()
         if judge.failure is not None:
             raise judge.failure
@@ -162,7 +162,7 @@ class QueueLoop:
         due_ns = self._delivery.next_due_ns
         if due_ns is not None and due_ns < until_ns:
             until_ns = due_ns
-        if (self._judge.batch or (self._backlog and self._backlog.waiting_bytes)) and self._next_flush_ns < until_ns:
+        if (self._judge.waiting or (self._backlog and self._backlog.waiting_bytes)) and self._next_flush_ns < until_ns:
             until_ns = self._next_flush_ns
         return max(until_ns - now_ns, 0) / 1e9
 
@@ -174,10 +174,10 @@ class QueueLoop:
             self._run_mail()
         if now_ns >= self._next_flush_ns:
             self._flush()
-            self._next_flush_ns = now_ns + CHORES_NS
+            self._next_flush_ns = now_ns + BATCH_NS
         if now_ns >= self._next_second_ns:
             self._next_second_ns = now_ns + _SECOND_NS
-            self._judge.settle_own_time()
+            self._judge.settle_counts()
             self._judge.settle_links(now_ns)  # what was due by now has left, above
             self.on_second()
             if self._processor is not None:
@@ -201,7 +201,7 @@ class QueueLoop:
         batch = self._judge.take_batch()
         if self._backlog is None:
             return
-        if batch:
+        if batch is not None:
             self._backlog.put(batch)
         else:
             self._backlog.push()

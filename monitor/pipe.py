@@ -13,15 +13,21 @@ import os
 import struct
 import termios
 from array import array
-from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections import Counter, deque
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from operator import itemgetter
 from typing import NamedTuple
 
 from setup.errors import RaftmonError
 
-__all__ = ["LATE_NS", "NO_LINK", "Backlog", "Frame", "FrameDecoder", "encode", "open_pipe"]
+__all__ = [
+    "BATCH_NS", "BATCH_PACKETS", "LATE_NS", "NO_LINK", "Backlog", "Batch", "Frame", "FrameDecoder", "encode",
+    "open_pipe",
+]  # fmt: skip
 
 NO_LINK = 0xFFFF
+BATCH_PACKETS, BATCH_NS = 256, 20_000_000
+"""How many frames may wait to become a batch, and how long while packets come without a pause."""
 LATE_NS = 60_000_000
 """How long something may lie in the pipe before ``Backlog`` calls it late, on the clock of the packets."""
 _PIPE_BYTES = 1 << 20
@@ -64,6 +70,25 @@ def encode(frames: Sequence[Frame | PlainFrame]) -> bytes:
         put(pack(time_ns, link_id, len(data), len(after), len(comment), flags))
         parts += (data, after, comment)
     return b"".join(parts)
+
+
+class Batch(NamedTuple):
+    """Frames for the pipe: ``chunk`` is ``packets`` of them, whose packets as they arrived have ``size`` bytes in all.
+
+    ``links`` counts them by link id; ``last_ns`` is when the last one came.
+    """
+
+    chunk: bytes
+    packets: int
+    size: int
+    links: Mapping[int, int]
+    last_ns: int
+
+    @classmethod
+    def of(cls, frames: Sequence[Frame | PlainFrame]) -> Batch:
+        """The batch of some frames, at least one."""
+        size = sum(map(len, map(itemgetter(2), frames)))
+        return cls(encode(frames), len(frames), size, Counter(map(itemgetter(1), frames)), frames[-1][0])
 
 
 class FrameDecoder:
@@ -130,19 +155,19 @@ class Backlog:
         self.lost_bytes = 0
         self.closed = False
 
-    def put(self, batch: Sequence[Frame | PlainFrame]) -> None:
+    def put(self, batch: Batch) -> None:
         """Send a batch, or what of it fits now; never waits. A batch over the bound is lost and counted."""
-        chunk = encode(batch)
+        chunk = batch.chunk
         self.push()
         waited = self.waiting_bytes
         if self.closed or self.waiting_bytes + len(chunk) > self._bound_bytes:
-            self.lost_packets += len(batch)
+            self.lost_packets += batch.packets
             self.lost_bytes += len(chunk)
             return
         self._chunks.append(memoryview(chunk))
         self.waiting_bytes += len(chunk)
         self.push()
-        if (self.waiting_bytes and not waited) or self._is_late(batch[-1][0]):
+        if (self.waiting_bytes and not waited) or self._is_late(batch.last_ns):
             self._on_late()
         self.most_waiting_bytes = max(self.most_waiting_bytes, self.waiting_bytes)
 

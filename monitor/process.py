@@ -27,6 +27,7 @@ from monitor.message_rules import MessageRules
 from monitor.owners import PortOwners
 from monitor.pipe import Backlog, open_pipe
 from monitor.placement import quiet_processor
+from monitor.plain import COMPILED
 from monitor.queue_counters import QueueCounters
 from monitor.raft.agent import ETCD_PEER_PORT, PostAgent
 from monitor.rules import RuleSet
@@ -157,12 +158,13 @@ class MonitorProcess:
 
     def counters(self) -> dict[str, Any]:
         """Everything counted so far, as in ``monitor.json``. On the loop's thread."""
-        self._judge.settle_own_time()
+        self._judge.settle_counts()
         recorder = self._recorder
         return {
             **self._counters.as_dict(),
             **self._queue_counters.as_dict(),
             "record": self._config.record,
+            "compiled": COMPILED,
             "links": {str(link): self._judge.link_packets[number] for number, link in enumerate(self._book.links)},
             "rules": self._engine.stats(),
             "messages": {**self._messages.stats(), **(self._agent.stats() if self._agent is not None else {})},

@@ -133,8 +133,8 @@ def _install_iptc(family: int, rules: tuple[FirewallRule, ...], queue_num: int) 
         for hook, chain in CHAINS.items():
             own = table.create_chain(chain)
             for rule in reversed([rule for rule in rules if rule.hook == hook]):  # insert_rule puts each in front
-                own.insert_rule(_iptc_rule(iptc, family, rule, queue_num))
-            iptc.Chain(table, hook).insert_rule(_iptc_jump(iptc, family, chain))
+                own.insert_rule(_iptc_rule(iptc, table, rule, queue_num))
+            iptc.Chain(table, hook).insert_rule(_iptc_jump(iptc, table, chain))
     except Exception as error:  # libiptc's IPTCError, and xtables' own errors, are bare Exceptions
         raise RaftmonError(f"python-iptables: {error}") from error
 
@@ -144,7 +144,7 @@ def _remove_iptc(family: int) -> None:
     try:
         table = _mangle(iptc, family)
         for hook, chain in CHAINS.items():
-            iptc.Chain(table, hook).delete_rule(_iptc_jump(iptc, family, chain))
+            iptc.Chain(table, hook).delete_rule(_iptc_jump(iptc, table, chain))
             own = iptc.Chain(table, chain)
             own.flush()
             table.delete_chain(own)
@@ -167,8 +167,17 @@ def _mangle(iptc: Any, family: int) -> Any:
     return table
 
 
-def _iptc_rule(iptc: Any, family: int, rule: FirewallRule, queue_num: int) -> Any:
-    made = iptc.Rule() if family == 4 else iptc.Rule6()
+def _empty_rule(iptc: Any, table: Any) -> Any:
+    """A rule that looks for chains to jump to in ``table`` alone.
+
+    python-iptables looks in all tables, and to look in one makes the kernel lead every packet through it from then on.
+    """
+    kind = iptc.Rule6 if isinstance(table, iptc.Table6) else iptc.Rule
+    return type(kind.__name__, (kind,), {"tables": [table]})()
+
+
+def _iptc_rule(iptc: Any, table: Any, rule: FirewallRule, queue_num: int) -> Any:
+    made = _empty_rule(iptc, table)
     if rule.source:
         made.src = rule.source
     if rule.target:
@@ -179,8 +188,8 @@ def _iptc_rule(iptc: Any, family: int, rule: FirewallRule, queue_num: int) -> An
     return made
 
 
-def _iptc_jump(iptc: Any, family: int, chain: str) -> Any:
-    jump = iptc.Rule() if family == 4 else iptc.Rule6()
+def _iptc_jump(iptc: Any, table: Any, chain: str) -> Any:
+    jump = _empty_rule(iptc, table)
     jump.create_target(chain)
     return jump
 

@@ -3,7 +3,7 @@ import os
 from hypothesis import given
 from hypothesis import strategies as st
 
-from monitor.pipe import LATE_NS, NO_LINK, Backlog, Frame, FrameDecoder, encode, open_pipe
+from monitor.pipe import LATE_NS, NO_LINK, Backlog, Batch, Frame, FrameDecoder, encode, open_pipe
 
 frames = st.builds(
     Frame,
@@ -45,7 +45,7 @@ def test_a_full_pipe_is_not_waited_for_and_everything_within_the_bound_arrives_l
     backlog = Backlog(writer, 8 << 20)
     batch = [(1, 1, bytes(4000))] * 256
     for _ in range(4):
-        backlog.put(batch)
+        backlog.put(Batch.of(batch))
     assert backlog.waiting_bytes > 0
     decoder = FrameDecoder()
     count = 0
@@ -61,10 +61,10 @@ def test_it_says_once_that_the_pipe_is_full_and_again_only_after_there_was_room(
     said = []
     backlog = Backlog(writer, 64 << 20, lambda: said.append(backlog.waiting_bytes))
     batch = [(1, 1, bytes(4000))] * 256
-    backlog.put(batch[:1])
+    backlog.put(Batch.of(batch[:1]))
     assert said == []
     for _ in range(4):
-        backlog.put(batch)
+        backlog.put(Batch.of(batch))
     assert len(said) == 1
     assert said[0] > 0
     while backlog.waiting_bytes:
@@ -72,7 +72,7 @@ def test_it_says_once_that_the_pipe_is_full_and_again_only_after_there_was_room(
         backlog.push()
     read_all(reader)
     for _ in range(4):
-        backlog.put(batch)
+        backlog.put(Batch.of(batch))
     assert len(said) == 2
 
 
@@ -80,10 +80,10 @@ def test_what_does_not_fit_is_counted_in_packets_and_bytes_and_later_batches_go_
     reader, writer = open_pipe()
     backlog = Backlog(writer, 1_000)
     big = [(1, 1, bytes(4000))] * 1000
-    backlog.put(big)
+    backlog.put(Batch.of(big))
     assert backlog.lost_packets == 1000
     assert backlog.lost_bytes == len(encode(big))
-    backlog.put([(2, 1, b"small")])
+    backlog.put(Batch.of([(2, 1, b"small")]))
     assert list(FrameDecoder().feed(read_all(reader))) == [Frame(2, 1, b"small")]
 
 
@@ -91,8 +91,8 @@ def test_a_reader_that_is_gone_makes_everything_lost_but_raises_nothing():
     reader, writer = open_pipe()
     os.close(reader)
     backlog = Backlog(writer, 1_000_000)
-    backlog.put([(1, 1, b"a")])
-    backlog.put([(1, 1, b"b")])
+    backlog.put(Batch.of([(1, 1, b"a")]))
+    backlog.put(Batch.of([(1, 1, b"b")]))
     assert backlog.closed
     assert backlog.lost_packets >= 1
     assert backlog.waiting_bytes == 0
@@ -105,7 +105,7 @@ def test_it_says_once_that_the_reader_leaves_lying_what_came_long_ago_and_again_
     times = [0, LATE_NS // 2, LATE_NS + 1, LATE_NS + 2, 2 * LATE_NS + 2]
     heard = []
     for time_ns in times:
-        backlog.put([(time_ns, 1, b"abc")])
+        backlog.put(Batch.of([(time_ns, 1, b"abc")]))
         heard.append(len(said))
     assert heard == [0, 0, 1, 1, 2]
     os.close(reader)
@@ -117,7 +117,7 @@ def test_a_reader_that_takes_what_comes_is_never_late():
     said = []
     backlog = Backlog(writer, 1_000_000, lambda: said.append(1))
     for number in range(10):
-        backlog.put([(number * LATE_NS * 2, 1, bytes(1000))])
+        backlog.put(Batch.of([(number * LATE_NS * 2, 1, bytes(1000))]))
         assert len(read_all(reader)) > 1000
     assert said == []
     os.close(reader)

@@ -3,6 +3,7 @@ import selectors
 import socket
 import struct
 import subprocess
+from pathlib import Path
 
 import pytest
 
@@ -146,6 +147,13 @@ def test_nothing_is_left_after_remove_and_remove_may_be_called_twice(backend):
         chains.remove()
         assert rules() == []
     chains.remove()
+
+
+@pytest.mark.net
+def test_packets_are_led_through_no_table_but_ours():
+    with Firewall(PRESENTED, QUEUE, backend="iptc", ipv6=True):
+        for names in ("ip_tables_names", "ip6_tables_names"):
+            assert Path("/proc/net", names).read_text().split() == ["mangle"]
 
 
 @pytest.mark.net
