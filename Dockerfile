@@ -10,7 +10,7 @@ RUN apt-get update \
 WORKDIR /raftmon
 # The dependencies come before the code: a change of code does not fetch them again.
 COPY setup.cfg pyproject.toml README.md LICENSE ./
-COPY monitor/_plain.pyx monitor/
+COPY monitor/*.pyx monitor/
 RUN python3 -m venv .venv && mkdir adapters driver setup && .venv/bin/pip install --no-cache-dir -q -e .
 COPY adapters adapters
 COPY driver driver

@@ -54,5 +54,5 @@ image: ## build the container image
 	docker build -t raftmon .
 
 clean: ## remove .venv, caches and server binaries; recorded runs stay (raftmon clean removes those)
-	rm -rf .venv .cache .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache build *.egg-info monitor/_plain.c monitor/_plain.*.so
+	rm -rf .venv .cache .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache build *.egg-info monitor/*.c monitor/*.so
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

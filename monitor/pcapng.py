@@ -36,7 +36,7 @@ class PcapngWriter:
     """
 
     def __init__(self, interfaces: Iterable[str], wall_offset_ns: int, application: str) -> None:
-        self._wall_offset_ns = wall_offset_ns
+        self.wall_offset_ns = wall_offset_ns
         self._names: list[str] = []
         section = struct.pack("<IHHq", _BYTE_ORDER_MAGIC, 1, 0, -1)
         section += _option(_OPT_USERAPPL, application.encode()) + _option(_OPT_END, b"")
@@ -51,7 +51,7 @@ class PcapngWriter:
 
     def packet(self, interface: int, time_ns: int, data: bytes, comment: str = "") -> bytes:
         """One enhanced packet block; ``time_ns`` is before ``wall_offset_ns``, ``comment`` any text."""
-        stamp = time_ns + self._wall_offset_ns
+        stamp = time_ns + self.wall_offset_ns
         size = len(data)
         padding = _PADDING[size & 3]
         if not comment:

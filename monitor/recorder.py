@@ -1,4 +1,4 @@
-"""The recorder process: takes frames from the queue loop and gives them to sinks, the first of which writes pcapng.
+"""The recorder process: takes frames from the queue loop, writes them to ``packets.pcapng``, and gives them to sinks.
 
 ``python -m monitor.recorder CONFIG.json`` reads frames from descriptor 0 until its end, and says on descriptor 1, one
 JSON object a line, how it does: once a second, and a last time with ``"finished": true``. It outlives the monitor: when
@@ -15,7 +15,6 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -26,15 +25,12 @@ from monitor.addresses import AddressBook
 from monitor.config import MonitorConfig
 from monitor.fidelity import Histogram
 from monitor.pcapng import PcapngWriter
-from monitor.pipe import NO_LINK, FrameDecoder
 from monitor.raft.record import MessageSink
+from monitor.record_path import NOBODY, RecordedPacket, RecordPath
 from setup.errors import EXIT_INTERNAL, EXIT_USAGE, InputError, RaftmonError
 from setup.topology import Link
 
-__all__ = ["NOBODY", "PcapngSink", "RecordedPacket", "Recorder", "Sink", "default_sinks"]
-
-NOBODY = Link("?", "?")
-"""The link of packets between addresses that are nobody's in the topology."""
+__all__ = ["PcapngFile", "Recorder", "Sink", "default_file", "default_sinks"]
 
 _READ_BYTES = 1 << 18  # small enough to stay in the processor's cache on its way to the file
 _WRITE_BYTES = 1 << 18
@@ -43,24 +39,7 @@ _HURRY_NS = 1_000_000_000  # how long it takes its large share then
 _TICK_S = 0.1
 _REPORT_NS = 1_000_000_000
 _MOST_ERRORS = 20
-
-
-@dataclass(slots=True)
-class RecordedPacket:
-    """One packet as the record has it: ``number`` from 1 in file order, ``time_ns`` CLOCK_MONOTONIC at arrival.
-
-    ``data`` is the IP packet between real addresses, as it came; ``sent`` is what left where it differs. ``link_id`` is
-    the link's place in the configuration's ``links()``, NO_LINK for NOBODY.
-    """
-
-    number: int
-    time_ns: int
-    link: Link
-    data: bytes
-    verdict_comment: str
-    delivered: bool
-    sent: bytes | None
-    link_id: int = NO_LINK
+_FILE = "pcapng"  # its name in the report
 
 
 class Sink(Protocol):
@@ -76,69 +55,54 @@ class Sink(Protocol):
         """End files; what is returned stands under the sink's name in ``monitor.json``."""
 
 
-class PcapngSink:
-    """Writes ``packets.pcapng``: one interface a directed link, in the order of ``links``, then ``?->?``."""
+class PcapngFile:
+    """``packets.pcapng``: one interface a directed link, in the order of ``links``, then ``?->?``.
 
-    name = "pcapng"
+    ``writer`` makes the blocks. Raises InputError where the file cannot be written.
+    """
 
     def __init__(self, path: Path, links: Sequence[Link], wall_offset_ns: int) -> None:
-        self._writer = PcapngWriter(map(str, (*links, NOBODY)), wall_offset_ns, "raftmon")
-        self._last_interface = len(links)
-        self._blocks: list[bytes] = [self._writer.header]
+        self.writer = PcapngWriter(map(str, (*links, NOBODY)), wall_offset_ns, "raftmon")
         try:
             self._descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o644)
         except OSError as error:
             raise InputError(f"cannot write {path}: {error.strerror}; choose another folder") from error
         self._packets = 0
         self._bytes = 0
-        self._waiting_bytes = 0
-        self.tick(0)
+        self.write(self.writer.header, 0)
 
-    def packet(self, packet: RecordedPacket) -> None:
-        """Queue one block; written at the next tick, or when there is enough for a write."""
-        self._packets += 1
-        interface = packet.link_id if packet.link_id != NO_LINK else self._last_interface
-        block = self._writer.packet(interface, packet.time_ns, packet.data, packet.verdict_comment)
-        self._blocks.append(block)
-        self._waiting_bytes += len(block)
-        if self._waiting_bytes >= _WRITE_BYTES:
-            self.tick(packet.time_ns)
-
-    def tick(self, now_ns: int) -> None:
+    def write(self, blocks: bytes, packets: int) -> None:
         """Write whole blocks, so that the file can be read at any moment."""
-        if not self._blocks:
-            return
-        data = memoryview(b"".join(self._blocks))
-        self._blocks.clear()
-        self._waiting_bytes = 0
-        self._bytes += len(data)
+        self._packets += packets
+        self._bytes += len(blocks)
+        data = memoryview(blocks)
         while data:
             data = data[os.write(self._descriptor, data) :]
 
     def close(self) -> dict[str, Any]:
-        """Write the rest."""
-        self.tick(0)
+        """Close the file; what it holds."""
         os.close(self._descriptor)
         return {"packets": self._packets, "bytes": self._bytes}
 
 
+def default_file(config: MonitorConfig) -> PcapngFile | None:
+    """The run's ``packets.pcapng``, None where nothing shall be recorded."""
+    if not config.record:
+        return None
+    return PcapngFile(Path(config.folder) / "packets.pcapng", config.links(), config.wall_ns - config.monotonic_ns)
+
+
 def default_sinks(config: MonitorConfig) -> dict[str, Sink]:
-    """The sinks of a run, by name, in the order in which they get each packet."""
-    sinks: dict[str, Sink] = {}
-    if config.record:
-        links = config.links()
-        path = Path(config.folder) / "packets.pcapng"
-        offset_ns = config.wall_ns - config.monotonic_ns
-        sinks["pcapng"] = PcapngSink(path, links, offset_ns)
-        if config.decode is not None:
-            shared = Counter(host.address for host in config.hosts)  # on loopback only ports tell hosts apart
-            names = {
-                host.address if shared[host.address] == 1 else f"{host.address}:{host.port}": host.name
-                for host in config.hosts
-            }
-            names |= {host.presented: host.name for host in config.hosts if host.presented}  # peers name each other so
-            sinks["messages"] = MessageSink(Path(config.folder) / "messages.sqlite", names, wall_offset_ns=offset_ns)
-    return sinks
+    """The sinks of a run beside its file, by name, in the order in which they get each packet."""
+    if not config.record or config.decode is None:
+        return {}
+    shared = Counter(host.address for host in config.hosts)  # on loopback only ports tell hosts apart
+    names = {
+        host.address if shared[host.address] == 1 else f"{host.address}:{host.port}": host.name for host in config.hosts
+    }
+    names |= {host.presented: host.name for host in config.hosts if host.presented}  # peers name each other so
+    path, offset_ns = Path(config.folder) / "messages.sqlite", config.wall_ns - config.monotonic_ns
+    return {"messages": MessageSink(path, names, wall_offset_ns=offset_ns)}
 
 
 class Recorder:
@@ -148,14 +112,18 @@ class Recorder:
     """
 
     def __init__(
-        self, book: AddressBook, sinks: dict[str, Sink], clock_ns: Callable[[], int] = time.monotonic_ns
+        self,
+        book: AddressBook,
+        file: PcapngFile | None,
+        sinks: dict[str, Sink],
+        clock_ns: Callable[[], int] = time.monotonic_ns,
     ) -> None:
-        self._lines = [(link, book.recorder(link_id)) for link_id, link in enumerate(book.links)]
-        self._nobody = (NOBODY, lambda data: data)
+        self._file = file
+        self._path = RecordPath(book, file.writer if file is not None else None)
         self._sinks = dict(sinks)
         self._takers = [(name, sink.packet) for name, sink in sinks.items()]
         self._clock_ns = clock_ns
-        self._decoder = FrameDecoder()
+        self._unwritten = 0
         self.lag_ns = Histogram()
         self.last_lag_ns = 0
         self.packets = 0
@@ -165,29 +133,35 @@ class Recorder:
 
     def feed(self, data: bytes) -> None:
         """Take a piece of the pipe's stream."""
-        oldest_ns = 0
-        number, size = self.packets, 0
-        lines, nobody = self._lines, self._nobody
-        for time_ns, link_id, arrived, comment, delivered, sent in self._decoder.feed(data):
-            number += 1
-            size += len(arrived)
-            oldest_ns = oldest_ns or time_ns
-            link, real = nobody if link_id == NO_LINK else lines[link_id]
-            packet = RecordedPacket(
-                number, time_ns, link, real(arrived), comment, delivered, real(sent) if sent else sent, link_id
-            )
+        packets: list[RecordedPacket] | None = [] if self._takers else None
+        fed = self._path.feed(data, self.packets, packets)
+        self.packets += fed.packets
+        self.bytes += fed.size
+        self._unwritten += fed.packets
+        if self._path.waiting_bytes >= _WRITE_BYTES:
+            self._write()
+        for packet in packets or ():
             for name, take in self._takers:
                 try:
                     take(packet)
                 except Exception as error:
                     self._drop_sink(name, error)
-        self.packets, self.bytes = number, self.bytes + size
-        if oldest_ns:
-            self.last_lag_ns = self._clock_ns() - oldest_ns
+        if fed.packets:
+            self.last_lag_ns = self._clock_ns() - fed.oldest_ns
             self.lag_ns.add(self.last_lag_ns)
 
+    def _write(self) -> None:
+        blocks, packets, self._unwritten = self._path.take(), self._unwritten, 0
+        if self._file is not None and blocks:
+            try:
+                self._file.write(blocks, packets)
+            except Exception as error:
+                self._note(_FILE, error)
+                self._file = None  # the rest of the file would have a hole
+
     def tick(self) -> None:
-        """Let every sink flush."""
+        """Write what waits, and let every sink flush."""
+        self._write()
         now_ns = self._clock_ns()
         for name, sink in tuple(self._sinks.items()):
             try:
@@ -196,7 +170,11 @@ class Recorder:
                 self._drop_sink(name, error)
 
     def close(self) -> None:
-        """Close every sink that still works."""
+        """Close the file and every sink that still works."""
+        self._write()
+        if self._file is not None:
+            self._closed[_FILE] = self._file.close()
+            self._file = None
         for name, sink in tuple(self._sinks.items()):
             try:
                 self._closed[name] = sink.close()
@@ -210,7 +188,7 @@ class Recorder:
             "packets": self.packets,
             "bytes": self.bytes,
             "lag_ms": self.lag_ns.summary(1e6),
-            "incomplete_bytes": self._decoder.pending_bytes,
+            "incomplete_bytes": self._path.pending_bytes,
             "errors": self.errors,
             "sinks": self._closed,
         }
@@ -219,6 +197,9 @@ class Recorder:
         """One sink's failure must not cost the others their packets."""
         self._sinks.pop(name, None)
         self._takers = [taker for taker in self._takers if taker[0] != name]
+        self._note(name, error)
+
+    def _note(self, name: str, error: Exception) -> None:
         if len(self.errors) < _MOST_ERRORS:
             where = error.__traceback__
             while where is not None and where.tb_next is not None:
@@ -271,7 +252,7 @@ def main(argv: Sequence[str]) -> int:
     signal.signal(signal.SIGPIPE, signal.SIG_IGN)
     try:
         config = MonitorConfig.from_json(Path(argv[0]).read_bytes(), argv[0])
-        recorder = Recorder(AddressBook(config), default_sinks(config))
+        recorder = Recorder(AddressBook(config), default_file(config), default_sinks(config))
     except InputError as error:
         print(f"raftmon recorder: {error}", file=sys.stderr)
         return EXIT_USAGE

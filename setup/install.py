@@ -23,7 +23,7 @@ __all__ = ["Failed", "Machine", "main"]
 ROOT = Path(__file__).resolve().parents[1]
 EXIT_USAGE, EXIT_INTERNAL = 64, 70  # as in setup.errors, which is not importable before the environment is there
 OLDEST_PYTHON = (3, 11)
-_INSTALLED_FROM = ("setup.cfg", "pyproject.toml", "monitor/_plain.pyx")
+_INSTALLED_FROM = ("setup.cfg", "pyproject.toml", "monitor/_plain.pyx", "monitor/_record_path.pyx")
 _CANDIDATES = ("/usr/bin/python3", "python3", "python3.13", "python3.12", "python3.11")
 _PROBE = (
     "import sys, os, sysconfig, importlib.util as u; v = sys.version_info >= (3, 11); "

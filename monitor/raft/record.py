@@ -27,7 +27,7 @@ _COUNTERS_EVERY_NS = 1_000_000_000
 
 
 class _Recorded(Protocol):
-    """monitor.recorder.RecordedPacket, as far as it is read here."""
+    """monitor.record_path.RecordedPacket, as far as it is read here."""
 
     number: int
     time_ns: int

@@ -11,7 +11,8 @@ from scapy.packet import Raw
 from monitor.addresses import AddressBook
 from monitor.config import MonitorConfig
 from monitor.pipe import NO_LINK, Frame, encode
-from monitor.recorder import NOBODY, Recorder, default_sinks
+from monitor.record_path import NOBODY
+from monitor.recorder import Recorder, default_file, default_sinks
 from setup.topology import Link, Topology
 
 
@@ -50,7 +51,7 @@ class Failing(Collecting):
 
 
 def recorder(**sinks):
-    return Recorder(AddressBook(config("/x")), sinks, clock_ns=lambda: 5_000_000)
+    return Recorder(AddressBook(config("/x")), None, sinks, clock_ns=lambda: 5_000_000)
 
 
 def test_sinks_get_packets_between_real_addresses_with_good_checksums():
@@ -151,4 +152,28 @@ def test_a_folder_that_cannot_be_written_is_said_in_a_sentence(tmp_path):
 
 def test_without_recording_there_is_no_file(tmp_path):
     one = MonitorConfig.of_topology(Topology.star(2), tmp_path, monotonic_ns=1, wall_ns=1, record=False)
+    assert default_file(one) is None
     assert default_sinks(one) == {}
+
+
+class FullDisk:
+    def __init__(self, writer):
+        self.writer = writer
+
+    def write(self, blocks, packets):
+        raise OSError(28, "No space left on device")
+
+
+def test_a_full_disk_ends_the_file_and_nothing_else(tmp_path):
+    file = default_file(config(tmp_path))
+    sink = Collecting()
+    one = Recorder(AddressBook(config(tmp_path)), FullDisk(file.writer), {"one": sink}, clock_ns=lambda: 5_000_000)
+    one.feed(encode([(200, 0, ARRIVED)]))
+    one.tick()
+    one.feed(encode([(200, 0, ARRIVED)]))
+    one.close()
+    report = one.report()
+    assert len(sink.packets) == 2
+    assert list(report["sinks"]) == ["one"]
+    assert len(report["errors"]) == 1
+    assert report["errors"][0].startswith("pcapng: OSError: [Errno 28] No space left on device")
