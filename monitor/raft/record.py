@@ -54,7 +54,7 @@ class MessageRecord:
         self.decoder = Decoder(names, ports=ports)
         self.tracker = Tracker()
         self.invariants = InvariantChecker(self.decoder.directory.renamed)
-        self.store = MessageStore(path, meta, indexes=live)
+        self.store = MessageStore(path, meta, live=live)
         self._edits = EditLog()
         self._channels: dict[int, Channel] = {}
         self._renamed: dict[str, str] = {}

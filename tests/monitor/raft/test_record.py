@@ -92,6 +92,20 @@ def test_an_entry_that_is_sent_again_and_again_is_written_down_sixteen_times(tmp
     assert reader.execute(last).fetchone() == (2, 9, 29)
 
 
+def test_while_a_record_grows_only_times_are_indexed_and_in_the_end_the_rest(tmp_path: Path) -> None:
+    def indexes() -> set[str]:
+        made = "SELECT name FROM sqlite_master WHERE type = 'index' AND sql IS NOT NULL"
+        return {name for (name,) in sqlite3.connect(tmp_path / "m.sqlite").execute(made)}
+
+    store = MessageStore(tmp_path / "m.sqlite", live=True)
+    assert indexes() == {"messages_time", "states_node"}
+    store.finish([], {}, [])
+    finished = indexes()
+    assert finished >= {"messages_kind", "messages_link", "messages_packet", "entries_key", "entries_index"}
+    MessageStore(tmp_path / "m.sqlite", live=False).finish([], {}, [])
+    assert indexes() == finished
+
+
 @dataclass
 class Packet:
     number: int
