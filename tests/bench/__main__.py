@@ -17,6 +17,7 @@ from typing import Any
 
 import orjson
 
+from monitor.plain import COMPILED
 from setup import sandbox
 from setup.errors import InputError, RaftmonError
 from setup.namespaces import Network
@@ -106,6 +107,7 @@ def main() -> int:
             "python": platform.python_version(),
             "load_average_before": round(load, 2),
             "disk_sync_ms": disk,
+            "compiled": COMPILED,
         },
         "rounds": options.rounds,
         "variants": {key: summary.medians(found) for key, found in rounds.items()},
