@@ -145,9 +145,21 @@ def test_the_doctor_shows_failures_with_their_remedy(monkeypatch, capsys):
         "driver.cli.doctor.examine",
         lambda: [preflight.Finding("NFQUEUE", "failed", "the queue cannot be opened", "load the modules")],
     )
+    monkeypatch.setattr("driver.cli.doctor.COMPILED", True)
     assert raftmon(["doctor"]) == 70
     assert capsys.readouterr().out.splitlines() == [
         f"FAIL  {'NFQUEUE':<18} the queue cannot be opened",
         f"      {'':<18} -> load the modules",
+        f"ok    {'packet path':<18} the way of plain packets is compiled",
         "raftmon cannot run here yet: see the first FAIL above",
     ]
+
+
+def test_the_doctor_says_where_packets_cost_more_than_they_need(monkeypatch, capsys):
+    monkeypatch.setattr("driver.cli.doctor.examine", list)
+    monkeypatch.setattr("driver.cli.doctor.COMPILED", False)
+    assert raftmon(["doctor"]) == 0
+    warning, advice, verdict = capsys.readouterr().out.splitlines()
+    assert warning.startswith("WARN  packet path        the way of plain packets is not compiled")
+    assert "make clean" in advice
+    assert verdict == "raftmon can run here"
