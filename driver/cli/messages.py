@@ -63,6 +63,17 @@ def _kinds(names: Sequence[str]) -> tuple[str, ...]:
     return tuple(names)
 
 
+def _known_nodes(connection: sqlite3.Connection, *names: str | None) -> None:
+    """Refuse a node that the record does not know; one that is not finished may come to know it."""
+    if not read_meta(connection).get("finished"):
+        return
+    sides = "SELECT source AS name FROM channels UNION SELECT target FROM channels ORDER BY 1"
+    known = [row["name"] for row in connection.execute(sides) if row["name"] is not None]
+    for name in names:
+        if name is not None and known and name not in known:
+            raise InputError(f"there is no node {name!r} in this record; there are {', '.join(known)}")
+
+
 def main(arguments: argparse.Namespace) -> int:
     """Print them."""
     with message_source(arguments) as source:
@@ -75,6 +86,7 @@ def main(arguments: argparse.Namespace) -> int:
             else:
                 print_statistics(found)
             return 0
+        _known_nodes(source.connection, arguments.sender, arguments.to)
         wanted = _filter(arguments, source)
         start_ns = first_time(source.connection)
         messages = _described(source, wanted, arguments, start_ns)

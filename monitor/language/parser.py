@@ -242,10 +242,11 @@ class Parser:
     def action(self) -> Action:
         """One action with its parameters."""
         from monitor.language.actions import ACTIONS
+        from monitor.language.matches import MATCHES
 
         token = self.here
         if not self.at(*ACTIONS):
-            hint = did_you_mean(token.text, ACTIONS) if token.kind == "name" else ""
+            hint = did_you_mean(token.text, [*ACTIONS, *MATCHES]) if token.kind == "name" else ""
             self.fail(f"expected an action ({', '.join(ACTIONS)}), not {token}{hint}")
         self.take()
         return self._checked(token, lambda: ACTIONS[token.text](self))

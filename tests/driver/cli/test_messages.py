@@ -204,3 +204,13 @@ def test_a_misspelt_kind_is_no_empty_answer(tmp_path, capsys):
     file = next(path for path in sorted(capture.iterdir()) if ".pcap" in path.name)
     assert main(["messages", str(file), "--kind", "MsgVot"]) == 64
     assert "there is no message 'MsgVot'; did you mean MsgVote" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("option", ["--from", "--to"])
+def test_a_node_that_is_not_there_is_no_empty_answer(
+    run: Path, option: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["messages", str(run), option, "n9"]) == 64
+    error = capsys.readouterr().err
+    assert "there is no node 'n9' in this record; there are n0, n1, n2" in error
+    assert main(["messages", str(run), option, "n1", "--limit", "1"]) == 0

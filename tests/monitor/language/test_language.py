@@ -107,6 +107,7 @@ def test_and_binds_stronger_than_or_and_not_strongest() -> None:
         ("loss bursts leave 1%", 13, "expected enter"),
         ('rewrite "" to "x"', 1, "nothing to look for"),
         ("n1->n2", 7, "expected an action"),
+        ("n1->n2 MsgAp drop", 8, "MsgApp"),
         ("", 1, "expected a condition"),
         ("(" * 60 + "tcp" + ")" * 60 + " drop", 51, "nested more than 50 deep"),
     ],
