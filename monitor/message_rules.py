@@ -6,6 +6,7 @@ A rule is a line, or a user's ``message(view)``. Only etcd's peer protocol can b
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol, cast
@@ -223,6 +224,7 @@ class _Line:
         self._now_ns = 0
         self._acted: list[str] = []
         self._comments: list[str] = []
+        self._decided: Counter[tuple[str, int | None, int | None]] = Counter()  # with the packet at hand
         self._waiting: dict[int, tuple[_Bound, Action, int]] = {}
 
     def apply(self, plan: Plan) -> bool:
@@ -243,6 +245,7 @@ class _Line:
             return False
         stream = self.streams.get(flow) or self._open(flow, joined=True)
         self._now_ns = plan.now_ns
+        self._decided.clear()
         edited = stream.segment(view.seq or 0, payload, plan.now_ns, view.data)
         acted, self._acted = self._acted, []
         comments, self._comments = self._comments, []
@@ -272,6 +275,8 @@ class _Line:
 
     def _decide(self, frame: Frame) -> bool:
         """Ask the rules in order; whether the message shall be lost."""
+        alike = (frame.kind, frame.term, frame.index)
+        self._decided[alike] += 1
         if self._owner.watch.waiting:
             self._owner.watch.feed(self.link, frame, self._now_ns)
         for bound in self.bounds:
@@ -289,7 +294,7 @@ class _Line:
                 continue
             gate.acted(0)
             self._acted.append(gate.name)
-            self._comments.append(describe(type(action).__name__.lower(), frame))
+            self._comments.append(describe(type(action).__name__.lower(), frame, self._decided[alike]))
             if isinstance(action, Forge):  # a user's answer: beside this message, which the next rules judge
                 self._owner.forge(self.link, action)
                 continue

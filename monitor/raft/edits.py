@@ -1,7 +1,8 @@
 """How a packet's comment says what was done to single messages in it, and which message of the record that was.
 
 A comment is all that the recorder gets to know of a rule. An edit is decided at a message's header, often packets
-before its last byte comes, and a packet may hold several messages: kind, term and index tell them apart.
+before its last byte comes, and a packet may hold several messages: kind, term and index tell them apart, and where
+these are the same, their order (an append and the empty one before it often have all three in common).
 """
 
 from __future__ import annotations
@@ -23,14 +24,17 @@ SAME = "same edit as before"
 
 _MAX_OPEN = 256  # of a kind; a message that was cut away for good never completes
 _LOSES = frozenset({"drop", "delay", "hold"})
-_EDIT = re.compile(r"(?:^|, )((drop|delay|duplicate|hold|forge) (Msg\w+) term (\d+|\?) index (\d+|\?))")
+_EDIT = re.compile(r"(?:^|, )((drop|delay|duplicate|hold|forge) (Msg\w+) term (\d+|\?) index (\d+|\?))(?: #(\d+))?")
 
 
-def describe(action: str, frame: Frame) -> str:
-    """One edit as it stands in a comment, as ``drop MsgApp term 3 index 17``; ``?`` is what the header did not tell."""
+def describe(action: str, frame: Frame, ordinal: int = 1) -> str:
+    """One edit as it stands in a comment, as ``drop MsgApp term 3 index 17``; ``?`` is what the header did not tell.
+
+    ``#2`` behind it is the second of that kind, term and index that was decided with this packet.
+    """
     term = "?" if frame.term is None else frame.term
     index = "?" if frame.index is None else frame.index
-    return f"{action} {frame.kind} term {term} index {index}"
+    return f"{action} {frame.kind} term {term} index {index}" + (f" #{ordinal}" if ordinal > 1 else "")
 
 
 @dataclass(slots=True)
@@ -41,8 +45,9 @@ class _Edit:
     kind: str
     term: int | None
     index: int | None
+    left: int  # how many such messages come up to the one that is meant
 
-    def is_of(self, message: RaftMessage) -> bool:
+    def may_be_of(self, message: RaftMessage) -> bool:
         return (
             message.first_packet <= self.packet <= message.last_packet
             and message.kind == self.kind
@@ -56,15 +61,18 @@ class EditLog:
 
     def __init__(self) -> None:
         self._open: dict[str, deque[_Edit]] = {}
+        self._held: deque[int] = deque(maxlen=_MAX_OPEN)  # packets that ended within a header
 
     def note(self, packet: int, comment: str) -> str:
         """Keep the edits that a packet's comment names; what else it says."""
         comment = comment.removesuffix(SAME).removesuffix(", ")
+        if HELD in comment:
+            self._held.append(packet)
         if "Msg" not in comment:
             return comment
-        for text, action, kind, term, index in _EDIT.findall(comment):
+        for text, action, kind, term, index, ordinal in _EDIT.findall(comment):
             same_kind = self._open.setdefault(kind, deque(maxlen=_MAX_OPEN))
-            same_kind.append(_Edit(packet, text, action, kind, _number(term), _number(index)))
+            same_kind.append(_Edit(packet, text, action, kind, _number(term), _number(index), int(ordinal or 1)))
         return _EDIT.sub("", comment).removeprefix(", ")
 
     def verdict(
@@ -72,13 +80,23 @@ class EditLog:
     ) -> tuple[str | None, bool | None]:
         """The verdict on one message: what was done to it alone, before what was done to the packet that ended it."""
         same_kind = self._open.get(message.kind)
-        for edit in same_kind or ():
-            if edit.is_of(message):
-                assert same_kind is not None
-                same_kind.remove(edit)
-                text = f"{edit.text}, {comment}" if comment else edit.text
-                return text, False if edit.action in _LOSES else delivered
-        return comment, delivered
+        if not same_kind:
+            return comment, delivered
+        meant: list[_Edit] = []
+        for edit in same_kind:
+            if edit.may_be_of(message) and self._decided_with(message, edit.packet):
+                edit.left -= 1
+                if edit.left == 0:
+                    meant.append(edit)
+        for edit in meant:
+            same_kind.remove(edit)
+        texts = [edit.text for edit in meant] + ([comment] if comment else [])
+        lost = any(edit.action in _LOSES for edit in meant)
+        return ", ".join(texts) or comment, False if lost else delivered
+
+    def _decided_with(self, message: RaftMessage, packet: int) -> bool:
+        """Whether its header was whole with this packet and not before. A packet that ends within a header is held."""
+        return message.first_packet == packet or message.first_packet in self._held
 
 
 def _number(text: str) -> int | None:

@@ -76,6 +76,41 @@ def test_a_message_lost_by_its_header_says_so_although_its_last_byte_came_in_a_l
     ]
 
 
+def test_of_two_messages_that_look_the_same_the_one_that_was_lost_says_so(tmp_path: Path) -> None:
+    # An empty append goes before one with an entry, with the same term and index: a follower is told the commit first.
+    made = Recorded(tmp_path, "n1->n2 MsgApp entries > 0 drop", "msgapp")
+    made.send(chunk(full(raftpb(3, log_term=2, index=9, entries=[entry(2, 10)]))))
+    empty = chunk(full(raftpb(3, log_term=2, index=10)))
+    one, other = (
+        chunk(full(raftpb(3, log_term=2, index=10, entries=[entry(2, 11, put(b"k", value))]))) for value in (b"a", b"b")
+    )
+    made.send(empty + one + empty)
+    made.send(empty + one[:40])
+    made.send(one[40:] + empty + other)
+    lost = "drop MsgApp term 2 index 10"
+    assert made.rows()[1:] == [
+        ("MsgApp", 10, None, 1),
+        ("MsgApp", 10, lost, 0),
+        ("MsgApp", 10, None, 1),
+        ("MsgApp", 10, HELD, 1),
+        ("MsgApp", 10, lost, 0),
+        ("MsgApp", 10, None, 1),
+        ("MsgApp", 10, lost, 0),
+    ]
+
+
+def test_two_rules_that_act_on_one_message_both_stand_at_it(tmp_path: Path) -> None:
+    made = Recorded(tmp_path, "n1->n2 MsgHeartbeat drop")
+    vote, message = Frame("MsgVote", "message", term=2, index=0), frame(raftpb(5))
+    comment = f"{describe('forge', vote, 2)}, {describe('drop', vote, 2)}"
+    made.take("server", chunk(message) * 3, comment, True)
+    assert [row[2:] for row in made.rows()] == [
+        (None, 1),
+        ("forge MsgVote term 2 index 0, drop MsgVote term 2 index 0", 0),
+        (None, 1),
+    ]
+
+
 def test_messages_of_a_segment_that_is_held_keep_their_own_verdicts(tmp_path: Path) -> None:
     made = Recorded(tmp_path, "n1->n2 MsgAppResp index = 11 drop")
     next_one = chunk(frame(raftpb(4, index=13)))
