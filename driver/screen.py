@@ -125,9 +125,10 @@ def _monitor(results: dict[str, Any]) -> Text:
     lost = counters.get("queue_id_gaps", 0) if kernel is None and user is None else (kernel or 0) + (user or 0)
     own = counters.get("own_time_us", {})
     recorder = counters.get("recorder") or {}
+    changed = f" and {counters['modified']:,} changed" if counters.get("modified") else ""
     text = (
         f"{counters.get('packets', 0):,} packets seen, {recorder.get('packets', 0):,} recorded, "
-        f"{counters.get('dropped', 0):,} dropped by rules; {lost} lost in the queue, "
+        f"{counters.get('dropped', 0):,} dropped{changed} by rules; {lost} lost in the queue, "
         f"{counters.get('truncated', 0)} cut short; "
         f"own time a packet {own.get('p50', 0):.0f} µs (p50), {own.get('p99', 0):.0f} µs (p99)"
     )

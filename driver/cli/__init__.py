@@ -42,7 +42,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         return EXIT_USAGE
     try:
         module = importlib.import_module(COMMANDS[name].module)
-        return int(module.main(module.parser().parse_args(rest)))
+        parser = module.parser()
+        parse = parser.parse_intermixed_args if getattr(parser, "intermixed", False) else parser.parse_args
+        return int(module.main(parse(rest)))
     except InputError as error:
         print(f"raftmon {name}: {error}", file=sys.stderr)
         return EXIT_USAGE

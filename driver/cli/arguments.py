@@ -13,7 +13,12 @@ __all__ = ["CommandParser"]
 
 
 class CommandParser(argparse.ArgumentParser):
-    """An ArgumentParser with an example under its help and raftmon's exit status for bad arguments."""
+    """An ArgumentParser with an example under its help and raftmon's exit status for bad arguments.
+
+    ``intermixed`` lets options stand between arguments of which the last may be left out.
+    """
+
+    intermixed = False
 
     def __init__(self, command: str, summary: str, example: str) -> None:
         super().__init__(

@@ -37,6 +37,7 @@ def parser() -> CommandParser:
     made.add_argument("--socket", type=Path, metavar="PATH", help="a monitor's control socket, instead of a run")
     made.add_argument("--json", action="store_true", help="print what the monitor answers as JSON")
     made.add_argument("--author", default=None, help="the name in the run's log (default: your user name)")
+    made.intermixed = True  # options may stand between the operation and what it is about
     made.add_argument("operation", choices=_OPERATIONS, help="what to do")
     made.add_argument("argument", nargs="?", metavar="RULE|NAME", help="what to add or remove")
     return made

@@ -89,9 +89,20 @@ def main(arguments: argparse.Namespace) -> int:
         _known_nodes(source.connection, arguments.sender, arguments.to)
         wanted = _filter(arguments, source)
         start_ns = first_time(source.connection)
-        messages = _described(source, wanted, arguments, start_ns)
+        wanted.condition(start_ns)  # what is wrong with it is said before the first line
+        messages = _counted(_described(source, wanted, arguments, start_ns))
         _PRINTERS[arguments.format](messages, arguments.follow)
     return 0
+
+
+def _counted(messages: Iterator[dict[str, Any]]) -> Iterator[dict[str, Any]]:
+    """The same; where there are none, that is said, so that an empty table is no riddle."""
+    found = False
+    for message in messages:
+        found = True
+        yield message
+    if not found:
+        print("raftmon messages: no message of this record is like that", file=sys.stderr)
 
 
 def _filter(arguments: argparse.Namespace, source: MessageSource) -> Filter:

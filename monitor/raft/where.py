@@ -9,10 +9,12 @@ It is translated to one SQL condition with every value as a parameter, so nothin
 
 from __future__ import annotations
 
+import difflib
 import re
 from dataclasses import dataclass
 from typing import Any
 
+from monitor.raft.message import KINDS
 from setup.errors import InputError
 
 __all__ = ["FIELDS", "Condition", "parse_where"]
@@ -181,7 +183,7 @@ class _Parser:
         if self._accept("~", "!~"):
             if kind != "text":
                 raise self._error(sign, f"~ looks for a part of a text, and {field.text} is a number")
-            return f"INSTR({column}, {self._value(field, kind)}) {'> 0' if sign.text == '~' else '= 0'}"
+            return f"INSTR({column}, {self._value(field, kind, exact=False)}) {'> 0' if sign.text == '~' else '= 0'}"
         if self._accept("in"):
             if not self._accept("("):
                 raise self._error(self._now(), "expected ( after in")
@@ -202,7 +204,7 @@ class _Parser:
             return f"{column} = 1"
         raise self._error(sign, f"expected a comparison of {field.text} (=, !=, <, <=, >, >=, ~, in, between)")
 
-    def _value(self, field: _Token, kind: str) -> str:
+    def _value(self, field: _Token, kind: str, *, exact: bool = True) -> str:
         token = self._next()
         value: Any
         if kind == "text":
@@ -220,6 +222,10 @@ class _Parser:
                 raise self._error(token, "this number is too large")
         else:
             raise self._error(token, f"{field.text} is compared with a number")
+        if field.text == "kind" and exact and value not in KINDS:
+            close = difflib.get_close_matches(str(value), KINDS, 3, 0.5)
+            meant = f"did you mean {' or '.join(close)}? " if close else ""
+            raise self._error(token, f"there is no such kind of message; {meant}expected one of {', '.join(KINDS)}")
         name = f"p{len(self._parameters)}"
         self._parameters[name] = value
         return f":{name}"

@@ -56,7 +56,7 @@ def test_ctl_exec_and_messages_work_on_a_run_that_is_on(running: str):
     waits = "when term > 1000000: n1->n2 drop"
     assert raftmon("ctl", *store, "add", waits).stdout == f"t1 waits: {waits}\n"
     assert "t1: when term > 1000000 (waiting)" in raftmon("ctl", *store, "triggers").stdout
-    assert raftmon("ctl", *store, "remove", "t1").stdout == "t1 is gone\n"
+    assert raftmon("ctl", "remove", *store, "t1").stdout == "t1 is gone\n"
     assert raftmon("ctl", *store, "triggers").stdout == "nothing is waited for\n"
     assert raftmon("ctl", *store, "heal").returncode == 0
     votes = raftmon("messages", *store, "--kind", "MsgVote", "--format", "json")

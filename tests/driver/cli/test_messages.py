@@ -214,3 +214,21 @@ def test_a_node_that_is_not_there_is_no_empty_answer(
     error = capsys.readouterr().err
     assert "there is no node 'n9' in this record; there are n0, n1, n2" in error
     assert main(["messages", str(run), option, "n1", "--limit", "1"]) == 0
+
+
+def test_a_misspelt_kind_in_where_is_no_empty_answer_and_no_table(
+    run: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for where in ("kind = MsgVot", "kind in (MsgApp, 'MsgVot')", "not kind != MsgVot"):
+        assert main(["messages", str(run), "--where", where]) == 64
+        said = capsys.readouterr()
+        assert "there is no such kind of message; did you mean MsgVote" in said.err
+        assert said.out == ""
+    assert main(["messages", str(run), "--where", "kind ~ Vot", "--limit", "1"]) == 0
+
+
+def test_where_nothing_fits_that_is_said(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["messages", str(run), "--term", "99"]) == 0
+    assert capsys.readouterr().err == "raftmon messages: no message of this record is like that\n"
+    assert main(["messages", str(run), "--limit", "1"]) == 0
+    assert capsys.readouterr().err == ""

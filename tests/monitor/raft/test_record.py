@@ -166,7 +166,7 @@ def test_where_finds(connection: sqlite3.Connection, where: str, expected: int) 
         ("term = x", 8, "with a number"),
         ("term ~ 3", 6, "is a number"),
         ('kind < "a"', 6, "is text"),
-        ("kind = 'a' extra = 3", 12, "expected and, or"),
+        ("from = 'a' extra = 3", 12, "expected and, or"),
         ("(term = 1", 10, r"expected \)"),
         ("colour = 3", 1, "expected one of"),
         ("kind = 'a' $", 12, "cannot be read"),
@@ -183,7 +183,7 @@ def test_where_points_at_what_is_wrong(where: str, column: int, why: str) -> Non
 
 
 def test_values_never_become_sql(connection: sqlite3.Connection) -> None:
-    attack = 'kind = "x\' OR 1=1; DROP TABLE messages; --"'
+    attack = 'from = "x\' OR 1=1; DROP TABLE messages; --"'
     assert list(select_messages(connection, Filter(where=attack))) == []
     assert "DROP" not in parse_where(attack).sql
 
