@@ -5,6 +5,8 @@ A command module offers ``parser() -> argparse.ArgumentParser`` (a ``CommandPars
 
 from __future__ import annotations
 
+import contextlib
+import errno
 import importlib
 import os
 import sys
@@ -32,6 +34,23 @@ def _overview() -> str:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; returns its exit status and never raises (but for KeyboardInterrupt's 130)."""
+    try:
+        return _run(argv)
+    except Exception:  # what went wrong could not be written either; Python's own status would be that of *invalid*
+        _let_output_go()
+        return EXIT_INTERNAL
+
+
+def _let_output_go() -> None:
+    """What is still to be written cannot be: it must not fail again as Python ends, with a status of its own."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    for stream in (sys.stdout, sys.stderr):
+        with contextlib.suppress(OSError, ValueError):
+            os.dup2(nowhere, stream.fileno())
+    os.close(nowhere)
+
+
+def _run(argv: Sequence[str] | None) -> int:
     words = list(sys.argv[1:] if argv is None else argv)
     if not words or words[0] in ("-h", "--help", "help"):
         print(_overview())
@@ -44,7 +63,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         module = importlib.import_module(COMMANDS[name].module)
         parser = module.parser()
         parse = parser.parse_intermixed_args if getattr(parser, "intermixed", False) else parser.parse_args
-        return int(module.main(parse(rest)))
+        status = int(module.main(parse(rest)))
+        sys.stdout.flush()
+        return status
     except InputError as error:
         print(f"raftmon {name}: {error}", file=sys.stderr)
         return EXIT_USAGE
@@ -56,9 +77,19 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 0
     except KeyboardInterrupt:
         return 130
-    except Exception:
-        traceback.print_exc()
-        print(
-            f"raftmon {name}: this is a fault of raftmon itself; please report it with the text above", file=sys.stderr
-        )
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+            return _own_fault(name)
+        where = error.filename or "the output"
+        print(f"raftmon {name}: cannot write {where}: {error.strerror}; make room and try again", file=sys.stderr)
+        sys.stderr.flush()
+        _let_output_go()
         return EXIT_INTERNAL
+    except Exception:
+        return _own_fault(name)
+
+
+def _own_fault(name: str) -> int:
+    traceback.print_exc()
+    print(f"raftmon {name}: this is a fault of raftmon itself; please report it with the text above", file=sys.stderr)
+    return EXIT_INTERNAL

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -83,3 +85,27 @@ def test_every_command_explains_itself_with_an_example(command: str, capsys: pyt
     assert left.value.code == 0
     text = capsys.readouterr().out
     assert f"raftmon {command}" in text.split("example:")[1]
+
+
+@pytest.mark.parametrize("full", [("stdout",), ("stderr",), ("stdout", "stderr")])
+@pytest.mark.parametrize("lines", [1, 1000])
+def test_output_that_cannot_be_written_is_no_verdict(tmp_path: Path, full: tuple[str, ...], lines: int) -> None:
+    # 1 would say *invalid*, and Python's own 120 nothing.
+    code = (
+        "import sys, types; from driver import cli; "
+        "module = types.SimpleNamespace(parser=lambda: cli.CommandParser('check', '', 'x'), main=None)\n"
+        "def work(arguments):\n"
+        f" print('x\\n' * {lines})\n"
+        " print('y', file=sys.stderr, flush=True)\n"
+        " return 0\n"
+        "module.main = work; cli.importlib.import_module = lambda name: module; sys.exit(cli.main(['check']))"
+    )
+    with open("/dev/full", "w") as sink:
+        streams = {name: sink if name in full else subprocess.PIPE for name in ("stdout", "stderr")}
+        done = subprocess.run([sys.executable, "-c", code], **streams, cwd=Path(__file__).parents[3], text=True)
+    assert done.returncode == 70
+    if full == ("stdout",):
+        assert done.stderr.endswith(
+            "raftmon check: cannot write the output: No space left on device; make room and try again\n"
+        )
+        assert "Traceback" not in done.stderr
