@@ -1,11 +1,3 @@
-from monitor.addresses import AddressBook
-from monitor.pcapng import PcapngWriter
-from monitor.record_path import Fed, RecordedPacket
+from monitor.record_path import RecordPathInPython
 
-class RecordPath:
-    waiting_bytes: int
-    def __init__(self, book: AddressBook, writer: PcapngWriter | None) -> None: ...
-    @property
-    def pending_bytes(self) -> int: ...
-    def feed(self, data: bytes, number: int, packets: list[RecordedPacket] | None) -> Fed: ...
-    def take(self) -> bytes: ...
+RecordPath = RecordPathInPython

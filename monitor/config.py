@@ -80,6 +80,11 @@ class MonitorConfig:
         for host in self.hosts:
             _check_host(host)
 
+    @property
+    def wall_offset_ns(self) -> int:
+        """What is added to a time on CLOCK_MONOTONIC to make it nanoseconds since 1970."""
+        return self.wall_ns - self.monotonic_ns
+
     @classmethod
     def of_topology(
         cls, topology: Topology, folder: Path, *, monotonic_ns: int, wall_ns: int, queue: int = 0, **options: Any

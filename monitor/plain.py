@@ -138,7 +138,7 @@ PlainPath: type[PlainPathInPython] = PlainPathInPython
 COMPILED = False
 if os.environ.get("RAFTMON_INTERPRETED", "") in ("", "0"):
     try:
-        from monitor._plain import PlainPath as PlainPath  # type: ignore[assignment]
+        from monitor._plain import PlainPath as PlainPath
     except ImportError:  # not built: everything works, packets cost more
         pass
     else:

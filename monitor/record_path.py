@@ -100,4 +100,4 @@ RecordPath: type[RecordPathInPython] = RecordPathInPython
 """The faster of the two that is there."""
 if COMPILED:
     with contextlib.suppress(ImportError):
-        from monitor._record_path import RecordPath as RecordPath  # type: ignore[assignment]
+        from monitor._record_path import RecordPath as RecordPath

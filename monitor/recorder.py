@@ -67,29 +67,27 @@ class PcapngFile:
             self._descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o644)
         except OSError as error:
             raise InputError(f"cannot write {path}: {error.strerror}; choose another folder") from error
-        self._packets = 0
         self._bytes = 0
-        self.write(self.writer.header, 0)
+        self.write(self.writer.header)
 
-    def write(self, blocks: bytes, packets: int) -> None:
+    def write(self, blocks: bytes) -> None:
         """Write whole blocks, so that the file can be read at any moment."""
-        self._packets += packets
         self._bytes += len(blocks)
         data = memoryview(blocks)
         while data:
             data = data[os.write(self._descriptor, data) :]
 
-    def close(self) -> dict[str, Any]:
-        """Close the file; what it holds."""
+    def close(self) -> int:
+        """Close the file; its size in bytes."""
         os.close(self._descriptor)
-        return {"packets": self._packets, "bytes": self._bytes}
+        return self._bytes
 
 
 def default_file(config: MonitorConfig) -> PcapngFile | None:
     """The run's ``packets.pcapng``, None where nothing shall be recorded."""
     if not config.record:
         return None
-    return PcapngFile(Path(config.folder) / "packets.pcapng", config.links(), config.wall_ns - config.monotonic_ns)
+    return PcapngFile(Path(config.folder) / "packets.pcapng", config.links(), config.wall_offset_ns)
 
 
 def default_sinks(config: MonitorConfig) -> dict[str, Sink]:
@@ -101,8 +99,8 @@ def default_sinks(config: MonitorConfig) -> dict[str, Sink]:
         host.address if shared[host.address] == 1 else f"{host.address}:{host.port}": host.name for host in config.hosts
     }
     names |= {host.presented: host.name for host in config.hosts if host.presented}  # peers name each other so
-    path, offset_ns = Path(config.folder) / "messages.sqlite", config.wall_ns - config.monotonic_ns
-    return {"messages": MessageSink(path, names, wall_offset_ns=offset_ns)}
+    path = Path(config.folder) / "messages.sqlite"
+    return {"messages": MessageSink(path, names, wall_offset_ns=config.wall_offset_ns)}
 
 
 class Recorder:
@@ -123,7 +121,6 @@ class Recorder:
         self._sinks = dict(sinks)
         self._takers = [(name, sink.packet) for name, sink in sinks.items()]
         self._clock_ns = clock_ns
-        self._unwritten = 0
         self.lag_ns = Histogram()
         self.last_lag_ns = 0
         self.packets = 0
@@ -137,7 +134,6 @@ class Recorder:
         fed = self._path.feed(data, self.packets, packets)
         self.packets += fed.packets
         self.bytes += fed.size
-        self._unwritten += fed.packets
         if self._path.waiting_bytes >= _WRITE_BYTES:
             self._write()
         for packet in packets or ():
@@ -151,10 +147,10 @@ class Recorder:
             self.lag_ns.add(self.last_lag_ns)
 
     def _write(self) -> None:
-        blocks, packets, self._unwritten = self._path.take(), self._unwritten, 0
+        blocks = self._path.take()
         if self._file is not None and blocks:
             try:
-                self._file.write(blocks, packets)
+                self._file.write(blocks)
             except Exception as error:
                 self._note(_FILE, error)
                 self._file = None  # the rest of the file would have a hole
@@ -172,8 +168,11 @@ class Recorder:
     def close(self) -> None:
         """Close the file and every sink that still works."""
         self._write()
-        if self._file is not None:
-            self._closed[_FILE] = self._file.close()
+        if self._file is not None:  # it has every packet so far: a failure would have ended it
+            try:
+                self._closed[_FILE] = {"packets": self.packets, "bytes": self._file.close()}
+            except Exception as error:
+                self._note(_FILE, error)
             self._file = None
         for name, sink in tuple(self._sinks.items()):
             try:

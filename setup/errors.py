@@ -5,6 +5,8 @@ Foreign exceptions are translated into these where they enter raftmon.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 EXIT_VALID = 0
 EXIT_INVALID = 1
 EXIT_UNKNOWN = 2
@@ -19,6 +21,7 @@ __all__ = [
     "EXIT_VALID",
     "InputError",
     "RaftmonError",
+    "suggestion",
 ]
 
 
@@ -35,3 +38,11 @@ class InputError(RaftmonError):
     """
 
     exit_status = EXIT_USAGE
+
+
+def suggestion(word: str, known: Iterable[str]) -> str:
+    """For an InputError's message: ``did you mean kill-leader or kill-node? ``, empty where nothing is close."""
+    from difflib import get_close_matches  # for a mistake alone: every command starts with this module
+
+    close = get_close_matches(word, list(known), 3, 0.5)
+    return f"did you mean {' or '.join(close)}? " if close else ""

@@ -23,7 +23,6 @@ __all__ = ["Failed", "Machine", "main"]
 ROOT = Path(__file__).resolve().parents[1]
 EXIT_USAGE, EXIT_INTERNAL = 64, 70  # as in setup.errors, which is not importable before the environment is there
 OLDEST_PYTHON = (3, 11)
-_INSTALLED_FROM = ("setup.cfg", "pyproject.toml", "monitor/_plain.pyx", "monitor/_record_path.pyx")
 _CANDIDATES = ("/usr/bin/python3", "python3", "python3.13", "python3.12", "python3.11")
 _PROBE = (
     "import sys, os, sysconfig, importlib.util as u; v = sys.version_info >= (3, 11); "
@@ -127,7 +126,8 @@ def _tail(output: str, lines: int = 25) -> str:
 
 def _wanted_hash() -> str:
     """Changes when the dependencies, or what is compiled, may have changed."""
-    contents = b"".join((ROOT / name).read_bytes() for name in _INSTALLED_FROM if (ROOT / name).exists())
+    files = [ROOT / "setup.cfg", ROOT / "pyproject.toml", *sorted((ROOT / "monitor").glob("*.pyx"))]
+    contents = b"".join(file.read_bytes() for file in files)
     return hashlib.sha256(contents + str(ROOT).encode()).hexdigest()
 
 

@@ -10,7 +10,6 @@ import argparse
 import itertools
 import os
 import random
-import shutil
 import signal
 import subprocess
 import sys
@@ -40,20 +39,18 @@ def main():
     environment = {**os.environ, leftovers.TOKEN_VARIABLE: token}
     before = leftovers.take(token)
     failures = killed = 0
-    with tempfile.TemporaryDirectory(prefix="raftmon-leftovers-") as store:
-        command = arguments.command or [
-            str(ROOT / ".venv/bin/raftmon"), "run", "--duration", "20", "--store", store,
-        ]  # fmt: skip
-        for number in range(1, arguments.times + 1):
-            moment_s = chance.uniform(0.0, arguments.latest)
-            fault = [] if kinds is None else ["--fault", f"{next(kinds)}@1%..99%"]
+    for number in range(1, arguments.times + 1):
+        moment_s = chance.uniform(0.0, arguments.latest)
+        fault = [] if kinds is None else ["--fault", f"{next(kinds)}@1%..99%"]
+        with tempfile.TemporaryDirectory(prefix="raftmon-leftovers-") as store:  # a killed run keeps a fifth of a GB
+            command = arguments.command or [
+                str(ROOT / ".venv/bin/raftmon"), "run", "--duration", "20", "--store", store,
+            ]  # fmt: skip
             lines, still_ran = _kill_once([*command, *fault], environment, moment_s, before, arguments.settle)
-            killed += still_ran
-            failures += bool(lines)
-            under = f" under {fault[1]}" if fault else ""
-            for run in Path(store).iterdir():  # a killed run keeps its nodes' data: a fifth of a GB
-                shutil.rmtree(run) if run.is_dir() and not run.is_symlink() else run.unlink()
-            print(f"{number}: killed after {moment_s:.2f} s{under}; {'; '.join(lines) or 'nothing left'}", flush=True)
+        killed += still_ran
+        failures += bool(lines)
+        under = f" under {fault[1]}" if fault else ""
+        print(f"{number}: killed after {moment_s:.2f} s{under}; {'; '.join(lines) or 'nothing left'}", flush=True)
     if not killed:
         print("no run lived until it was to be killed: nothing was tested", file=sys.stderr)
         return 1

@@ -12,6 +12,7 @@ import os
 import sys
 import traceback
 from collections.abc import Sequence
+from typing import TextIO
 
 from driver.cli.arguments import CommandParser
 from driver.cli.registry import COMMANDS
@@ -37,14 +38,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         return _run(argv)
     except Exception:  # what went wrong could not be written either; Python's own status would be that of *invalid*
-        _let_output_go()
+        _let_go(sys.stdout, sys.stderr)
         return EXIT_INTERNAL
 
 
-def _let_output_go() -> None:
+def _let_go(*streams: TextIO) -> None:
     """What is still to be written cannot be: it must not fail again as Python ends, with a status of its own."""
     nowhere = os.open(os.devnull, os.O_WRONLY)
-    for stream in (sys.stdout, sys.stderr):
+    for stream in streams:
         with contextlib.suppress(OSError, ValueError):
             os.dup2(nowhere, stream.fileno())
     os.close(nowhere)
@@ -62,7 +63,7 @@ def _run(argv: Sequence[str] | None) -> int:
     try:
         module = importlib.import_module(COMMANDS[name].module)
         parser = module.parser()
-        parse = parser.parse_intermixed_args if getattr(parser, "intermixed", False) else parser.parse_args
+        parse = parser.parse_intermixed_args if parser.intermixed else parser.parse_args
         status = int(module.main(parse(rest)))
         sys.stdout.flush()
         return status
@@ -73,23 +74,17 @@ def _run(argv: Sequence[str] | None) -> int:
         print(f"raftmon {name}: {error}", file=sys.stderr)
         return error.exit_status
     except BrokenPipeError:  # the reader of our output went away (raftmon … | head)
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _let_go(sys.stdout)
         return 0
     except KeyboardInterrupt:
         return 130
-    except OSError as error:
-        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
-            return _own_fault(name)
-        where = error.filename or "the output"
-        print(f"raftmon {name}: cannot write {where}: {error.strerror}; make room and try again", file=sys.stderr)
-        sys.stderr.flush()
-        _let_output_go()
+    except Exception as error:
+        if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+            where = error.filename or "the output"
+            print(f"raftmon {name}: cannot write {where}: {error.strerror}; make room and try again", file=sys.stderr)
+            _let_go(sys.stdout)
+        else:
+            traceback.print_exc()
+            said = "this is a fault of raftmon itself; please report it with the text above"
+            print(f"raftmon {name}: {said}", file=sys.stderr)
         return EXIT_INTERNAL
-    except Exception:
-        return _own_fault(name)
-
-
-def _own_fault(name: str) -> int:
-    traceback.print_exc()
-    print(f"raftmon {name}: this is a fault of raftmon itself; please report it with the text above", file=sys.stderr)
-    return EXIT_INTERNAL

@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import csv
 import dataclasses
-import difflib
 import sqlite3
 import sys
 import time
@@ -20,7 +19,7 @@ from driver.cli.message_stats import print_statistics
 from monitor.raft.message import KINDS
 from monitor.raft.query import Filter, first_time, read_meta, select_messages, statistics
 from monitor.raft.where import FIELDS
-from setup.errors import InputError
+from setup.errors import InputError, suggestion
 
 __all__ = ["main", "parser"]
 
@@ -57,15 +56,14 @@ def _kinds(names: Sequence[str]) -> tuple[str, ...]:
     """The kinds that were asked for; a misspelt one must not look like an empty answer."""
     for name in names:
         if name not in KINDS:
-            close = difflib.get_close_matches(name, KINDS, 3, 0.5)
-            meant = f"did you mean {' or '.join(close)}? " if close else ""
+            meant = suggestion(name, KINDS)
             raise InputError(f"--kind: there is no message {name!r}; {meant}there are {', '.join(KINDS)}")
     return tuple(names)
 
 
 def _known_nodes(connection: sqlite3.Connection, *names: str | None) -> None:
     """Refuse a node that the record does not know; one that is not finished may come to know it."""
-    if not read_meta(connection).get("finished"):
+    if not any(names) or not read_meta(connection).get("finished"):
         return
     sides = "SELECT source AS name FROM channels UNION SELECT target FROM channels ORDER BY 1"
     known = [row["name"] for row in connection.execute(sides) if row["name"] is not None]

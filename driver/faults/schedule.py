@@ -13,7 +13,6 @@ random                                  drawn by the seed; --mtbf says how often
 
 from __future__ import annotations
 
-import difflib
 import re
 import tomllib
 from collections.abc import Iterator, Mapping, Sequence
@@ -24,7 +23,7 @@ from typing import Any
 
 from driver.config import duration_s
 from monitor.triggers import parse_trigger
-from setup.errors import InputError
+from setup.errors import InputError, suggestion
 
 __all__ = ["PlannedFault", "check_triggers", "plan_faults"]
 
@@ -91,8 +90,7 @@ def _options(text: str | None, what: str) -> dict[str, str]:
 
 def _check_name(name: str, known: Sequence[str]) -> None:
     if name not in known:
-        close = difflib.get_close_matches(name, known, 3, 0.5)
-        meant = f"did you mean {' or '.join(close)}? " if close else ""
+        meant = suggestion(name, known)
         raise InputError(f"there is no fault {name!r}; {meant}there are {', '.join(known)}, none and random")
 
 

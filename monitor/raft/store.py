@@ -26,7 +26,7 @@ _LARGEST = (1 << 63) - 1
 _MOST_TIMES = 16  # that an entry is written down; a leader may send the same thousand a thousand times
 _MAX_SENT = 200_000
 
-_SCHEMA = """
+_TABLES = """
 CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE channels (
     id INTEGER PRIMARY KEY, name TEXT NOT NULL, system TEXT NOT NULL, source TEXT, target TEXT,
@@ -64,16 +64,18 @@ CREATE TABLE violations (
     id INTEGER PRIMARY KEY, time_ns INTEGER NOT NULL, grp TEXT NOT NULL, invariant TEXT NOT NULL,
     sentence TEXT NOT NULL, witnesses TEXT NOT NULL
 );
+"""
+_LIVE_INDEXES = """
+CREATE INDEX messages_time ON messages(time_ns);
+CREATE INDEX states_node ON states(node, time_ns);
+"""  # what is asked while the record grows, and what it costs little to keep
+_INDEXES = """
 CREATE INDEX messages_kind ON messages(kind, time_ns);
 CREATE INDEX messages_link ON messages(source, target, time_ns);
 CREATE INDEX messages_packet ON messages(last_packet);
 CREATE INDEX entries_key ON entries(key);
 CREATE INDEX entries_index ON entries(log_index);
 """
-_LIVE_INDEXES = """
-CREATE INDEX messages_time ON messages(time_ns);
-CREATE INDEX states_node ON states(node, time_ns);
-"""  # what is asked while the record grows, and what it costs little to keep
 _INSERT_MESSAGE = f"INSERT INTO messages VALUES ({','.join('?' * 24)})"
 _INSERT_ENTRY = f"INSERT INTO entries VALUES ({','.join('?' * 11)})"
 
@@ -166,13 +168,8 @@ class MessageStore:
             self._connection = sqlite3.connect(path, isolation_level=None)
             self._connection.execute("PRAGMA journal_mode = WAL")
             self._connection.execute("PRAGMA synchronous = OFF")
-            statements = [*_SCHEMA.split(";\n"), *_LIVE_INDEXES.split(";\n")]
-            self._later = [
-                text for text in statements if "CREATE INDEX" in text and not (live and text in _LIVE_INDEXES)
-            ]
-            for text in statements:
-                if text not in self._later:
-                    self._connection.execute(text)
+            self._connection.executescript(_TABLES + _LIVE_INDEXES if live else _TABLES)
+            self._later = _INDEXES if live else _LIVE_INDEXES + _INDEXES
         except (sqlite3.Error, OSError) as error:
             raise InputError(f"cannot write {path}: {error}; choose another place with -o") from error
         self.path = path
@@ -292,8 +289,7 @@ class MessageStore:
         self.add_channels(channels)
         self.flush()
         try:
-            for text in self._later:
-                self._connection.execute(text)
+            self._connection.executescript(self._later)
             self._connection.execute("BEGIN")
             for old, new in renamed.items():
                 if old not in self._labels or old == new:

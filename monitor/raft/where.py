@@ -9,13 +9,12 @@ It is translated to one SQL condition with every value as a parameter, so nothin
 
 from __future__ import annotations
 
-import difflib
 import re
 from dataclasses import dataclass
 from typing import Any
 
 from monitor.raft.message import KINDS
-from setup.errors import InputError
+from setup.errors import InputError, suggestion
 
 __all__ = ["FIELDS", "Condition", "parse_where"]
 
@@ -223,8 +222,7 @@ class _Parser:
         else:
             raise self._error(token, f"{field.text} is compared with a number")
         if field.text == "kind" and exact and value not in KINDS:
-            close = difflib.get_close_matches(str(value), KINDS, 3, 0.5)
-            meant = f"did you mean {' or '.join(close)}? " if close else ""
+            meant = suggestion(str(value), KINDS)
             raise self._error(token, f"there is no such kind of message; {meant}expected one of {', '.join(KINDS)}")
         name = f"p{len(self._parameters)}"
         self._parameters[name] = value

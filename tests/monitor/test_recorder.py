@@ -160,7 +160,15 @@ class FullDisk:
     def __init__(self, writer):
         self.writer = writer
 
-    def write(self, blocks, packets):
+    def write(self, blocks):
+        raise OSError(28, "No space left on device")
+
+
+class FullAtItsEnd(FullDisk):
+    def write(self, blocks):
+        pass
+
+    def close(self):
         raise OSError(28, "No space left on device")
 
 
@@ -176,4 +184,14 @@ def test_a_full_disk_ends_the_file_and_nothing_else(tmp_path):
     assert len(sink.packets) == 2
     assert list(report["sinks"]) == ["one"]
     assert len(report["errors"]) == 1
+    assert report["errors"][0].startswith("pcapng: OSError: [Errno 28] No space left on device")
+
+
+def test_a_file_that_cannot_be_closed_costs_the_other_sinks_nothing(tmp_path):
+    file = default_file(config(tmp_path))
+    one = Recorder(AddressBook(config(tmp_path)), FullAtItsEnd(file.writer), {"one": Collecting()})
+    one.feed(encode([(200, 0, ARRIVED)]))
+    one.close()
+    report = one.report()
+    assert report["sinks"] == {"one": {"packets": 1}}
     assert report["errors"][0].startswith("pcapng: OSError: [Errno 28] No space left on device")
