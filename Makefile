@@ -37,9 +37,9 @@ types: install-dev ## mypy, strict
 pytest: export RAFTMON_LEFTOVERS := $(shell date +%s%N)
 pytest: install-dev
 	@mkdir -p .cache
-	$(call step,what is there before,$(BIN)/python -m setup.leftovers save .cache/before.json)
+	$(call step,what is there before,$(BIN)/python -m raftmon.setup.leftovers save .cache/before.json)
 	$(call step,pytest,$(BIN)/python -m pytest $(ARGS))
-	$(call step,what is left after,$(BIN)/python -m setup.leftovers compare .cache/before.json)
+	$(call step,what is left after,$(BIN)/python -m raftmon.setup.leftovers compare .cache/before.json)
 
 test-leftovers: install-dev ## kill `raftmon run` TIMES times at random moments: nothing may be left
 	$(call step,test-leftovers,$(BIN)/python tests/leftovers_loop.py --times $(TIMES) --seed $(SEED) $(ARGS))
@@ -54,5 +54,6 @@ image: ## build the container image
 	docker build -t raftmon .
 
 clean: ## remove .venv, caches and server binaries; recorded runs stay (raftmon clean removes those)
-	rm -rf .venv .cache .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache build *.egg-info monitor/*.c monitor/*.so
+	rm -rf .venv .cache .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache build *.egg-info 
+	find monitor driver \( -name '*.c' -o -name '*.so' \) -delete
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
-from setup.topology import Host, Topology
+from raftmon.setup.topology import Host, Topology
 
 __all__ = ["Adapter", "Client", "Definite", "Indefinite", "NodeCommand"]
 

@@ -2,7 +2,7 @@
 
 Those for clients (``Append``, ``Lock``, ``Watch``, ``Lease``, ``Transactions``, ``Revision``) are looked for on what
 ``Adapter.connect`` returns; those for a whole cluster (``Members``, ``Hash``, ``Leader``) on the adapter itself. The
-rules of ``adapters.base.Client`` hold for every call: no retry, and Definite or Indefinite where it is not ok.
+rules of ``raftmon.adapters.base.Client`` hold for every call: no retry, and Definite or Indefinite where it is not ok.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol, runtime_checkable
 
-from setup.topology import Host
+from raftmon.setup.topology import Host
 
 __all__ = [
     "Append",

@@ -7,13 +7,13 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from adapters import etcd_http
-from adapters.asking import ask_until
-from adapters.base import Client, Definite, Indefinite, NodeCommand
-from adapters.capabilities import Leadership
-from adapters.options import Options
-from setup.errors import InputError
-from setup.topology import Host, Topology
+from raftmon.adapters import etcd_http
+from raftmon.adapters.asking import ask_until
+from raftmon.adapters.base import Client, Definite, Indefinite, NodeCommand
+from raftmon.adapters.capabilities import Leadership
+from raftmon.adapters.options import Options
+from raftmon.setup.errors import InputError
+from raftmon.setup.topology import Host, Topology
 
 __all__ = ["CLIENT_PORT", "PEER_PORT", "EtcdAdapter"]
 
@@ -99,13 +99,13 @@ class EtcdAdapter:
 
     def connect(self, node: Host, timeout_s: float) -> Client:
         """A client of that node alone."""
-        from adapters.etcd_client import EtcdClient  # gRPC's threads are wanted in client processes only
+        from raftmon.adapters.etcd_client import EtcdClient  # gRPC's threads are wanted in client processes only
 
         return EtcdClient(f"{node.address}:{CLIENT_PORT}", timeout_s, serializable=self._serializable)
 
     def client_class(self) -> type:
         """What ``connect`` returns: its capabilities can be asked without a connection."""
-        from adapters.etcd_client import EtcdClient
+        from raftmon.adapters.etcd_client import EtcdClient
 
         return EtcdClient
 
@@ -144,6 +144,6 @@ class EtcdAdapter:
         """(hash, revision) of the node's keys up to ``revision`` (``Maintenance.HashKV``); 0 is the newest it has."""
         # By gRPC: the gateway's /v3/maintenance/hash is Maintenance.Hash, which hashes the whole file, bookkeeping
         # and all, and takes no revision; equal stores have different ones.
-        from adapters.etcd_client import hash_kv
+        from raftmon.adapters.etcd_client import hash_kv
 
         return hash_kv(f"{node.address}:{CLIENT_PORT}", revision, timeout_s)

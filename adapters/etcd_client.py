@@ -17,10 +17,10 @@ import grpc
 import orjson
 from etcd3.etcdrpc import rpc_pb2, rpc_pb2_grpc
 
-from adapters.base import Definite
-from adapters.etcd_extras import EtcdExtras
-from adapters.etcd_outcomes import BROKEN, ETCD
-from adapters.outcomes import judge, raise_outcome
+from raftmon.adapters.base import Definite
+from raftmon.adapters.etcd_extras import EtcdExtras
+from raftmon.adapters.etcd_outcomes import BROKEN, ETCD
+from raftmon.adapters.outcomes import judge, raise_outcome
 
 __all__ = ["CHANNEL_OPTIONS", "EtcdClient", "hash_kv"]
 

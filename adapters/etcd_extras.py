@@ -1,7 +1,7 @@
 """What etcd offers beyond read, write and cas: transactions, lists, its lock, leases and watches, over gRPC.
 
-A mixin of ``EtcdClient`` (see ``adapters.capabilities`` for the Protocols). As everywhere, a call is sent once. Where
-one operation takes several calls (``append``, ``acquire``), only the last one that changes anything can leave its
+A mixin of ``EtcdClient`` (see ``raftmon.adapters.capabilities`` for the Protocols). As everywhere, a call is sent once.
+Where one operation takes several calls (``append``, ``acquire``), only the last one that changes anything can leave its
 effect in doubt, and the error says so.
 """
 
@@ -18,8 +18,8 @@ import grpc
 import orjson
 from etcd3.etcdrpc import kv_pb2, rpc_pb2, rpc_pb2_grpc
 
-from adapters.base import Definite, Indefinite
-from adapters.capabilities import Granted
+from raftmon.adapters.base import Definite, Indefinite
+from raftmon.adapters.capabilities import Granted
 
 __all__ = ["EtcdExtras"]
 

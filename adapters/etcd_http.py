@@ -12,9 +12,9 @@ from typing import Any
 
 import orjson
 
-from adapters.base import Definite, Indefinite
-from adapters.etcd_outcomes import ETCD
-from adapters.outcomes import judge
+from raftmon.adapters.base import Definite, Indefinite
+from raftmon.adapters.etcd_outcomes import ETCD
+from raftmon.adapters.outcomes import judge
 
 __all__ = ["answers", "call", "healthy"]
 

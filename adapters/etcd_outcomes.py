@@ -6,7 +6,7 @@ definite was read from where ``v3_server.go`` returns it: before the proposal (d
 
 from __future__ import annotations
 
-from adapters.outcomes import Row
+from raftmon.adapters.outcomes import Row
 
 __all__ = ["BROKEN", "ETCD"]
 

@@ -15,8 +15,8 @@ from typing import Any
 
 import orjson
 
-from adapters.base import Definite, Indefinite
-from adapters.outcomes import Row, raise_outcome
+from raftmon.adapters.base import Definite, Indefinite
+from raftmon.adapters.outcomes import Row, raise_outcome
 
 __all__ = ["LineClient"]
 

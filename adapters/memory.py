@@ -17,12 +17,12 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
-from adapters.base import Client, Definite, Indefinite, NodeCommand
-from adapters.memory_lies import LIES, Liar, LieLog
-from adapters.memory_register import MARGIN_NS, Register
-from adapters.options import Options
-from setup.errors import InputError, RaftmonError
-from setup.topology import Host, Topology
+from raftmon.adapters.base import Client, Definite, Indefinite, NodeCommand
+from raftmon.adapters.memory_lies import LIES, Liar, LieLog
+from raftmon.adapters.memory_register import MARGIN_NS, Register
+from raftmon.adapters.options import Options
+from raftmon.setup.errors import InputError, RaftmonError
+from raftmon.setup.topology import Host, Topology
 
 __all__ = ["LIES", "MemoryAdapter"]
 

@@ -12,7 +12,7 @@ from typing import Any
 
 import orjson
 
-from setup.errors import InputError
+from raftmon.setup.errors import InputError
 
 __all__ = ["LIES", "Liar", "LieLog"]
 

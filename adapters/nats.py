@@ -15,12 +15,12 @@ from typing import Any
 
 import orjson
 
-from adapters.asking import ask_until
-from adapters.base import Client, NodeCommand
-from adapters.capabilities import Leadership
-from adapters.options import Options
-from setup.errors import InputError
-from setup.topology import Host, Topology
+from raftmon.adapters.asking import ask_until
+from raftmon.adapters.base import Client, NodeCommand
+from raftmon.adapters.capabilities import Leadership
+from raftmon.adapters.options import Options
+from raftmon.setup.errors import InputError
+from raftmon.setup.topology import Host, Topology
 
 __all__ = ["CLIENT_PORT", "MONITOR_PORT", "PEER_PORT", "NatsAdapter"]
 
@@ -83,7 +83,7 @@ class NatsAdapter:
         return NodeCommand((found, "--config", str(path), *self._flags), data)
 
     def _event_loop(self) -> Any:
-        from adapters.nats_client import EventLoop  # asyncio's thread is wanted where something is asked only
+        from raftmon.adapters.nats_client import EventLoop  # asyncio's thread is wanted where something is asked only
 
         with self._lock:
             if self._loop is None:
@@ -92,7 +92,7 @@ class NatsAdapter:
 
     def ready(self, node: Host, topology: Topology, timeout_s: float) -> bool:
         """The bucket can be read through the node; the first that is asked makes it."""
-        from adapters.nats_client import make_bucket
+        from raftmon.adapters.nats_client import make_bucket
 
         replicas = min(len(topology.nodes), _MOST_REPLICAS)
 
@@ -103,13 +103,13 @@ class NatsAdapter:
 
     def connect(self, node: Host, timeout_s: float) -> Client:
         """A client of that node alone."""
-        from adapters.nats_client import NatsClient
+        from raftmon.adapters.nats_client import NatsClient
 
         return NatsClient(self._event_loop(), _url(node), timeout_s)
 
     def client_class(self) -> type:
         """What ``connect`` returns: its capabilities can be asked without a connection."""
-        from adapters.nats_client import NatsClient
+        from raftmon.adapters.nats_client import NatsClient
 
         return NatsClient
 

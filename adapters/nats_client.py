@@ -17,8 +17,8 @@ import nats.errors
 import nats.js.errors
 import orjson
 
-from adapters.base import Definite
-from adapters.outcomes import Row, raise_outcome
+from raftmon.adapters.base import Definite
+from raftmon.adapters.outcomes import Row, raise_outcome
 
 __all__ = ["BUCKET", "OUTCOMES", "EventLoop", "NatsClient", "make_bucket"]
 

@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from adapters.base import Client, NodeCommand
-from adapters.options import Options
-from setup.errors import RaftmonError
-from setup.topology import Host, Topology
+from raftmon.adapters.base import Client, NodeCommand
+from raftmon.adapters.options import Options
+from raftmon.setup.errors import RaftmonError
+from raftmon.setup.topology import Host, Topology
 
 __all__ = ["NothingAdapter"]
 

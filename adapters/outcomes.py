@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NoReturn
 
-from adapters.base import Definite, Indefinite
+from raftmon.adapters.base import Definite, Indefinite
 
 __all__ = ["Row", "judge", "raise_outcome"]
 

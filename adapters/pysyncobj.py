@@ -2,27 +2,25 @@
 
 from __future__ import annotations
 
-import os
-import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import orjson
 
-from adapters.asking import ask_until
-from adapters.base import Client, Definite, Indefinite, NodeCommand
-from adapters.capabilities import Leadership
-from adapters.line_client import LineClient
-from adapters.options import Options
-from adapters.outcomes import Row
-from setup.topology import Host, Topology
+from raftmon.adapters.asking import ask_until
+from raftmon.adapters.base import Client, Definite, Indefinite, NodeCommand
+from raftmon.adapters.capabilities import Leadership
+from raftmon.adapters.line_client import LineClient
+from raftmon.adapters.options import Options
+from raftmon.adapters.outcomes import Row
+from raftmon.setup.python import module_command
+from raftmon.setup.topology import Host, Topology
 
 __all__ = ["CLIENT_PORT", "OUTCOMES", "PEER_PORT", "PySyncObjAdapter"]
 
 CLIENT_PORT = 4322
 PEER_PORT = 4321
-_ROOT = Path(__file__).resolve().parents[1]
 _ASK_AGAIN_S = 0.05
 
 # The names are those of pysyncobj.FAIL_REASON; what they mean was read from where syncobj.py gives them.
@@ -39,7 +37,7 @@ OUTCOMES = (
 
 
 class PySyncObjAdapter:
-    """A cluster of ``adapters.pysyncobj_node`` processes.
+    """A cluster of ``raftmon.adapters.pysyncobj_node`` processes.
 
     Options: ``election_min_ms`` and ``election_max_ms`` (default 1000 and 2000), ``heartbeat_ms`` (default 100),
     ``fallback_ms`` (a leader without a majority steps down after; default 5000).
@@ -81,8 +79,7 @@ class PySyncObjAdapter:
         folder.mkdir(parents=True, exist_ok=True)
         path = folder / "config.json"
         path.write_bytes(orjson.dumps(config, option=orjson.OPT_INDENT_2))
-        search = os.pathsep.join(filter(None, [str(_ROOT), os.environ.get("PYTHONPATH")]))
-        return NodeCommand((sys.executable, "-m", "adapters.pysyncobj_node", str(path)), data, {"PYTHONPATH": search})
+        return NodeCommand(tuple(module_command("raftmon.adapters.pysyncobj_node", str(path))), data)
 
     def ready(self, node: Host, topology: Topology, timeout_s: float) -> bool:
         """A read through the log, asked of the node."""

@@ -1,7 +1,7 @@
 """One node of a register replicated by PySyncObj, serving clients lines of JSON (see adapters/line_client.py).
 
-``python -m adapters.pysyncobj_node CONFIG.json``, with ``self`` (the address peers know it by), ``bind`` (where it
-really listens for them), ``partners``, ``serve`` (where clients come; all ``address:port``), ``folder`` and ``raft``
+``python -m raftmon.adapters.pysyncobj_node CONFIG.json``, with ``self`` (the address peers know it by), ``bind`` (where
+it really listens for them), ``partners``, ``serve`` (where clients come; all ``address:port``), ``folder`` and ``raft``
 (settings of ``SyncObjConf``). Every operation, reads too, goes through the log: an answer is given when it was applied
 here.
 """

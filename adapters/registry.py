@@ -10,8 +10,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from adapters.base import Adapter
-from setup.errors import InputError
+from raftmon.adapters.base import Adapter
+from raftmon.setup.errors import InputError
 
 __all__ = ["SYSTEMS", "System", "nodes_needed", "system", "system_names"]
 
@@ -29,14 +29,20 @@ class System(NamedTuple):
 
 
 SYSTEMS: dict[str, System] = {
-    "etcd": System("adapters.etcd", "EtcdAdapter", {}, "etcd 3.4 or 3.5 as it is delivered"),
-    "etcd-pre-vote": System("adapters.etcd", "EtcdAdapter", {"pre_vote": True}, "etcd with --pre-vote=true"),
-    "etcd-no-pre-vote": System("adapters.etcd", "EtcdAdapter", {"pre_vote": False}, "etcd with --pre-vote=false"),
-    "pysyncobj": System("adapters.pysyncobj", "PySyncObjAdapter", {}, "a register on the Raft library PySyncObj"),
-    "nats": System("adapters.nats", "NatsAdapter", {}, "a key-value bucket of NATS JetStream"),
-    "zookeeper": System("adapters.zookeeper", "ZooKeeperAdapter", {}, "ZooKeeper 3.8, replicated by Zab"),
-    "memory": System("adapters.memory", "MemoryAdapter", {}, "a register in the client host's memory, with lies"),
-    "nothing": System("adapters.nothing", "NothingAdapter", {}, "answers at once: measures the driver itself"),
+    "etcd": System("raftmon.adapters.etcd", "EtcdAdapter", {}, "etcd 3.4 or 3.5 as it is delivered"),
+    "etcd-pre-vote": System("raftmon.adapters.etcd", "EtcdAdapter", {"pre_vote": True}, "etcd with --pre-vote=true"),
+    "etcd-no-pre-vote": System(
+        "raftmon.adapters.etcd", "EtcdAdapter", {"pre_vote": False}, "etcd with --pre-vote=false"
+    ),
+    "pysyncobj": System(
+        "raftmon.adapters.pysyncobj", "PySyncObjAdapter", {}, "a register on the Raft library PySyncObj"
+    ),
+    "nats": System("raftmon.adapters.nats", "NatsAdapter", {}, "a key-value bucket of NATS JetStream"),
+    "zookeeper": System("raftmon.adapters.zookeeper", "ZooKeeperAdapter", {}, "ZooKeeper 3.8, replicated by Zab"),
+    "memory": System(
+        "raftmon.adapters.memory", "MemoryAdapter", {}, "a register in the client host's memory, with lies"
+    ),
+    "nothing": System("raftmon.adapters.nothing", "NothingAdapter", {}, "answers at once: measures the driver itself"),
 }
 
 

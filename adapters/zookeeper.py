@@ -9,12 +9,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from adapters.asking import ask_until
-from adapters.base import Client, NodeCommand
-from adapters.capabilities import Leadership
-from adapters.options import Options
-from setup.errors import InputError
-from setup.topology import Host, Topology
+from raftmon.adapters.asking import ask_until
+from raftmon.adapters.base import Client, NodeCommand
+from raftmon.adapters.capabilities import Leadership
+from raftmon.adapters.options import Options
+from raftmon.setup.errors import InputError
+from raftmon.setup.topology import Host, Topology
 
 __all__ = ["CLIENT_PORT", "ELECTION_PORT", "PEER_PORT", "ZooKeeperAdapter"]
 
@@ -84,13 +84,13 @@ class ZooKeeperAdapter:
 
     def connect(self, node: Host, timeout_s: float) -> Client:
         """A client of that node alone."""
-        from adapters.zookeeper_client import ZooKeeperClient  # kazoo is wanted in client processes only
+        from raftmon.adapters.zookeeper_client import ZooKeeperClient  # kazoo is wanted in client processes only
 
         return ZooKeeperClient(f"{node.address}:{CLIENT_PORT}", timeout_s, sync=self._sync)
 
     def client_class(self) -> type:
         """What ``connect`` returns: its capabilities can be asked without a connection."""
-        from adapters.zookeeper_client import ZooKeeperClient
+        from raftmon.adapters.zookeeper_client import ZooKeeperClient
 
         return ZooKeeperClient
 

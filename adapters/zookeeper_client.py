@@ -18,7 +18,7 @@ from kazoo import exceptions as failures
 from kazoo.client import KazooClient
 from kazoo.retry import KazooRetry
 
-from adapters.base import Definite, Indefinite
+from raftmon.adapters.base import Definite, Indefinite
 
 __all__ = ["ZooKeeperClient"]
 

@@ -1,4 +1,4 @@
-"""The monitor process: ``python -m monitor CONFIG.json``.
+"""The monitor process: ``python -m raftmon.monitor CONFIG.json``.
 
 It is ready when its control socket answers. It ends on ``stop``, SIGTERM or SIGINT: held packets leave, the recorder
 finishes its files, ``monitor.json`` is written.
@@ -11,15 +11,15 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from monitor.config import MonitorConfig
-from monitor.process import MonitorProcess
-from setup.errors import EXIT_INTERNAL, InputError, RaftmonError
+from raftmon.monitor.config import MonitorConfig
+from raftmon.monitor.process import MonitorProcess
+from raftmon.setup.errors import EXIT_INTERNAL, InputError, RaftmonError
 
 
 def main(argv: Sequence[str]) -> int:
     """Run a monitor; returns its exit status."""
     if len(argv) != 1:
-        print("usage: python -m monitor CONFIG.json", file=sys.stderr)
+        print("usage: python -m raftmon.monitor CONFIG.json", file=sys.stderr)
         return InputError.exit_status
     try:
         text = Path(argv[0]).read_bytes()

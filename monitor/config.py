@@ -10,8 +10,8 @@ from typing import Any
 
 import orjson
 
-from setup.errors import InputError
-from setup.topology import Link, Topology
+from raftmon.setup.errors import InputError
+from raftmon.setup.topology import Link, Topology
 
 __all__ = ["MODES", "MonitorConfig", "MonitoredHost"]
 

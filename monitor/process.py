@@ -12,29 +12,30 @@ from typing import Any
 
 import orjson
 
-from monitor import scheduling
-from monitor.addresses import AddressBook
-from monitor.config import MonitorConfig
-from monitor.control import Control
-from monitor.control_server import ControlServer
-from monitor.delivery import Delivery
-from monitor.engine import Engine
-from monitor.fidelity import Counters, judge
-from monitor.inject import RawSender
-from monitor.judge import Judge
-from monitor.loop import QueueLoop
-from monitor.message_rules import MessageRules
-from monitor.owners import PortOwners
-from monitor.pipe import Backlog, open_pipe
-from monitor.placement import quiet_processor
-from monitor.plain import COMPILED
-from monitor.queue_counters import QueueCounters
-from monitor.raft.agent import ETCD_PEER_PORT, PostAgent
-from monitor.rules import RuleSet
-from monitor.scripts import Scripts
-from monitor.tasks import Task, TaskPool
-from setup.errors import RaftmonError
-from setup.eventlog import open_event_log
+from raftmon.monitor import scheduling
+from raftmon.monitor.attach.port_owners import PortOwners
+from raftmon.monitor.config import MonitorConfig
+from raftmon.monitor.control.operations import Control
+from raftmon.monitor.control.server import ControlServer
+from raftmon.monitor.cpu import quiet_processor
+from raftmon.monitor.fidelity import Counters, judge
+from raftmon.monitor.message_rules.agent import ETCD_PEER_PORT, PostAgent
+from raftmon.monitor.message_rules.stage import MessageRules
+from raftmon.monitor.packets.addresses import AddressBook
+from raftmon.monitor.queue.delivery import Delivery
+from raftmon.monitor.queue.fast_path import COMPILED
+from raftmon.monitor.queue.handler import Judge
+from raftmon.monitor.queue.kernel_counters import QueueCounters
+from raftmon.monitor.queue.loop import QueueLoop
+from raftmon.monitor.queue.raw_socket import RawSender
+from raftmon.monitor.queue.task_pool import Task, TaskPool
+from raftmon.monitor.recorder.pipe import Backlog, open_pipe
+from raftmon.monitor.rules.engine import Engine
+from raftmon.monitor.rules.rule import RuleSet
+from raftmon.monitor.rules.scripts import Scripts
+from raftmon.setup.errors import RaftmonError
+from raftmon.setup.eventlog import open_event_log
+from raftmon.setup.python import module_command
 
 __all__ = ["MonitorProcess", "RecorderProcess"]
 
@@ -50,7 +51,7 @@ class RecorderProcess:
         reader, writer = open_pipe()
         self._writer = writer
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "monitor.recorder", str(config_path)], stdin=reader, stdout=subprocess.PIPE
+            module_command("raftmon.monitor.recorder", str(config_path)), stdin=reader, stdout=subprocess.PIPE
         )
         os.close(reader)
         self.backlog = Backlog(writer, backlog_bytes, lambda: scheduling.hurry(self.pid))

@@ -19,8 +19,8 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Literal
 
-from setup.errors import InputError, RaftmonError
-from setup.topology import CLIENT_NET, NODE_NET, PRESENTED_NET, Topology
+from raftmon.setup.errors import InputError, RaftmonError
+from raftmon.setup.topology import CLIENT_NET, NODE_NET, PRESENTED_NET, Topology
 
 __all__ = ["CHAINS", "Backend", "Firewall", "FirewallRule", "plan"]
 

@@ -21,7 +21,10 @@ from pathlib import Path
 __all__ = ["Failed", "Machine", "main"]
 
 ROOT = Path(__file__).resolve().parents[1]
-EXIT_USAGE, EXIT_INTERNAL = 64, 70  # as in setup.errors, which is not importable before the environment is there
+EXIT_USAGE, EXIT_INTERNAL = (
+    64,
+    70,
+)  # as in raftmon.setup.errors, which is not importable before the environment is there
 OLDEST_PYTHON = (3, 11)
 _CANDIDATES = ("/usr/bin/python3", "python3", "python3.13", "python3.12", "python3.11")
 _PROBE = (
@@ -126,7 +129,7 @@ def _tail(output: str, lines: int = 25) -> str:
 
 def _wanted_hash() -> str:
     """Changes when the dependencies, or what is compiled, may have changed."""
-    files = [ROOT / "setup.cfg", ROOT / "pyproject.toml", *sorted((ROOT / "monitor").glob("*.pyx"))]
+    files = [ROOT / "setup.cfg", ROOT / "pyproject.toml", *sorted((ROOT / "monitor").rglob("*.pyx"))]
     contents = b"".join(file.read_bytes() for file in files)
     return hashlib.sha256(contents + str(ROOT).encode()).hexdigest()
 
@@ -172,7 +175,7 @@ def install_servers(machine: Machine, dev: bool) -> None:
     inner = str(ROOT / ".venv" / "bin" / "python")
     which = "[r.spec for r in servers.RECIPES]" if dev else "['etcd']"
     code = (
-        "import sys; from setup import servers; from setup.errors import RaftmonError\n"
+        "import sys; from raftmon.setup import servers; from raftmon.setup.errors import RaftmonError\n"
         "try:\n"
         f" for spec in {which}: servers.resolve(spec)\n"
         "except RaftmonError as error: sys.exit(str(error))"

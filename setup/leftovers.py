@@ -1,7 +1,7 @@
 """What runs could leave behind on the host: processes, namespaces, mounts, interfaces, firewall rules.
 
-    python -m setup.leftovers save FILE       remember what is there
-    python -m setup.leftovers compare FILE    exit 1, and say what, if more is there now
+    python -m raftmon.setup.leftovers save FILE       remember what is there
+    python -m raftmon.setup.leftovers compare FILE    exit 1, and say what, if more is there now
 
 Processes are those that inherited the variable RAFTMON_LEFTOVERS with the value it has now, so that other runs on the
 machine are not mistaken for ours.
@@ -113,7 +113,9 @@ def settled(
 
 def main(argv: Sequence[str] | None = None) -> int:
     """The command described above."""
-    parser = argparse.ArgumentParser(prog="python -m setup.leftovers", description="Find what runs left on the host.")
+    parser = argparse.ArgumentParser(
+        prog="python -m raftmon.setup.leftovers", description="Find what runs left on the host."
+    )
     parser.add_argument("action", choices=("save", "compare"))
     parser.add_argument("file", type=Path)
     arguments = parser.parse_args(argv)

@@ -21,9 +21,9 @@ from typing import Any
 from pyroute2 import IPRoute, netns
 from pyroute2.netlink.exceptions import NetlinkError
 
-from setup import sandbox
-from setup.errors import RaftmonError
-from setup.topology import MTU, Host, Topology
+from raftmon.setup import sandbox
+from raftmon.setup.errors import RaftmonError
+from raftmon.setup.topology import MTU, Host, Topology
 
 __all__ = ["Network", "in_namespace"]
 
@@ -85,7 +85,9 @@ class Network:
 
     def __enter__(self) -> Network:
         if not sandbox.inside():
-            raise RaftmonError("networks are made only inside raftmon's sandbox: call setup.sandbox.enter() first")
+            raise RaftmonError(
+                "networks are made only inside raftmon's sandbox: call raftmon.setup.sandbox.enter() first"
+            )
         try:
             self._set_up_router()
             for host in self.topology.hosts():

@@ -18,7 +18,7 @@ from typing import Any
 
 import psutil
 
-from setup.errors import RaftmonError
+from raftmon.setup.errors import RaftmonError
 
 __all__ = ["NodeProcess", "NodeStartError", "Popen"]
 

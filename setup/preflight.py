@@ -1,7 +1,7 @@
 """What ``raftmon doctor`` finds out, and what it tells the user to change.
 
-The probes (:mod:`setup.probes`) do; this module orders them, skips those that cannot work any more, and puts what the
-kernel said, together with the machine's settings, into words.
+The probes (:mod:`raftmon.setup.probes`) do; this module orders them, skips those that cannot work any more, and puts
+what the kernel said, together with the machine's settings, into words.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from setup.probes import IN_SANDBOX, OUTSIDE, Answer, Probe, ask, ask_in_sandbox
+from raftmon.setup.probes import IN_SANDBOX, OUTSIDE, Answer, Probe, ask, ask_in_sandbox
 
 __all__ = ["Facts", "Finding", "State", "advice", "examine", "fit"]
 

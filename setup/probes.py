@@ -21,12 +21,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from setup import sandbox_init, servers
-from setup.errors import RaftmonError
-from setup.firewall import Firewall
-from setup.namespaces import Network, in_namespace
-from setup.sandbox_init import CLONE_NEWNET, CLONE_NEWNS, CLONE_NEWPID, CLONE_NEWUSER
-from setup.topology import Topology
+from raftmon.setup import sandbox_init, servers
+from raftmon.setup.errors import RaftmonError
+from raftmon.setup.firewall import Firewall
+from raftmon.setup.namespaces import Network, in_namespace
+from raftmon.setup.sandbox_init import CLONE_NEWNET, CLONE_NEWNS, CLONE_NEWPID, CLONE_NEWUSER
+from raftmon.setup.topology import Topology
 
 __all__ = ["IN_SANDBOX", "OUTSIDE", "Answer", "Probe", "ask", "ask_in_sandbox"]
 

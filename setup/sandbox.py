@@ -11,8 +11,8 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from setup import sandbox_init
-from setup.errors import RaftmonError
+from raftmon.setup import sandbox_init
+from raftmon.setup.errors import RaftmonError
 
 __all__ = ["enter", "inside", "own_to_caller", "sandboxed"]
 

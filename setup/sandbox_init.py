@@ -1,6 +1,6 @@
 """The sandbox's two small processes: one outside that passes signals in, and the sandbox's pid 1.
 
-Run as a script by :mod:`setup.sandbox` (``python -I -S sandbox_init.py -- COMMAND …``), so it uses the standard
+Run as a script by :mod:`raftmon.setup.sandbox` (``python -I -S sandbox_init.py -- COMMAND …``), so it uses the standard
 library alone. The outer process keeps the pid the user sees. It makes the namespaces (unshare(2)), forks pid 1 and
 waits. Pid 1 mounts what is private, starts the command, passes signals on to it, reaps orphans, and ends with it; the
 kernel then kills whatever else lives in the pid namespace. If the outer process is killed, even by SIGKILL, pid 1 is
@@ -29,7 +29,7 @@ __all__ = ["MARKER_FILE", "MARKER_VARIABLE", "main", "make_namespaces", "mount_p
 
 MARKER_VARIABLE = "RAFTMON_SANDBOX"
 MARKER_FILE = "/run/raftmon-sandbox"
-EXIT_INTERNAL = 70  # the same as setup.errors.EXIT_INTERNAL, which this file must not import
+EXIT_INTERNAL = 70  # the same as raftmon.setup.errors.EXIT_INTERNAL, which this file must not import
 
 CLONE_NEWNS, CLONE_NEWUSER, CLONE_NEWPID, CLONE_NEWNET = 0x20000, 0x10000000, 0x20000000, 0x40000000
 _MS_NOSUID, _MS_NODEV, _MS_NOEXEC, _MS_REC, _MS_PRIVATE = 2, 4, 8, 0x4000, 0x40000

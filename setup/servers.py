@@ -20,9 +20,9 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from setup import sandbox
-from setup.errors import InputError, RaftmonError
-from setup.unpack import Origin, debian, wheel, zookeeper_launcher
+from raftmon.setup import sandbox
+from raftmon.setup.errors import InputError, RaftmonError
+from raftmon.setup.unpack import Origin, debian, wheel, zookeeper_launcher
 
 __all__ = ["RECIPES", "Recipe", "ServerBinary", "available", "cache_folder", "install", "resolve"]
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 
-from setup.errors import InputError
+from raftmon.setup.errors import InputError
 
 __all__ = ["CLIENT_NET", "MAX_NODES", "MTU", "NODE_NET", "PRESENTED_NET", "Host", "Link", "Topology"]
 

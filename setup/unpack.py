@@ -19,7 +19,7 @@ import zipfile
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from setup.errors import RaftmonError
+from raftmon.setup.errors import RaftmonError
 
 __all__ = ["Origin", "debian", "unpack_wheel", "wheel", "zookeeper_launcher"]
 

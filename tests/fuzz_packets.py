@@ -10,15 +10,15 @@ import random
 import time
 from collections.abc import Iterator
 
-from monitor.actions import Call
-from monitor.api import corrupt, rewrite
-from monitor.engine import Chain, Engine
-from monitor.match import ALWAYS
-from monitor.packet import ICMP, ICMPV6, TCP, UDP, PacketView
-from monitor.replay import craft
-from monitor.rules import Rule, RuleSet
-from monitor.verdict import Verdict
-from setup.topology import Link
+from raftmon.monitor.packets.view import ICMP, ICMPV6, TCP, UDP, PacketView
+from raftmon.monitor.rules.actions import Call
+from raftmon.monitor.rules.api import corrupt, rewrite
+from raftmon.monitor.rules.conditions import ALWAYS
+from raftmon.monitor.rules.engine import Chain, Engine
+from raftmon.monitor.rules.replay import craft
+from raftmon.monitor.rules.rule import Rule, RuleSet
+from raftmon.monitor.rules.verdict import Verdict
+from raftmon.setup.topology import Link
 
 LINK = Link("n1", "n2")
 

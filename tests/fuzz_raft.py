@@ -13,13 +13,13 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from monitor.capture import read_capture
-from monitor.raft.decoder import Decoder
-from monitor.raft.editor import StreamEditor
-from monitor.raft.frames import Frame
-from monitor.raft.invariants import InvariantChecker
-from monitor.raft.tracker import Tracker
-from monitor.streams import read_segment
+from raftmon.monitor.message_rules.scanner import Frame
+from raftmon.monitor.message_rules.stream_editor import StreamEditor
+from raftmon.monitor.packets.capture_reader import read_capture
+from raftmon.monitor.packets.tcp_stream import read_segment
+from raftmon.monitor.raft.decoder import Decoder
+from raftmon.monitor.raft.invariants import InvariantChecker
+from raftmon.monitor.raft.tracker import Tracker
 
 _DATA = Path(__file__).parent / "monitor" / "raft" / "data"
 _MAX_BYTES = 8 << 20

@@ -1,4 +1,4 @@
-"""``python -m adapters.contract SYSTEM``: the contract on a cluster of that system, in a sandbox of its own."""
+"""``python -m raftmon.adapters.contract SYSTEM``: the contract on a cluster of that system, in a sandbox of its own."""
 
 from __future__ import annotations
 
@@ -8,15 +8,15 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from adapters.contract import Context, LoopbackCluster, run_contract
-from adapters.registry import system
-from setup.errors import EXIT_INVALID, EXIT_VALID, RaftmonError
-from setup.sandbox import enter
+from raftmon.adapters.contract import Context, LoopbackCluster, run_contract
+from raftmon.adapters.registry import system
+from raftmon.setup.errors import EXIT_INVALID, EXIT_VALID, RaftmonError
+from raftmon.setup.sandbox import enter
 
 
 def main() -> int:
     """Exit status 0 where every promise was kept, 1 where one was broken."""
-    parser = argparse.ArgumentParser(prog="python -m adapters.contract", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m raftmon.adapters.contract", description=__doc__)
     parser.add_argument("system", help="a name or the path of a .py file")
     parser.add_argument("--nodes", type=int, default=3, help="nodes of the cluster (default: 3)")
     parser.add_argument("--server", help="path of the server's binary")

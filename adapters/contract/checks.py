@@ -9,11 +9,11 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from adapters.base import Adapter, Client, Definite
-from adapters.contract.loopback import RELAY, LoopbackCluster
-from adapters.contract.relay import Relay
-from adapters.registry import nodes_needed
-from setup.topology import Host
+from raftmon.adapters.base import Adapter, Client, Definite
+from raftmon.adapters.contract.loopback import RELAY, LoopbackCluster
+from raftmon.adapters.contract.relay import Relay
+from raftmon.adapters.registry import nodes_needed
+from raftmon.setup.topology import Host
 
 __all__ = ["CHECKS", "Broken", "Check", "Context", "Skipped"]
 

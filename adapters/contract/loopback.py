@@ -9,13 +9,13 @@ from types import TracebackType
 
 from pyroute2 import IPRoute, NetlinkError
 
-from adapters.base import Adapter
-from adapters.capabilities import start_in_turn
-from adapters.registry import nodes_needed
-from setup.errors import RaftmonError
-from setup.nodes import NodeProcess
-from setup.sandbox import inside
-from setup.topology import Host, Topology
+from raftmon.adapters.base import Adapter
+from raftmon.adapters.capabilities import start_in_turn
+from raftmon.adapters.registry import nodes_needed
+from raftmon.setup.errors import RaftmonError
+from raftmon.setup.nodes import NodeProcess
+from raftmon.setup.sandbox import inside
+from raftmon.setup.topology import Host, Topology
 
 __all__ = ["RELAY", "LoopbackCluster"]
 
@@ -28,7 +28,9 @@ class LoopbackCluster:
 
     def __init__(self, adapter: Adapter, nodes: int, folder: Path) -> None:
         if not inside():
-            raise RaftmonError("a loopback cluster may be started inside the sandbox only (setup.sandbox.enter)")
+            raise RaftmonError(
+                "a loopback cluster may be started inside the sandbox only (raftmon.setup.sandbox.enter)"
+            )
         self.adapter = adapter
         self.topology = Topology.star(nodes, transparent=True)
         self._folder = folder

@@ -2,21 +2,25 @@
 
 Usable alone, without a cluster and without the rest of raftmon::
 
-    from driver.checkers import RegisterChecker, check_safely, read_history
+    from raftmon.driver.checkers import RegisterChecker, check_safely, read_history
 
     result = check_safely(RegisterChecker(), read_history("history.jsonl"), timeout_s=60)
     print(result.valid, result.sentence)
 
-    from driver.checkers import ILLEGAL, Linearizable, Model   # a model of your own: initial() and step()
+    from raftmon.driver.checkers import ILLEGAL, Linearizable, Model   # a model of your own: initial() and step()
 
 ``docs/checkers.md`` says what each one asks, ``docs/verdicts.md`` how a verdict comes about.
 """
 
 from __future__ import annotations
 
-from driver.checkers.assumptions import Assumptions
-from driver.checkers.base import Checker, Counterexample, Result, Valid, combine
-from driver.checkers.models import (
+from raftmon.driver.checkers.assumptions import Assumptions
+from raftmon.driver.checkers.base import Checker, Counterexample, Result, Valid, combine
+from raftmon.driver.checkers.register import RegisterChecker
+from raftmon.driver.checkers.registry import CHECKERS, checker, checkers_for, checkers_for_history
+from raftmon.driver.checkers.safe import check_safely
+from raftmon.driver.checkers.search.linearizable import Linearizable
+from raftmon.driver.checkers.search.models import (
     ILLEGAL,
     MODELS,
     CasRegister,
@@ -29,13 +33,9 @@ from driver.checkers.models import (
     Register,
     SetModel,
 )
-from driver.checkers.register import RegisterChecker
-from driver.checkers.registry import CHECKERS, checker, checkers_for, checkers_for_history
-from driver.checkers.safe import check_safely
-from driver.checkers.wing_gong import Linearizable
-from driver.histories import read_history
-from driver.histories.model import History
-from driver.history import Operation, Outcome
+from raftmon.driver.histories import read_history
+from raftmon.driver.histories.model import History
+from raftmon.driver.histories.operation import Operation, Outcome
 
 __all__ = [
     "CHECKERS",

@@ -14,10 +14,10 @@ from typing import Any
 import numpy as np
 import orjson
 
-from driver.checkers.base import ASSUMPTIONS_NAME, Result, Valid
-from driver.checkers.observations import CAS, FUNCTIONS, READ, WRITE, Observations, observe
-from driver.histories.model import MONOTONIC, NEVER, ONE_IN_FLIGHT, READABLE, Columns, History, freeze
-from monitor.fidelity import judge
+from raftmon.driver.checkers.base import ASSUMPTIONS_NAME, Result, Valid
+from raftmon.driver.checkers.zones.observations import CAS, FUNCTIONS, READ, WRITE, Observations, observe
+from raftmon.driver.histories.model import MONOTONIC, NEVER, ONE_IN_FLIGHT, READABLE, Columns, History, freeze
+from raftmon.monitor.fidelity import judge
 
 __all__ = ["ASSUMPTIONS", "Assumptions", "Broken", "broken_assumptions"]
 

@@ -10,10 +10,10 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from driver.checkers.base import Result
-from driver.checkers.findings import Findings
-from driver.histories.model import History
-from driver.history import Operation, Outcome
+from raftmon.driver.checkers.base import Result
+from raftmon.driver.checkers.findings import Findings
+from raftmon.driver.histories.model import History
+from raftmon.driver.histories.operation import Operation, Outcome
 
 __all__ = ["Bank"]
 

@@ -11,9 +11,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any, Protocol, runtime_checkable
 
-from driver.histories.model import History
-from driver.history import Operation
-from setup.errors import EXIT_INVALID, EXIT_UNKNOWN, EXIT_VALID
+from raftmon.driver.histories.model import History
+from raftmon.driver.histories.operation import Operation
+from raftmon.setup.errors import EXIT_INVALID, EXIT_UNKNOWN, EXIT_VALID
 
 __all__ = ["ASSUMPTIONS_NAME", "Checker", "Counterexample", "Result", "Valid", "combine"]
 

@@ -6,9 +6,9 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from driver.checkers.base import Counterexample, Result, Valid
-from driver.history import Operation
-from driver.picture.timeline import draw_timeline
+from raftmon.driver.checkers.base import Counterexample, Result, Valid
+from raftmon.driver.histories.bars import draw_timeline
+from raftmon.driver.histories.operation import Operation
 
 __all__ = ["Finding", "Findings", "milliseconds"]
 

@@ -15,10 +15,10 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from driver.checkers.base import Result
-from driver.checkers.findings import Findings, milliseconds
-from driver.histories.model import History, freeze
-from driver.history import Operation, Outcome
+from raftmon.driver.checkers.base import Result
+from raftmon.driver.checkers.findings import Findings, milliseconds
+from raftmon.driver.histories.model import History, freeze
+from raftmon.driver.histories.operation import Operation, Outcome
 
 __all__ = ["Lease"]
 

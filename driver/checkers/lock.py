@@ -11,10 +11,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from driver.checkers.base import Result
-from driver.checkers.findings import Findings, milliseconds
-from driver.histories.model import History
-from driver.history import Operation, Outcome
+from raftmon.driver.checkers.base import Result
+from raftmon.driver.checkers.findings import Findings, milliseconds
+from raftmon.driver.histories.model import History
+from raftmon.driver.histories.operation import Operation, Outcome
 
 __all__ = ["Lock"]
 

@@ -14,19 +14,19 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from driver.checkers.base import Counterexample, Result, Valid
-from driver.checkers.explain import EXPLAIN_S, explain, shrink
-from driver.checkers.mismatches import binding_mismatches
-from driver.checkers.models import CasRegister
-from driver.checkers.observations import CAS, MISMATCH, READ, SKIP, WRITE, Observations, observe
-from driver.checkers.revisions import tell_deletes_apart
-from driver.checkers.search import Limits, Search
-from driver.checkers.sentences import describe_violation
-from driver.checkers.wing_gong import first_failure, scale_of, search_partitions
-from driver.checkers.words import timeline
-from driver.checkers.zones import Violation, find_violations
-from driver.histories.model import Columns, History
-from driver.history import Operation
+from raftmon.driver.checkers.base import Counterexample, Result, Valid
+from raftmon.driver.checkers.search.explain import EXPLAIN_S, explain, shrink
+from raftmon.driver.checkers.search.linearizable import first_failure, scale_of, search_partitions
+from raftmon.driver.checkers.search.models import CasRegister
+from raftmon.driver.checkers.search.search import Limits, Search
+from raftmon.driver.checkers.search.sentences import describe_violation
+from raftmon.driver.checkers.words import timeline
+from raftmon.driver.checkers.zones.mismatches import binding_mismatches
+from raftmon.driver.checkers.zones.observations import CAS, MISMATCH, READ, SKIP, WRITE, Observations, observe
+from raftmon.driver.checkers.zones.revisions import tell_deletes_apart
+from raftmon.driver.checkers.zones.zones import Violation, find_violations
+from raftmon.driver.histories.model import Columns, History
+from raftmon.driver.histories.operation import Operation
 
 __all__ = ["RegisterChecker"]
 

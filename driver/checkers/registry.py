@@ -14,14 +14,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from driver.checkers.assumptions import Assumptions
-from driver.checkers.base import Checker
-from driver.checkers.models import MODELS, Model
-from driver.checkers.observations import FUNCTIONS
-from driver.checkers.register import RegisterChecker
-from driver.checkers.wing_gong import Linearizable
-from driver.histories.model import History
-from setup.errors import InputError
+from raftmon.driver.checkers.assumptions import Assumptions
+from raftmon.driver.checkers.base import Checker
+from raftmon.driver.checkers.register import RegisterChecker
+from raftmon.driver.checkers.search.linearizable import Linearizable
+from raftmon.driver.checkers.search.models import MODELS, Model
+from raftmon.driver.checkers.zones.observations import FUNCTIONS
+from raftmon.driver.histories.model import History
+from raftmon.setup.errors import InputError
 
 __all__ = ["CHECKERS", "WORKLOAD_CHECKERS", "Entry", "checker", "checkers_for", "checkers_for_history"]
 
@@ -47,7 +47,7 @@ def _later(module: str, name: str) -> Callable[[], Checker]:
 
 
 def _lock_under_lease() -> Checker:
-    from driver.checkers.lock import Lock
+    from raftmon.driver.checkers.lock import Lock
 
     return Lock(expires=True)
 
@@ -62,15 +62,21 @@ CHECKERS: dict[str, Entry] = {
         f"linearizable-{name}": Entry(_searching(model), f"{name} is linearizable, by search")
         for name, model in MODELS.items()
     },
-    "list-append": Entry(_later("driver.checkers.elle", "ListAppend"), "transactions on lists show no anomaly"),
-    "rw-register": Entry(_later("driver.checkers.elle", "RwRegister"), "transactions on registers show no anomaly"),
-    "set-full": Entry(_later("driver.checkers.set_full", "SetFull"), "no element of a set is lost or read stale"),
-    "bank": Entry(_later("driver.checkers.bank", "Bank"), "transfers keep the sum of all accounts"),
-    "lock": Entry(_later("driver.checkers.lock", "Lock"), "no two processes hold a lock at once"),
+    "list-append": Entry(_later("raftmon.driver.checkers.elle", "ListAppend"), "transactions on lists show no anomaly"),
+    "rw-register": Entry(
+        _later("raftmon.driver.checkers.elle", "RwRegister"), "transactions on registers show no anomaly"
+    ),
+    "set-full": Entry(
+        _later("raftmon.driver.checkers.set_full", "SetFull"), "no element of a set is lost or read stale"
+    ),
+    "bank": Entry(_later("raftmon.driver.checkers.bank", "Bank"), "transfers keep the sum of all accounts"),
+    "lock": Entry(_later("raftmon.driver.checkers.lock", "Lock"), "no two processes hold a lock at once"),
     "lock-under-lease": Entry(_lock_under_lease, "the same of locks that end with a lease"),
-    "watch": Entry(_later("driver.checkers.watch", "Watch"), "watches give every event once and in order"),
-    "lease": Entry(_later("driver.checkers.lease", "Lease"), "keys live as long as their leases"),
-    "stores-agree": Entry(_later("driver.checkers.stores_agree", "StoresAgree"), "all nodes hold the same in the end"),
+    "watch": Entry(_later("raftmon.driver.checkers.watch", "Watch"), "watches give every event once and in order"),
+    "lease": Entry(_later("raftmon.driver.checkers.lease", "Lease"), "keys live as long as their leases"),
+    "stores-agree": Entry(
+        _later("raftmon.driver.checkers.stores_agree", "StoresAgree"), "all nodes hold the same in the end"
+    ),
 }
 """The built-in checkers by name."""
 

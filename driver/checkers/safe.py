@@ -21,8 +21,8 @@ import traceback
 from dataclasses import replace
 from typing import Protocol, runtime_checkable
 
-from driver.checkers.base import Checker, Result, Valid
-from driver.histories.model import History
+from raftmon.driver.checkers.base import Checker, Result, Valid
+from raftmon.driver.histories.model import History
 
 __all__ = ["MEMORY_MB", "TIMEOUT_S", "Limited", "check_safely"]
 

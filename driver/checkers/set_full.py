@@ -13,10 +13,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from driver.checkers.base import Result
-from driver.checkers.findings import Findings, milliseconds
-from driver.histories.model import History, freeze
-from driver.history import Operation, Outcome
+from raftmon.driver.checkers.base import Result
+from raftmon.driver.checkers.findings import Findings, milliseconds
+from raftmon.driver.histories.model import History, freeze
+from raftmon.driver.histories.operation import Operation, Outcome
 
 __all__ = ["SetFull"]
 

@@ -18,11 +18,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from driver.checkers.base import Result
-from driver.checkers.findings import Findings
-from driver.checkers.watch_log import Change, EventLog, build_log
-from driver.histories.model import History, freeze
-from driver.history import Operation
+from raftmon.driver.checkers.base import Result
+from raftmon.driver.checkers.findings import Findings
+from raftmon.driver.checkers.watch_log import Change, EventLog, build_log
+from raftmon.driver.histories.model import History, freeze
+from raftmon.driver.histories.operation import Operation
 
 __all__ = ["Watch"]
 

@@ -7,9 +7,9 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from driver.checkers.findings import Findings
-from driver.histories.model import freeze
-from driver.history import Operation, Outcome
+from raftmon.driver.checkers.findings import Findings
+from raftmon.driver.histories.model import freeze
+from raftmon.driver.histories.operation import Operation, Outcome
 
 __all__ = ["Change", "EventLog", "build_log"]
 

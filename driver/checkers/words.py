@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from driver.history import Operation, Outcome
+from raftmon.driver.histories.operation import Operation, Outcome
 
 __all__ = ["Scale", "short", "timeline"]
 

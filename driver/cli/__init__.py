@@ -14,9 +14,9 @@ import traceback
 from collections.abc import Sequence
 from typing import TextIO
 
-from driver.cli.arguments import CommandParser
-from driver.cli.registry import COMMANDS
-from setup.errors import EXIT_INTERNAL, EXIT_USAGE, InputError, RaftmonError
+from raftmon.driver.cli.arguments import CommandParser
+from raftmon.driver.cli.registry import COMMANDS
+from raftmon.setup.errors import EXIT_INTERNAL, EXIT_USAGE, InputError, RaftmonError
 
 __all__ = ["CommandParser", "main"]
 

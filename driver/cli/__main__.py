@@ -1,7 +1,7 @@
-"""``python -m driver.cli`` is ``raftmon``."""
+"""``python -m raftmon.driver.cli`` is ``raftmon``."""
 
 import sys
 
-from driver.cli import main
+from raftmon.driver.cli import main
 
 sys.exit(main())

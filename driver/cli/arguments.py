@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 from typing import NoReturn
 
-from setup.errors import EXIT_USAGE
+from raftmon.setup.errors import EXIT_USAGE
 
 __all__ = ["CommandParser"]
 

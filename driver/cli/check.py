@@ -11,16 +11,16 @@ from typing import Any
 
 import orjson
 
-from driver.checkers.assumptions import Assumptions
-from driver.checkers.base import Checker, Result, Valid, combine
-from driver.checkers.registry import CHECKERS, checker, checkers_for
-from driver.checkers.safe import MEMORY_MB, TIMEOUT_S, check_safely
-from driver.cli.arguments import CommandParser
-from driver.histories import FORMATS, History, read_history
-from driver.store import RunFolder, find_run
-from driver.stores import stores_result
-from driver.wire_results import wire_results
-from setup.errors import EXIT_USAGE, InputError
+from raftmon.driver.checkers.assumptions import Assumptions
+from raftmon.driver.checkers.base import Checker, Result, Valid, combine
+from raftmon.driver.checkers.registry import CHECKERS, checker, checkers_for
+from raftmon.driver.checkers.safe import MEMORY_MB, TIMEOUT_S, check_safely
+from raftmon.driver.cli.arguments import CommandParser
+from raftmon.driver.histories import FORMATS, History, read_history
+from raftmon.driver.results.wire import wire_results
+from raftmon.driver.run.store_hashes import stores_result
+from raftmon.driver.run_folder import RunFolder, find_run
+from raftmon.setup.errors import EXIT_USAGE, InputError
 
 __all__ = ["main", "parser"]
 
@@ -169,6 +169,6 @@ def _print(path: Path, history: History, results: Sequence[Result], seconds: flo
 
 
 def _draw(history: History, results: Sequence[Result], target: Path) -> None:
-    from driver.picture.page import write_page  # only where it is asked for
+    from raftmon.driver.report.page import write_page  # only where it is asked for
 
     write_page(history, results, target)

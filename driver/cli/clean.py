@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import argparse
 
-from driver.cli.arguments import CommandParser
-from driver.store import remove_runs
-from setup.errors import InputError
+from raftmon.driver.cli.arguments import CommandParser
+from raftmon.driver.run_folder import remove_runs
+from raftmon.setup.errors import InputError
 
 __all__ = ["main", "parser"]
 

@@ -12,10 +12,11 @@ import orjson
 from rich.console import Console
 from rich.table import Table
 
-from driver.cli.arguments import CommandParser
-from driver.compare import Observation, observe
-from driver.store import find_run
-from setup.errors import EXIT_INTERNAL, EXIT_INVALID, InputError, RaftmonError
+from raftmon.driver.cli.arguments import CommandParser
+from raftmon.driver.results.comparison import Observation, observe
+from raftmon.driver.run_folder import find_run
+from raftmon.setup.errors import EXIT_INTERNAL, EXIT_INVALID, InputError, RaftmonError
+from raftmon.setup.python import module_command
 
 __all__ = ["main", "parser"]
 
@@ -49,7 +50,16 @@ def parser() -> CommandParser:
 
 def _one(system: str, seed: int, options: Sequence[str], store: Path) -> Observation:
     name = f"compare-{system}"
-    command = [sys.executable, "-m", "driver.cli", "run", "--system", system, "--seed", str(seed), "--name", name]
+    command = [
+        *module_command("raftmon.driver.cli"),
+        "run",
+        "--system",
+        system,
+        "--seed",
+        str(seed),
+        "--name",
+        name,
+    ]
     ended = subprocess.run(
         [*command, "--store", str(store), *options, "--json"],
         capture_output=True,

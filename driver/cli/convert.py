@@ -6,8 +6,8 @@ import argparse
 import sys
 from pathlib import Path
 
-from driver.cli.arguments import CommandParser
-from driver.histories import FORMATS, WRITERS, read_history, write_history
+from raftmon.driver.cli.arguments import CommandParser
+from raftmon.driver.histories import FORMATS, WRITERS, read_history, write_history
 
 __all__ = ["main", "parser"]
 

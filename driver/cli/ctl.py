@@ -12,11 +12,11 @@ from typing import Any
 
 import orjson
 
-from driver.cli.arguments import CommandParser
-from driver.store import find_run
-from monitor.client import MonitorClient
-from monitor.triggers import split_waiting
-from setup.errors import InputError
+from raftmon.driver.cli.arguments import CommandParser
+from raftmon.driver.run_folder import find_run
+from raftmon.monitor.control.client import MonitorClient
+from raftmon.monitor.message_rules.triggers import split_waiting
+from raftmon.setup.errors import InputError
 
 __all__ = ["main", "parser"]
 

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import orjson
 
-from driver.cli.arguments import CommandParser
-from driver.cli.message_source import add_ports, names_of_run
-from monitor.raft.record import decode_capture
+from raftmon.driver.cli.arguments import CommandParser
+from raftmon.driver.cli.message_source import add_ports, names_of_run
+from raftmon.monitor.recorder.message_sink import decode_capture
 
 __all__ = ["main", "parser"]
 

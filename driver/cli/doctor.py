@@ -6,10 +6,10 @@ import argparse
 import dataclasses
 import json
 
-from driver.cli.arguments import CommandParser
-from monitor.plain import COMPILED
-from setup.errors import EXIT_INTERNAL
-from setup.preflight import Finding, examine, fit
+from raftmon.driver.cli.arguments import CommandParser
+from raftmon.monitor.queue.fast_path import COMPILED
+from raftmon.setup.errors import EXIT_INTERNAL
+from raftmon.setup.preflight import Finding, examine, fit
 
 __all__ = ["main", "parser"]
 

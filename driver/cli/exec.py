@@ -6,10 +6,10 @@ import argparse
 import os
 from pathlib import Path
 
-from driver.cli.arguments import CommandParser
-from driver.live import command_on_host
-from driver.store import CONFIG, find_run
-from setup.errors import InputError
+from raftmon.driver.cli.arguments import CommandParser
+from raftmon.driver.run.live import command_on_host
+from raftmon.driver.run_folder import CONFIG, find_run
+from raftmon.setup.errors import InputError
 
 __all__ = ["main", "parser"]
 

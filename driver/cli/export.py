@@ -6,11 +6,11 @@ import argparse
 import sqlite3
 from pathlib import Path
 
-from driver.cli.arguments import CommandParser
-from driver.cli.message_source import add_message_source, message_source
-from monitor.capture import read_capture
-from monitor.pcapng import PcapngWriter
-from setup.errors import InputError
+from raftmon.driver.cli.arguments import CommandParser
+from raftmon.driver.cli.message_source import add_message_source, message_source
+from raftmon.monitor.packets.capture_reader import read_capture
+from raftmon.monitor.packets.pcapng_writer import PcapngWriter
+from raftmon.setup.errors import InputError
 
 __all__ = ["main", "parser"]
 

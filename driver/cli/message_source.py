@@ -12,13 +12,13 @@ from pathlib import Path
 
 import orjson
 
-from driver.cli.arguments import CommandParser
-from driver.store import CONFIG, RunFolder, find_run
-from monitor.capture import is_capture
-from monitor.raft.query import read_meta
-from monitor.raft.record import decode_capture
-from monitor.raft.store import open_store
-from setup.errors import InputError
+from raftmon.driver.cli.arguments import CommandParser
+from raftmon.driver.run_folder import CONFIG, RunFolder, find_run
+from raftmon.monitor.packets.capture_reader import is_capture
+from raftmon.monitor.raft.database.query import read_meta
+from raftmon.monitor.raft.database.store import open_store
+from raftmon.monitor.recorder.message_sink import decode_capture
+from raftmon.setup.errors import InputError
 
 __all__ = ["MessageSource", "add_message_source", "add_ports", "message_source", "names_of_run"]
 

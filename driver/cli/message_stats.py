@@ -10,7 +10,7 @@ _SHOWN_STATES = 8
 
 
 def print_statistics(found: dict[str, Any]) -> None:
-    """Print what ``monitor.raft.query.statistics`` found."""
+    """Print what ``raftmon.monitor.raft.database.query.statistics`` found."""
     counters = found["counters"]
     rate = f", {found['per_second']:,.0f}/s" if found["per_second"] else ""
     print(f"{found['messages']:,} messages, {found['bytes']:,} B in {found['seconds']:.3f} s{rate}")

@@ -13,13 +13,13 @@ from typing import Any
 
 import orjson
 
-from driver.cli.arguments import CommandParser
-from driver.cli.message_source import MessageSource, add_message_source, message_source
-from driver.cli.message_stats import print_statistics
-from monitor.raft.message import KINDS
-from monitor.raft.query import Filter, first_time, read_meta, select_messages, statistics
-from monitor.raft.where import FIELDS
-from setup.errors import InputError, suggestion
+from raftmon.driver.cli.arguments import CommandParser
+from raftmon.driver.cli.message_source import MessageSource, add_message_source, message_source
+from raftmon.driver.cli.message_stats import print_statistics
+from raftmon.monitor.raft.database.query import Filter, first_time, read_meta, select_messages, statistics
+from raftmon.monitor.raft.database.where import FIELDS
+from raftmon.monitor.raft.message import KINDS
+from raftmon.setup.errors import InputError, suggestion
 
 __all__ = ["main", "parser"]
 

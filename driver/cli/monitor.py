@@ -10,12 +10,12 @@ import tempfile
 import time
 from pathlib import Path
 
-from driver.cli.arguments import CommandParser
-from monitor.attach import local_addresses, parse_hosts, plan
-from monitor.config import MonitorConfig, MonitoredHost
-from monitor.guardian import installed
-from monitor.process import MonitorProcess
-from setup.errors import InputError
+from raftmon.driver.cli.arguments import CommandParser
+from raftmon.monitor.attach.chains import local_addresses, parse_hosts, plan
+from raftmon.monitor.attach.guardian import installed
+from raftmon.monitor.config import MonitorConfig, MonitoredHost
+from raftmon.monitor.process import MonitorProcess
+from raftmon.setup.errors import InputError
 
 __all__ = ["main", "parser"]
 

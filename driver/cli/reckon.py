@@ -9,18 +9,18 @@ from pathlib import Path
 
 from rich.console import Console
 
-from adapters.registry import system
-from driver.checkers.base import Valid
-from driver.cli.arguments import CommandParser
-from driver.live import remember_outer_pid
-from driver.plan import make_plan
-from driver.reckon import add_reckon_options, config_of, write_results
-from driver.run import run
-from driver.screen import RunScreen, summary
-from driver.shell import open_shell
-from driver.store import check_store
-from setup.errors import InputError
-from setup.sandbox import enter
+from raftmon.adapters.registry import system
+from raftmon.driver.checkers.base import Valid
+from raftmon.driver.cli.arguments import CommandParser
+from raftmon.driver.reckon import add_reckon_options, config_of, write_results
+from raftmon.driver.run.live import remember_outer_pid
+from raftmon.driver.run.phases import run
+from raftmon.driver.run.plan import make_plan
+from raftmon.driver.run.screen import RunScreen, summary
+from raftmon.driver.run_folder import check_store
+from raftmon.driver.testing.shell import open_shell
+from raftmon.setup.errors import InputError
+from raftmon.setup.sandbox import enter
 
 __all__ = ["main", "parser"]
 

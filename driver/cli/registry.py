@@ -16,21 +16,31 @@ class Command(NamedTuple):
 
 COMMANDS: dict[str, Command] = {
     "run": Command(
-        "driver.cli.run", "run a cluster behind the monitor, with clients and faults, and judge what they saw"
+        "raftmon.driver.cli.run", "run a cluster behind the monitor, with clients and faults, and judge what they saw"
     ),
-    "check": Command("driver.cli.check", "judge a recorded history again, from disk alone"),
-    "convert": Command("driver.cli.convert", "rewrite a history in another format"),
-    "doctor": Command("driver.cli.doctor", "prove, by doing, that this machine can run raftmon"),
-    "servers": Command("driver.cli.servers", "list or install the server binaries of the systems under test"),
-    "test": Command("driver.cli.test", "run the test scripts on a system: sanity, multi-client, restart, partition"),
-    "compare": Command("driver.cli.compare", "the same experiment on several systems, side by side (HAOC 2021)"),
-    "reckon": Command("driver.cli.reckon", "an experiment of reckon's with its arguments and its result file"),
-    "exec": Command("driver.cli.exec", "run a command on a node of a run that is still on"),
-    "ctl": Command("driver.cli.ctl", "change the rules of a run that is on, or watch its monitor"),
-    "monitor": Command("driver.cli.monitor", "judge and record the traffic of nodes that raftmon did not start"),
-    "clean": Command("driver.cli.clean", "remove recorded runs"),
-    "decode": Command("driver.cli.decode", "decode the Raft messages of a capture into a messages.sqlite"),
-    "messages": Command("driver.cli.messages", "show the Raft messages of a run or a capture, or their statistics"),
-    "timeline": Command("driver.cli.timeline", "terms, leaders, elections, faults and client outages as one text"),
-    "export": Command("driver.cli.export", "packets for Wireshark, with the Raft messages in them as comments"),
+    "check": Command("raftmon.driver.cli.check", "judge a recorded history again, from disk alone"),
+    "convert": Command("raftmon.driver.cli.convert", "rewrite a history in another format"),
+    "doctor": Command("raftmon.driver.cli.doctor", "prove, by doing, that this machine can run raftmon"),
+    "servers": Command("raftmon.driver.cli.servers", "list or install the server binaries of the systems under test"),
+    "test": Command(
+        "raftmon.driver.cli.test", "run the test scripts on a system: sanity, multi-client, restart, partition"
+    ),
+    "compare": Command(
+        "raftmon.driver.cli.compare", "the same experiment on several systems, side by side (HAOC 2021)"
+    ),
+    "reckon": Command("raftmon.driver.cli.reckon", "an experiment of reckon's with its arguments and its result file"),
+    "exec": Command("raftmon.driver.cli.exec", "run a command on a node of a run that is still on"),
+    "ctl": Command("raftmon.driver.cli.ctl", "change the rules of a run that is on, or watch its monitor"),
+    "monitor": Command(
+        "raftmon.driver.cli.monitor", "judge and record the traffic of nodes that raftmon did not start"
+    ),
+    "clean": Command("raftmon.driver.cli.clean", "remove recorded runs"),
+    "decode": Command("raftmon.driver.cli.decode", "decode the Raft messages of a capture into a messages.sqlite"),
+    "messages": Command(
+        "raftmon.driver.cli.messages", "show the Raft messages of a run or a capture, or their statistics"
+    ),
+    "timeline": Command(
+        "raftmon.driver.cli.timeline", "terms, leaders, elections, faults and client outages as one text"
+    ),
+    "export": Command("raftmon.driver.cli.export", "packets for Wireshark, with the Raft messages in them as comments"),
 }

@@ -13,21 +13,21 @@ from typing import Any
 import orjson
 from rich.console import Console
 
-from adapters.registry import SYSTEMS, system
-from driver.checkers.base import Valid
-from driver.cli.arguments import CommandParser
-from driver.config import DEFAULT_FAULTS, RunConfig, duration_s
-from driver.live import remember_outer_pid
-from driver.plan import make_plan
-from driver.run import run
-from driver.screen import RunScreen, summary
-from driver.servers_of import with_server
-from driver.shell import open_shell
-from driver.store import CONFIG, check_store, find_run
-from driver.topologies.quantities import latency_ms, loss_percent
-from driver.workloads.registry import WORKLOADS
-from setup.errors import InputError
-from setup.sandbox import enter
+from raftmon.adapters.registry import SYSTEMS, system
+from raftmon.adapters.servers_of import with_server
+from raftmon.driver.checkers.base import Valid
+from raftmon.driver.cli.arguments import CommandParser
+from raftmon.driver.quantities import latency_ms, loss_percent
+from raftmon.driver.run.config import DEFAULT_FAULTS, RunConfig, duration_s
+from raftmon.driver.run.live import remember_outer_pid
+from raftmon.driver.run.phases import run
+from raftmon.driver.run.plan import make_plan
+from raftmon.driver.run.screen import RunScreen, summary
+from raftmon.driver.run_folder import CONFIG, check_store, find_run
+from raftmon.driver.testing.shell import open_shell
+from raftmon.driver.workloads.registry import WORKLOADS
+from raftmon.setup.errors import InputError
+from raftmon.setup.sandbox import enter
 
 LOG_WIDTH = 120
 """Columns of the output where it goes to a file or a pipe."""

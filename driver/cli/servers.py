@@ -5,9 +5,9 @@ from __future__ import annotations
 import argparse
 import json
 
-from driver.cli.arguments import CommandParser
-from setup import servers
-from setup.errors import InputError
+from raftmon.driver.cli.arguments import CommandParser
+from raftmon.setup import servers
+from raftmon.setup.errors import InputError
 
 __all__ = ["main", "parser"]
 

@@ -4,21 +4,22 @@ from __future__ import annotations
 
 import argparse
 import subprocess
-import sys
 from pathlib import Path
 
-from driver.cli.arguments import CommandParser
-from driver.servers_of import with_server
-from setup.errors import EXIT_INTERNAL, EXIT_INVALID, EXIT_USAGE, InputError
+from raftmon.adapters.servers_of import with_server
+from raftmon.driver.cli.arguments import CommandParser
+from raftmon.driver.testing import scripts
+from raftmon.setup.errors import EXIT_INTERNAL, EXIT_INVALID, EXIT_USAGE, InputError
+from raftmon.setup.python import module_command
 
 __all__ = ["SCRIPTS", "main", "parser"]
 
-_TESTS = Path(__file__).resolve().parents[2] / "tests"
+_SCRIPTS = Path(scripts.__file__).parent
 SCRIPTS = {
-    "sanity": "system/test_sanity.py",
-    "multi-client": "system/test_multi_client.py",
-    "restart": "system/test_restart.py",
-    "partition": "system/test_partition.py",
+    "sanity": "test_sanity.py",
+    "multi-client": "test_multi_client.py",
+    "restart": "test_restart.py",
+    "partition": "test_partition.py",
 }
 _PYTEST_STATUS = {0: 0, 1: EXIT_INVALID, 4: EXIT_USAGE}
 _NO_TESTS = 5  # pytest's exit status where nothing was selected
@@ -28,7 +29,7 @@ def parser() -> CommandParser:
     """The options of ``raftmon test``."""
     made = CommandParser(
         "test",
-        "Run raftmon's test scripts (tests/system/, written to be read) on a system, or the contract of an adapter.",
+        "Run raftmon's test scripts on a system, or the contract of an adapter.",
         "raftmon test sanity\nraftmon test all --system etcd --server etcd@3.5.1 --nodes 5 --junit results.xml\n"
         "raftmon test adapter ./my_system.py",
     )
@@ -52,7 +53,7 @@ def _targets(arguments: argparse.Namespace) -> list[Path]:
     if arguments.path is not None:
         raise InputError(f"raftmon test {arguments.script} takes no {arguments.path!r}; use --system {arguments.path}")
     names = list(SCRIPTS) if arguments.script == "all" else [arguments.script]
-    return [_TESTS / SCRIPTS[name] for name in names]
+    return [_SCRIPTS / SCRIPTS[name] for name in names]
 
 
 def _contract(arguments: argparse.Namespace) -> list[str]:
@@ -61,7 +62,7 @@ def _contract(arguments: argparse.Namespace) -> list[str]:
         raise InputError("raftmon test adapter needs a system: a name or the path of a .py file")
     if arguments.junit is not None or arguments.k is not None:
         raise InputError("raftmon test adapter has neither --junit nor -k: it prints one line for each promise")
-    command = [sys.executable, "-m", "adapters.contract", arguments.path, "--nodes", str(arguments.nodes)]
+    command = [*module_command("raftmon.adapters.contract"), arguments.path, "--nodes", str(arguments.nodes)]
     server = with_server(arguments.path, arguments.server, {}).get("server")
     return [*command, "--server", server] if server else command
 
@@ -73,10 +74,7 @@ def main(arguments: argparse.Namespace) -> int:
     if arguments.script == "adapter":
         return _rounds(_contract(arguments), arguments.repeat, None)
     targets = _targets(arguments)
-    missing = [str(target) for target in targets if not target.exists()]
-    if missing:
-        raise InputError(f"the script {missing[0]} is not there: raftmon test needs a checkout of raftmon")
-    command = [sys.executable, "-m", "pytest", *map(str, targets), "-q", "--system", arguments.system]
+    command = [*module_command("pytest"), *map(str, targets), "-q", "--system", arguments.system]
     command += ["--nodes", str(arguments.nodes), "--seed", arguments.seed, "--store", str(arguments.store)]
     for name in ("server", "k"):
         if getattr(arguments, name) is not None:

@@ -9,9 +9,9 @@ from typing import Any
 
 import orjson
 
-from driver.cli.arguments import CommandParser
-from driver.cli.message_source import MessageSource, add_message_source, message_source
-from monitor.raft.query import first_time
+from raftmon.driver.cli.arguments import CommandParser
+from raftmon.driver.cli.message_source import MessageSource, add_message_source, message_source
+from raftmon.monitor.raft.database.query import first_time
 
 __all__ = ["main", "parser"]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from random import Random
 
-from setup.errors import InputError
+from raftmon.setup.errors import InputError
 
 __all__ = ["arrivals_ns"]
 

@@ -1,4 +1,4 @@
-"""What one client host is told: a JSON file that ClientFleet writes and ``python -m driver.clients`` reads."""
+"""What one client host is told: a JSON file that ClientFleet writes and ``python -m raftmon.driver.clients`` reads."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from typing import Any
 
 import orjson
 
-from setup.errors import InputError
-from setup.topology import Host
+from raftmon.setup.errors import InputError
+from raftmon.setup.topology import Host
 
 __all__ = ["ARRIVALS", "HostConfig"]
 

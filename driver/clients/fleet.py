@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import os
 import subprocess
-import sys
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -15,17 +14,17 @@ from typing import IO, Any
 
 import orjson
 
-from adapters.registry import nodes_needed, system
-from driver.clients.config import ARRIVALS, HostConfig
-from driver.clients.latency import percentile_ms
-from driver.workloads.registry import workload
-from setup.errors import InputError, RaftmonError
-from setup.topology import NODE_NET, Host, Topology
+from raftmon.adapters.registry import nodes_needed, system
+from raftmon.driver.clients.config import ARRIVALS, HostConfig
+from raftmon.driver.clients.latency import percentile_ms
+from raftmon.driver.workloads.registry import workload
+from raftmon.setup.errors import InputError, RaftmonError
+from raftmon.setup.python import module_command
+from raftmon.setup.topology import NODE_NET, Host, Topology
 
 __all__ = ["ClientFleet", "FleetConfig", "FleetStats", "Launch", "NodeCounts"]
 
 Launch = Callable[..., "subprocess.Popen[bytes]"]  # launch(host_name, argv, **popen_kwargs)
-_ROOT = Path(__file__).resolve().parents[2]
 _TAIL_BYTES = 4096
 _JOIN_SLACK_S = 5.0
 
@@ -226,18 +225,17 @@ class ClientFleet:
         """Start the processes; each connects its clients at once."""
         folder = self._config.folder / "clients"
         folder.mkdir(parents=True, exist_ok=True)
-        path = os.pathsep.join(filter(None, [str(_ROOT), os.environ.get("PYTHONPATH")]))
         for config in self._host_configs:
             file, log = folder / f"{config.host}.json", folder / f"{config.host}.log"
             config.save(file)
             with log.open("ab") as errors:
                 process = self._launch(
                     config.host,
-                    [sys.executable, "-m", "driver.clients", str(file)],
+                    module_command("raftmon.driver.clients", str(file)),
                     stdin=subprocess.PIPE,
                     stdout=subprocess.PIPE,
                     stderr=errors,
-                    env={**os.environ, "PYTHONPATH": path, "GRPC_ENABLE_FORK_SUPPORT": "0"},
+                    env={**os.environ, "GRPC_ENABLE_FORK_SUPPORT": "0"},
                 )
             self._hosts.append(_HostProcess(config, process, log))
 

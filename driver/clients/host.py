@@ -22,15 +22,15 @@ from typing import Any
 
 import orjson
 
-from adapters.base import Adapter
-from adapters.registry import system
-from driver.clients.arrivals import arrivals_ns
-from driver.clients.config import HostConfig
-from driver.clients.events import EventWriter
-from driver.clients.worker import Gate, Worker
-from driver.workloads.base import slot_random
-from driver.workloads.registry import workload
-from setup.errors import EXIT_INTERNAL, RaftmonError
+from raftmon.adapters.base import Adapter
+from raftmon.adapters.registry import system
+from raftmon.driver.clients.arrivals import arrivals_ns
+from raftmon.driver.clients.config import HostConfig
+from raftmon.driver.clients.worker import Gate, Worker
+from raftmon.driver.histories.event_writer import EventWriter
+from raftmon.driver.workloads.base import slot_random
+from raftmon.driver.workloads.registry import workload
+from raftmon.setup.errors import EXIT_INTERNAL, RaftmonError
 
 __all__ = ["run_host"]
 

@@ -7,13 +7,13 @@ import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from adapters.base import Client, Definite
-from driver.clients.events import EventWriter
-from driver.clients.latency import bucket
-from driver.history import Outcome
-from driver.workloads.base import Call, ThreadPlan, Told, Workload
-from driver.workloads.needs import check_client
-from setup.errors import InputError
+from raftmon.adapters.base import Client, Definite
+from raftmon.driver.clients.latency import bucket
+from raftmon.driver.histories.event_writer import EventWriter
+from raftmon.driver.histories.operation import Outcome
+from raftmon.driver.workloads.base import Call, ThreadPlan, Told, Workload
+from raftmon.driver.workloads.needs import check_client
+from raftmon.setup.errors import InputError
 
 __all__ = ["Counts", "Gate", "Worker"]
 

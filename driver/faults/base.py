@@ -8,7 +8,7 @@ from pathlib import Path
 from random import Random
 from typing import Any, Protocol
 
-from setup.topology import Link, Topology
+from raftmon.setup.topology import Link, Topology
 
 __all__ = ["Effect", "Fault", "Target", "Unavailable"]
 
@@ -38,7 +38,8 @@ class Target(Protocol):
         """Whose word this thread's last ``leader`` was, ``wire`` or ``status``; None where there was none."""
 
     def arm(self, trigger: str) -> str:
-        """Wait for something on the wire (monitor/triggers.py says what); gives the trigger's name at once.
+        """Wait for something on the wire (monitor/message_rules/triggers.py says what); gives the trigger's name at
+        once.
 
         Raises InputError where it cannot be waited for.
         """

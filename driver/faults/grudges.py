@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from itertools import product
 
-from setup.topology import Link
+from raftmon.setup.topology import Link
 
 __all__ = ["between", "bridge", "halves", "isolate", "majority_ring", "one_way"]
 

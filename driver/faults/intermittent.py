@@ -11,11 +11,11 @@ import threading
 from collections.abc import Callable
 from random import Random
 
-from driver.faults.base import Effect, Target
-from driver.faults.grudges import between, isolate
-from driver.faults.selectors import need_leader, select
-from setup.errors import InputError
-from setup.topology import Link
+from raftmon.driver.faults.base import Effect, Target
+from raftmon.driver.faults.grudges import between, isolate
+from raftmon.driver.faults.selectors import need_leader, select
+from raftmon.setup.errors import InputError
+from raftmon.setup.topology import Link
 
 __all__ = ["INTERMITTENT", "Intermittent"]
 

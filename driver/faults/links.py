@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from random import Random
 
-from driver.faults.base import Effect, Target, Unavailable
-from driver.faults.grudges import between, bridge, halves, isolate, majority_ring, one_way
-from driver.faults.selectors import need_leader, select
-from setup.errors import InputError
-from setup.topology import Link
+from raftmon.driver.faults.base import Effect, Target, Unavailable
+from raftmon.driver.faults.grudges import between, bridge, halves, isolate, majority_ring, one_way
+from raftmon.driver.faults.selectors import need_leader, select
+from raftmon.setup.errors import InputError
+from raftmon.setup.topology import Link
 
 __all__ = ["PARTITIONS", "BadLinks", "Grudge", "Partition"]
 

@@ -11,10 +11,10 @@ from collections.abc import Callable
 from random import Random
 from typing import Any
 
-from adapters.base import Definite, Indefinite
-from adapters.capabilities import Members
-from driver.faults.base import Effect, Target, Unavailable
-from driver.faults.selectors import need_leader, select
+from raftmon.adapters.base import Definite, Indefinite
+from raftmon.adapters.capabilities import Members
+from raftmon.driver.faults.base import Effect, Target, Unavailable
+from raftmon.driver.faults.selectors import need_leader, select
 
 __all__ = ["MemberAdd", "MemberRemove", "MemberReplace"]
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from random import Random
 
-from driver.faults.base import Effect, Target
-from driver.faults.selectors import select
+from raftmon.driver.faults.base import Effect, Target
+from raftmon.driver.faults.selectors import select
 
 __all__ = ["Kill", "KillN", "Pause", "Restart"]
 

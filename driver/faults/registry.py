@@ -7,15 +7,15 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 
-from driver.config import duration_s
-from driver.faults.base import Fault
-from driver.faults.intermittent import Intermittent
-from driver.faults.links import PARTITIONS, BadLinks, Partition
-from driver.faults.membership import MemberAdd, MemberRemove, MemberReplace
-from driver.faults.nodes import Kill, KillN, Pause, Restart
-from driver.faults.selectors import SELECTORS
-from driver.faults.wal import WalDamage
-from setup.errors import InputError
+from raftmon.driver.faults.base import Fault
+from raftmon.driver.faults.intermittent import Intermittent
+from raftmon.driver.faults.links import PARTITIONS, BadLinks, Partition
+from raftmon.driver.faults.membership import MemberAdd, MemberRemove, MemberReplace
+from raftmon.driver.faults.nodes import Kill, KillN, Pause, Restart
+from raftmon.driver.faults.selectors import SELECTORS
+from raftmon.driver.faults.wal import WalDamage
+from raftmon.driver.run.config import duration_s
+from raftmon.setup.errors import InputError
 
 __all__ = ["RANDOM_FAULTS", "WINDOWS", "FaultKind", "catalogue", "make_fault", "needs_client_traffic", "spares_needed"]
 

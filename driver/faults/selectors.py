@@ -6,7 +6,7 @@ import time
 from collections.abc import Sequence
 from random import Random
 
-from driver.faults.base import Target, Unavailable
+from raftmon.driver.faults.base import Target, Unavailable
 
 __all__ = ["SELECTORS", "need_leader", "select"]
 

@@ -23,10 +23,10 @@ from collections.abc import Callable
 from pathlib import Path
 from random import Random
 
-from adapters.capabilities import WriteAheadLog
-from driver.faults.base import Effect, Target, Unavailable
-from driver.faults.selectors import select
-from setup.errors import InputError, RaftmonError
+from raftmon.adapters.capabilities import WriteAheadLog
+from raftmon.driver.faults.base import Effect, Target, Unavailable
+from raftmon.driver.faults.selectors import select
+from raftmon.setup.errors import InputError, RaftmonError
 
 __all__ = ["WalDamage", "dirty_from", "flip", "truncate", "written_bytes"]
 

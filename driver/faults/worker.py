@@ -12,9 +12,9 @@ from dataclasses import dataclass, field
 from random import Random
 from typing import Any
 
-from driver.faults.base import Effect, Fault, Target, Unavailable
-from driver.faults.schedule import PlannedFault
-from setup.eventlog import EventLog
+from raftmon.driver.faults.base import Effect, Fault, Target, Unavailable
+from raftmon.driver.faults.schedule import PlannedFault
+from raftmon.setup.eventlog import EventLog
 
 __all__ = ["HEALTH_LEAD_NS", "RECOVERY_LIMIT_S", "FaultRecord", "FaultWorkers"]
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from driver.histories.formats import FORMATS, read_history
-from driver.histories.model import Columns, History, Meta, Problem
-from driver.histories.writers import WRITERS, write_history
+from raftmon.driver.histories.formats import FORMATS, read_history
+from raftmon.driver.histories.model import Columns, History, Meta, Problem
+from raftmon.driver.histories.writers import WRITERS, write_history
 
 __all__ = ["FORMATS", "WRITERS", "Columns", "History", "Meta", "Problem", "read_history", "write_history"]

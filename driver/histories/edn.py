@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-from driver.histories.model import MAX_DEPTH
+from raftmon.driver.histories.model import MAX_DEPTH
 
 __all__ = ["EdnError", "forms"]
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-from driver.histories.model import MAX_DEPTH, MONOTONIC, READABLE, Problem, Values, too_deep
+from raftmon.driver.histories.model import MAX_DEPTH, MONOTONIC, READABLE, Problem, Values, too_deep
 
 __all__ = ["FAIL", "INFO", "INVOKE", "MUTATING", "OK", "TYPES", "Events"]
 
@@ -67,7 +67,7 @@ class Events:
         return self._names.setdefault(name, -1 - len(self._names))
 
     def add(self, line: int, event: dict[str, Any]) -> None:
-        """Append one event given as a dict with the fields of ``driver.history``; complain where it is none."""
+        """Append one event with the fields of ``raftmon.driver.histories.operation``; complain where it is none."""
         kind, process, f = event.get("type"), event.get("process"), event.get("f")
         if process is None or isinstance(process, dict | list | bool):
             self.complain(line, "an event without a process", READABLE)

@@ -12,12 +12,12 @@ from typing import BinaryIO, NamedTuple
 
 import orjson
 
-from driver.histories.events import Events
-from driver.histories.jepsen import read_edn, read_text_log
-from driver.histories.jsonl import read_jsonl
-from driver.histories.model import History, Meta
-from driver.histories.pairing import pair
-from setup.errors import InputError
+from raftmon.driver.histories.events import Events
+from raftmon.driver.histories.jepsen import read_edn, read_text_log
+from raftmon.driver.histories.jsonl import read_jsonl
+from raftmon.driver.histories.model import History, Meta
+from raftmon.driver.histories.pairing import pair
+from raftmon.setup.errors import InputError
 
 __all__ = ["FORMATS", "Format", "detect", "read_history"]
 

@@ -11,9 +11,9 @@ import re
 from bisect import bisect_right
 from typing import Any
 
-from driver.histories.edn import EdnError, forms
-from driver.histories.events import INVOKE, Events
-from driver.histories.model import READABLE
+from raftmon.driver.histories.edn import EdnError, forms
+from raftmon.driver.histories.events import INVOKE, Events
+from raftmon.driver.histories.model import READABLE
 
 __all__ = ["read_edn", "read_text_log"]
 

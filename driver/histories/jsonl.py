@@ -1,4 +1,4 @@
-"""raftmon's own histories: one JSON object a line (see ``driver.history``), read in bulk.
+"""raftmon's own histories: one JSON object a line (see ``raftmon.driver.histories.operation``), read in bulk.
 
 A chunk of lines is parsed as one JSON array and taken column by column; a chunk in which anything at all is odd is
 gone through line by line, and only then are problems looked for.
@@ -13,8 +13,8 @@ from typing import Any, BinaryIO
 
 import orjson
 
-from driver.histories.events import TYPES, Events
-from driver.histories.model import READABLE, too_deep
+from raftmon.driver.histories.events import TYPES, Events
+from raftmon.driver.histories.model import READABLE, too_deep
 
 __all__ = ["read_jsonl"]
 

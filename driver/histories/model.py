@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from driver.history import Operation, Outcome
+from raftmon.driver.histories.operation import Operation, Outcome
 
 __all__ = [
     "MONOTONIC",
@@ -44,7 +44,7 @@ Integers = NDArray[np.int64]
 class Problem:
     """One thing wrong with a history. ``line`` counts from 1; None where it is about the whole file.
 
-    ``breaks`` names the assumption that it breaks (see ``driver.checkers.assumptions``), if it breaks one.
+    ``breaks`` names the assumption that it breaks (see ``raftmon.driver.checkers.assumptions``), if it breaks one.
     """
 
     line: int | None
@@ -222,7 +222,7 @@ class Columns:
 class History:
     """Operations in order of call, with the problems found in their file and where it was.
 
-    Made by ``driver.histories.read_history(path)`` or from operations: ``History(operations)``. Iterating gives
+    Made by ``raftmon.driver.histories.read_history(path)`` or from operations: ``History(operations)``. Iterating gives
     Operations. ``operations`` and ``columns`` are each made once, when first asked for. ``problems`` are what is wrong
     with the file, ``notes`` what is unusual but harmless.
     """

@@ -15,8 +15,18 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from driver.histories.events import FAIL, INFO, INVOKE, MUTATING, OK, Events
-from driver.histories.model import MONOTONIC, NEVER, ONE_IN_FLIGHT, Columns, History, Meta, Problem, Values, freeze
+from raftmon.driver.histories.events import FAIL, INFO, INVOKE, MUTATING, OK, Events
+from raftmon.driver.histories.model import (
+    MONOTONIC,
+    NEVER,
+    ONE_IN_FLIGHT,
+    Columns,
+    History,
+    Meta,
+    Problem,
+    Values,
+    freeze,
+)
 
 __all__ = ["pair"]
 

@@ -12,8 +12,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from driver.histories.model import History
-from driver.history import Operation, Outcome
+from raftmon.driver.histories.model import History
+from raftmon.driver.histories.operation import Operation, Outcome
 
 __all__ = ["Deed", "register_deeds", "simulate"]
 

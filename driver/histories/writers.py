@@ -9,9 +9,9 @@ from typing import Any, BinaryIO
 
 import orjson
 
-from driver.histories.model import History
-from driver.history import Operation, Outcome
-from setup.errors import InputError
+from raftmon.driver.histories.model import History
+from raftmon.driver.histories.operation import Operation, Outcome
+from raftmon.setup.errors import InputError
 
 __all__ = ["WRITERS", "write_history"]
 

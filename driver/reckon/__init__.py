@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from driver.reckon.arguments import add_reckon_options, config_of
-from driver.reckon.results import reckon_results, write_results
+from raftmon.driver.reckon.arguments import add_reckon_options, config_of
+from raftmon.driver.reckon.results import reckon_results, write_results
 
 __all__ = ["add_reckon_options", "config_of", "reckon_results", "write_results"]

@@ -11,9 +11,9 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
-from driver.config import RunConfig
-from driver.servers_of import with_server
-from setup.errors import InputError
+from raftmon.adapters.servers_of import with_server
+from raftmon.driver.run.config import RunConfig
+from raftmon.setup.errors import InputError
 
 __all__ = ["FAILURES", "add_reckon_options", "config_of"]
 

@@ -14,14 +14,14 @@ from typing import Any
 
 import orjson
 
-from driver.store import CONFIG, RunFolder
-from setup.errors import InputError
+from raftmon.driver.run_folder import CONFIG, RunFolder
+from raftmon.setup.errors import InputError
 
 __all__ = ["reckon_results", "write_results"]
 
 
 def reckon_results(events: Iterable[dict[str, Any]], wall_minus_monotonic_ns: int) -> list[dict[str, Any]]:
-    """Entries for the events of a history (see driver/history.py), in the order in which operations ended."""
+    """Entries for the events of a history (see driver/histories/operation.py), by the time they ended."""
 
     def seconds(time_ns: int) -> float:
         return (time_ns + wall_minus_monotonic_ns) / 1e9

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from driver.topologies.base import Placement, Quality
-from driver.topologies.registry import TOPOLOGIES, place
+from raftmon.driver.topologies.base import Placement, Quality
+from raftmon.driver.topologies.registry import TOPOLOGIES, place
 
 __all__ = ["TOPOLOGIES", "Placement", "Quality", "place"]

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
-from setup.errors import InputError
-from setup.topology import Link, Topology
+from raftmon.setup.errors import InputError
+from raftmon.setup.topology import Link, Topology
 
 __all__ = ["PERFECT", "Placement", "Quality", "link_rules"]
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from driver.topologies.base import PERFECT, Placement, Quality, link_rules
-from driver.topologies.latencies import one_way_ms, regions
-from setup.topology import Host, Link, Topology
+from raftmon.driver.topologies.base import PERFECT, Placement, Quality, link_rules
+from raftmon.driver.topologies.latencies import one_way_ms, regions
+from raftmon.setup.topology import Host, Link, Topology
 
 __all__ = ["all_links", "place_simple", "place_wan"]
 

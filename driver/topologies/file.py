@@ -31,11 +31,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from driver.topologies.base import PERFECT, Placement, Quality, link_rules
-from driver.topologies.builtin import all_links
-from driver.topologies.quantities import latency_ms, loss_percent, rate_kbit_s
-from setup.errors import InputError
-from setup.topology import Link, Topology
+from raftmon.driver.quantities import latency_ms, loss_percent, rate_kbit_s
+from raftmon.driver.topologies.base import PERFECT, Placement, Quality, link_rules
+from raftmon.driver.topologies.builtin import all_links
+from raftmon.setup.errors import InputError
+from raftmon.setup.topology import Link, Topology
 
 __all__ = ["place_file"]
 

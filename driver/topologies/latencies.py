@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from setup.errors import InputError
+from raftmon.setup.errors import InputError
 
 __all__ = ["REGIONS", "one_way_ms", "regions"]
 

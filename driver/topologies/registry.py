@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from driver.topologies.base import Placement, Quality
-from driver.topologies.builtin import place_simple, place_wan
-from driver.topologies.file import place_file
-from setup.errors import InputError
-from setup.topology import Topology
+from raftmon.driver.topologies.base import Placement, Quality
+from raftmon.driver.topologies.builtin import place_simple, place_wan
+from raftmon.driver.topologies.file import place_file
+from raftmon.setup.errors import InputError
+from raftmon.setup.topology import Topology
 
 __all__ = ["TOPOLOGIES", "place"]
 

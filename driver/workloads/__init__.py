@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from driver.workloads.base import Call, ThreadPlan, Workload
-from driver.workloads.registry import WORKLOADS, workload, workload_names
+from raftmon.driver.workloads.base import Call, ThreadPlan, Workload
+from raftmon.driver.workloads.registry import WORKLOADS, workload, workload_names
 
 __all__ = ["WORKLOADS", "Call", "ThreadPlan", "Workload", "workload", "workload_names"]

@@ -9,11 +9,11 @@ from __future__ import annotations
 from random import Random
 from typing import Any
 
-from adapters.base import Definite, Indefinite
-from adapters.capabilities import Transactions
-from driver.history import Outcome
-from driver.workloads.base import Call
-from setup.errors import InputError
+from raftmon.adapters.base import Definite, Indefinite
+from raftmon.adapters.capabilities import Transactions
+from raftmon.driver.histories.operation import Outcome
+from raftmon.driver.workloads.base import Call
+from raftmon.setup.errors import InputError
 
 __all__ = ["BankWorkload"]
 

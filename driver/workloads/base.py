@@ -9,13 +9,13 @@ from __future__ import annotations
 from random import Random
 from typing import Any, NamedTuple, Protocol
 
-from driver.history import Outcome
+from raftmon.driver.histories.operation import Outcome
 
 __all__ = ["Call", "ThreadPlan", "Told", "Workload", "slot_random"]
 
 
 class Call(NamedTuple):
-    """One operation that shall be done; the fields are those of an ``invoke`` event (see driver/history.py)."""
+    """One operation to do; the fields are those of an ``invoke`` event (see driver/histories/operation.py)."""
 
     f: str
     key: Any

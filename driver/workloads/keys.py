@@ -10,7 +10,7 @@ from bisect import bisect_right
 from collections.abc import Sequence
 from itertools import accumulate
 
-from setup.errors import InputError
+from raftmon.setup.errors import InputError
 
 __all__ = ["CHOICES", "KeyChooser"]
 

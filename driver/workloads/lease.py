@@ -11,11 +11,11 @@ import time
 from random import Random
 from typing import Any
 
-from adapters.base import Definite
-from adapters.capabilities import Lease
-from driver.history import Outcome
-from driver.workloads.base import Call, Told
-from setup.errors import InputError
+from raftmon.adapters.base import Definite
+from raftmon.adapters.capabilities import Lease
+from raftmon.driver.histories.operation import Outcome
+from raftmon.driver.workloads.base import Call, Told
+from raftmon.setup.errors import InputError
 
 __all__ = ["LeaseWorkload"]
 

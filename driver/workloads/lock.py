@@ -13,11 +13,11 @@ import time
 from random import Random
 from typing import Any
 
-from adapters.base import Definite, Indefinite
-from adapters.capabilities import Lock
-from driver.history import Outcome
-from driver.workloads.base import Call, Told
-from setup.errors import InputError
+from raftmon.adapters.base import Definite, Indefinite
+from raftmon.adapters.capabilities import Lock
+from raftmon.driver.histories.operation import Outcome
+from raftmon.driver.workloads.base import Call, Told
+from raftmon.setup.errors import InputError
 
 __all__ = ["LockWorkload"]
 

@@ -9,13 +9,13 @@ from __future__ import annotations
 from random import Random
 from typing import Any
 
-from adapters.capabilities import Revision, Transactions, Watch
-from driver.history import Outcome
-from driver.workloads.append import AppendPlan, AppendWorkload
-from driver.workloads.base import Call, ThreadPlan, Told
-from driver.workloads.register import RegisterWorkload
-from driver.workloads.watch import next_revision, watch_call, watched
-from setup.errors import InputError
+from raftmon.adapters.capabilities import Revision, Transactions, Watch
+from raftmon.driver.histories.operation import Outcome
+from raftmon.driver.workloads.append import AppendPlan, AppendWorkload
+from raftmon.driver.workloads.base import Call, ThreadPlan, Told
+from raftmon.driver.workloads.register import RegisterWorkload
+from raftmon.driver.workloads.watch import next_revision, watch_call, watched
+from raftmon.setup.errors import InputError
 
 __all__ = ["MixedWorkload"]
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from adapters.base import Adapter
-from adapters.registry import nodes_needed
-from driver.workloads.base import Workload
-from setup.errors import InputError
-from setup.topology import NODE_NET, Host
+from raftmon.adapters.base import Adapter
+from raftmon.adapters.registry import nodes_needed
+from raftmon.driver.workloads.base import Workload
+from raftmon.setup.errors import InputError
+from raftmon.setup.topology import NODE_NET, Host
 
 __all__ = ["check_client", "check_needs", "members_of"]
 

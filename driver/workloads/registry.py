@@ -6,17 +6,17 @@ import inspect
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-from driver.workloads.append import AppendWorkload
-from driver.workloads.bank import BankWorkload
-from driver.workloads.base import Workload
-from driver.workloads.lease import LeaseWorkload
-from driver.workloads.lock import LockWorkload
-from driver.workloads.mixed import MixedWorkload
-from driver.workloads.register import RegisterWorkload
-from driver.workloads.set import SetWorkload
-from driver.workloads.uniform import UniformWorkload
-from driver.workloads.watch import WatchWorkload
-from setup.errors import InputError
+from raftmon.driver.workloads.append import AppendWorkload
+from raftmon.driver.workloads.bank import BankWorkload
+from raftmon.driver.workloads.base import Workload
+from raftmon.driver.workloads.lease import LeaseWorkload
+from raftmon.driver.workloads.lock import LockWorkload
+from raftmon.driver.workloads.mixed import MixedWorkload
+from raftmon.driver.workloads.register import RegisterWorkload
+from raftmon.driver.workloads.set import SetWorkload
+from raftmon.driver.workloads.uniform import UniformWorkload
+from raftmon.driver.workloads.watch import WatchWorkload
+from raftmon.setup.errors import InputError
 
 __all__ = ["WORKLOADS", "parameters_of", "workload", "workload_names"]
 

@@ -11,10 +11,10 @@ from __future__ import annotations
 from random import Random
 from typing import Any
 
-from driver.history import Outcome
-from driver.workloads.base import Call
-from driver.workloads.keys import KeyChooser
-from setup.errors import InputError
+from raftmon.driver.histories.operation import Outcome
+from raftmon.driver.workloads.base import Call
+from raftmon.driver.workloads.keys import KeyChooser
+from raftmon.setup.errors import InputError
 
 __all__ = ["UniformWorkload"]
 

@@ -12,11 +12,11 @@ from itertools import groupby
 from random import Random
 from typing import Any
 
-from adapters.capabilities import Revision, Watch, WatchResponses
-from driver.history import Outcome
-from driver.workloads.base import Call, Told
-from driver.workloads.keys import KeyChooser
-from setup.errors import InputError
+from raftmon.adapters.capabilities import Revision, Watch, WatchResponses
+from raftmon.driver.histories.operation import Outcome
+from raftmon.driver.workloads.base import Call, Told
+from raftmon.driver.workloads.keys import KeyChooser
+from raftmon.setup.errors import InputError
 
 __all__ = ["PREFIX", "WatchPlan", "WatchWorkload", "next_revision", "watch_call", "watched"]
 

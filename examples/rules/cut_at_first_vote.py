@@ -4,7 +4,7 @@ A vote request is small. In etcd it is the message of type 5, which begins ``08 
 packet of 60 to 200 bytes: the size finds it cheaply, the bytes make sure.
 """
 
-from monitor.api import drop
+from raftmon.rules import drop
 
 VOTE = b"\x08\x05\x10"
 candidates = set()

@@ -3,7 +3,7 @@
 raftmon run --rules examples/rules/delay_by_size.py
 """
 
-from monitor.api import delay
+from raftmon.rules import delay
 
 bytes_per_ms = 100.0
 

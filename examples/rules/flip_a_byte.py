@@ -3,7 +3,7 @@
 TCP will not: what arrives looks sound. Lengths stay, so that the stream goes on.
 """
 
-from monitor.api import rewrite
+from raftmon.rules import rewrite
 
 
 class FlipAByte:

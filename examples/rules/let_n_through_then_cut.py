@@ -3,7 +3,7 @@
 Each link has a counter of its own. Change the numbers in ``configure`` while it runs, and save.
 """
 
-from monitor.api import drop
+from raftmon.rules import drop
 
 
 class LetNThroughThenCut:

@@ -5,7 +5,7 @@ raftmon run --rules examples/rules/lose_every_third.py
 
 from collections import Counter
 
-from monitor.api import drop
+from raftmon.rules import drop
 
 match = "tcp"
 seen = Counter()

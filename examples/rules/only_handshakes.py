@@ -1,6 +1,6 @@
 """Record only how connections begin and end: packets.pcapng stays small however long the run is."""
 
-from monitor.api import mirror, unrecorded
+from raftmon.rules import mirror, unrecorded
 
 
 def packet(view):

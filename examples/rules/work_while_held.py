@@ -6,7 +6,7 @@ Whatever is slow (a file, a process to be killed) is a Task: the monitor goes on
 import subprocess
 from pathlib import Path
 
-from monitor.api import Task, work
+from raftmon.rules import Task, work
 
 match = "rst"
 task = None

@@ -9,8 +9,8 @@ import sqlite3
 import sys
 import threading
 
-from adapters.base import Definite
-from adapters.line_client import LineClient
+from raftmon.adapters.base import Definite
+from raftmon.adapters.line_client import LineClient
 
 PORT = 7000
 

@@ -1,6 +1,6 @@
 """A system of one's own in raftmon: all that it takes. my_server.py beside it is the system.
 
-Try it:  python -m adapters.contract examples/systems/my_system.py
+Try it:  python -m raftmon.adapters.contract examples/systems/my_system.py
          raftmon run --system examples/systems/my_system.py --fault none
 """
 
@@ -8,10 +8,7 @@ import os
 import sys
 from pathlib import Path
 
-from adapters.base import Definite, NodeCommand
-from adapters.capabilities import Leadership
-from adapters.line_client import LineClient
-from adapters.outcomes import Row
+from raftmon.systems import Definite, Leadership, LineClient, NodeCommand, Row
 
 PORT = 7000
 SERVER = Path(__file__).with_name("my_server.py")

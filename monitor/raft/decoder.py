@@ -6,15 +6,15 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from monitor.raft.directory import Directory
-from monitor.raft.etcd import EtcdConversation
-from monitor.raft.http import HttpTap, TapCounters
-from monitor.raft.message import Channel, RaftMessage
-from monitor.raft.nats import NatsTap
-from monitor.raft.pysyncobj import PySyncObjTap
-from monitor.raft.sniff import guess
-from monitor.stream_table import Consumer, Flow, StreamTable
-from monitor.streams import Budget
+from raftmon.monitor.packets.tcp_stream import Budget
+from raftmon.monitor.packets.tcp_table import Consumer, Flow, StreamTable
+from raftmon.monitor.raft.codecs.etcd.conversation import EtcdConversation
+from raftmon.monitor.raft.codecs.http import HttpTap, TapCounters
+from raftmon.monitor.raft.codecs.nats import NatsTap
+from raftmon.monitor.raft.codecs.pysyncobj import PySyncObjTap
+from raftmon.monitor.raft.codecs.sniff import guess
+from raftmon.monitor.raft.directory import Directory
+from raftmon.monitor.raft.message import Channel, RaftMessage
 
 __all__ = ["Decoder", "WireEvent"]
 

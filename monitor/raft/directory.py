@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from monitor.raft.message import Channel, Entry
+from raftmon.monitor.raft.message import Channel, Entry
 
 __all__ = ["Directory"]
 

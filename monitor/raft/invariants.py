@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from monitor.raft.message import LEADER_KINDS, Entry, RaftMessage
-from monitor.raft.violations import INVARIANTS, LIMITS, Fact, Violation, Witness, fact_of, told, witness_of
+from raftmon.monitor.raft.message import LEADER_KINDS, Entry, RaftMessage
+from raftmon.monitor.raft.violations import INVARIANTS, LIMITS, Fact, Violation, Witness, fact_of, told, witness_of
 
 __all__ = ["INVARIANTS", "LIMITS", "InvariantChecker", "Violation", "Witness"]
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from monitor.raft.message import LEADER_KINDS, RaftMessage
+from raftmon.monitor.raft.message import LEADER_KINDS, RaftMessage
 
 __all__ = ["Change", "Election", "GroupState", "NodeState", "Tracker"]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from monitor.raft.message import RaftMessage
+from raftmon.monitor.raft.message import RaftMessage
 
 __all__ = ["INVARIANTS", "LIMITS", "Fact", "Violation", "Witness", "fact_of", "told", "witness_of"]
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from adapters.asking import ask_until
+from raftmon.adapters.asking import ask_until
 
 
 def test_it_is_asked_again_until_it_says_yes_with_the_time_that_is_left() -> None:

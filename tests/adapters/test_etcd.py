@@ -3,10 +3,10 @@ import sys
 
 import pytest
 
-from adapters.capabilities import Hash, Leader, Members, capability
-from adapters.etcd import EtcdAdapter
-from setup.errors import InputError
-from setup.topology import Topology
+from raftmon.adapters.capabilities import Hash, Leader, Members, capability
+from raftmon.adapters.etcd import EtcdAdapter
+from raftmon.setup.errors import InputError
+from raftmon.setup.topology import Topology
 
 
 def command(tmp_path, node="n2", *, transparent=False, nodes=3, pre_vote=None, **options):
@@ -80,5 +80,5 @@ def test_it_offers_leader_members_and_hash():
 
 
 def test_the_driver_gets_no_grpc_threads_by_asking_for_the_adapter():
-    program = "import sys; import adapters.registry as r; r.system('etcd'); sys.exit('grpc' in sys.modules)"
+    program = "import sys; import raftmon.adapters.registry as r; r.system('etcd'); sys.exit('grpc' in sys.modules)"
     assert os.spawnv(os.P_WAIT, sys.executable, [sys.executable, "-c", program]) == 0

@@ -7,9 +7,9 @@ import grpc
 import pytest
 from etcd3.etcdrpc import rpc_pb2, rpc_pb2_grpc
 
-from adapters.base import Definite, Indefinite
-from adapters.contract.relay import Relay
-from adapters.etcd_client import EtcdClient
+from raftmon.adapters.base import Definite, Indefinite
+from raftmon.adapters.contract.relay import Relay
+from raftmon.adapters.etcd_client import EtcdClient
 
 
 class FakeEtcd(rpc_pb2_grpc.KVServicer):

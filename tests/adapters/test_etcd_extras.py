@@ -1,14 +1,14 @@
-"""What needs no server of the further capabilities; the rest is in tests/system/test_sanity_capabilities.py."""
+"""Capabilities without a server; the rest: driver/testing/scripts/test_sanity_capabilities.py."""
 
 import queue
 
 import pytest
 from etcd3.etcdrpc import kv_pb2, rpc_pb2
 
-from adapters.base import Definite
-from adapters.capabilities import Append, Lease, Lock, Revision, Transactions, Watch, WatchResponses
-from adapters.etcd_client import EtcdClient
-from adapters.etcd_extras import _range_end
+from raftmon.adapters.base import Definite
+from raftmon.adapters.capabilities import Append, Lease, Lock, Revision, Transactions, Watch, WatchResponses
+from raftmon.adapters.etcd_client import EtcdClient
+from raftmon.adapters.etcd_extras import _range_end
 
 
 @pytest.fixture

@@ -6,9 +6,9 @@ import threading
 
 import pytest
 
-from adapters.base import Definite, Indefinite
-from adapters.line_client import LineClient
-from adapters.outcomes import Row
+from raftmon.adapters.base import Definite, Indefinite
+from raftmon.adapters.line_client import LineClient
+from raftmon.adapters.outcomes import Row
 
 TABLE = (Row("NO_LEADER", "", True, "refused before it was queued"),)
 

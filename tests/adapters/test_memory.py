@@ -3,11 +3,11 @@ import time
 
 import pytest
 
-from adapters.base import Definite, Indefinite
-from adapters.memory import LIES, MemoryAdapter
-from adapters.memory_register import Register
-from setup.errors import InputError
-from setup.topology import Topology
+from raftmon.adapters.base import Definite, Indefinite
+from raftmon.adapters.memory import LIES, MemoryAdapter
+from raftmon.adapters.memory_register import Register
+from raftmon.setup.errors import InputError
+from raftmon.setup.topology import Topology
 
 NODE = Topology.star(1).nodes[0]
 

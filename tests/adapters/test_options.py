@@ -1,7 +1,7 @@
 import pytest
 
-from adapters.options import Options
-from setup.errors import InputError
+from raftmon.adapters.options import Options
+from raftmon.setup.errors import InputError
 
 
 def test_values_come_typed_and_defaults_where_missing():

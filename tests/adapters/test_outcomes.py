@@ -1,8 +1,8 @@
 import pytest
 
-from adapters.base import Definite, Indefinite
-from adapters.etcd_outcomes import ETCD
-from adapters.outcomes import Row, judge, raise_outcome
+from raftmon.adapters.base import Definite, Indefinite
+from raftmon.adapters.etcd_outcomes import ETCD
+from raftmon.adapters.outcomes import Row, judge, raise_outcome
 
 
 @pytest.mark.parametrize(

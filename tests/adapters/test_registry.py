@@ -1,8 +1,8 @@
 import pytest
 
-from adapters.etcd import EtcdAdapter
-from adapters.registry import SYSTEMS, nodes_needed, system, system_names
-from setup.errors import InputError
+from raftmon.adapters.etcd import EtcdAdapter
+from raftmon.adapters.registry import SYSTEMS, nodes_needed, system, system_names
+from raftmon.setup.errors import InputError
 
 MINE = """
 class Mine:

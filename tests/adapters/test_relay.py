@@ -3,7 +3,7 @@ import threading
 
 import pytest
 
-from adapters.contract.relay import Relay
+from raftmon.adapters.contract.relay import Relay
 
 
 @pytest.fixture

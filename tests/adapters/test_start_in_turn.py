@@ -8,10 +8,10 @@ import threading
 
 import pytest
 
-from adapters import etcd
-from adapters.capabilities import Joinable, start_in_turn
-from adapters.etcd import EtcdAdapter
-from setup.topology import Host, Topology
+from raftmon.adapters import etcd
+from raftmon.adapters.capabilities import Joinable, start_in_turn
+from raftmon.adapters.etcd import EtcdAdapter
+from raftmon.setup.topology import Host, Topology
 
 ADDRESS = "127.0.0.2"
 NODES = Topology.star(3).nodes

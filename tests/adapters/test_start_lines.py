@@ -5,10 +5,10 @@ import sys
 
 import pytest
 
-from adapters.capabilities import Leader, capability
-from adapters.registry import system
-from setup.errors import InputError
-from setup.topology import Topology
+from raftmon.adapters.capabilities import Leader, capability
+from raftmon.adapters.registry import system
+from raftmon.setup.errors import InputError
+from raftmon.setup.topology import Topology
 
 
 def start(name, folder, *, nodes=3, node="n2", transparent=False, **options):

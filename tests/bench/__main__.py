@@ -17,10 +17,10 @@ from typing import Any
 
 import orjson
 
-from monitor.plain import COMPILED
-from setup import sandbox
-from setup.errors import InputError, RaftmonError
-from setup.namespaces import Network
+from raftmon.monitor.queue.fast_path import COMPILED
+from raftmon.setup import sandbox
+from raftmon.setup.errors import InputError, RaftmonError
+from raftmon.setup.namespaces import Network
 from tests.bench import cost, measure, summary
 from tests.bench.variants import PRESENTED, VARIANTS, Variant, between
 

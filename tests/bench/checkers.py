@@ -17,11 +17,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from driver.checkers import CasRegister, RegisterChecker, check_safely, checkers_for_history, combine
-from driver.checkers.search import search
-from driver.histories import History, read_history, write_history
-from driver.histories.model import Columns
-from driver.histories.synthetic import Deed, register_deeds, simulate
+from raftmon.driver.checkers import CasRegister, RegisterChecker, check_safely, checkers_for_history, combine
+from raftmon.driver.checkers.search.search import search
+from raftmon.driver.histories import History, read_history, write_history
+from raftmon.driver.histories.model import Columns
+from raftmon.driver.histories.synthetic import Deed, register_deeds, simulate
 from tests import shared
 
 SHARED = shared.SHARED / "histories"

@@ -19,15 +19,15 @@ from pathlib import Path
 
 import orjson
 
-from adapters.base import Definite
-from adapters.registry import system
-from driver.clients.fleet import ClientFleet, FleetConfig
-from driver.history import Outcome
-from driver.workloads.base import slot_random
-from driver.workloads.register import RegisterWorkload
-from setup import sandbox
-from setup.namespaces import Network
-from setup.topology import Topology
+from raftmon.adapters.base import Definite
+from raftmon.adapters.registry import system
+from raftmon.driver.clients.fleet import ClientFleet, FleetConfig
+from raftmon.driver.histories.operation import Outcome
+from raftmon.driver.workloads.base import slot_random
+from raftmon.driver.workloads.register import RegisterWorkload
+from raftmon.setup import sandbox
+from raftmon.setup.namespaces import Network
+from raftmon.setup.topology import Topology
 from tests.bench import measure
 
 CLIENTS = (5, 10, 20)

@@ -30,7 +30,7 @@ def _spent_ns(pid: int) -> int:
 def processes(parent: int) -> dict[str, int]:
     """The processes that work for the queue program ``parent``, by the key in which their cost is told."""
     children = psutil.Process(parent).children()
-    recorders = [child.pid for child in children if "monitor.recorder" in child.cmdline()]
+    recorders = [child.pid for child in children if "raftmon.monitor.recorder" in child.cmdline()]
     return {"loop_us": parent, **({"recorder_us": recorders[0]} if recorders else {})}
 
 

@@ -9,9 +9,9 @@ import pstats
 import time
 from pathlib import Path
 
-from monitor.capture import read_capture
-from monitor.raft.decoder import Decoder
-from monitor.raft.record import decode_capture
+from raftmon.monitor.packets.capture_reader import read_capture
+from raftmon.monitor.raft.decoder import Decoder
+from raftmon.monitor.recorder.message_sink import decode_capture
 from tests.shared import SHARED
 
 _GOLDEN = SHARED / "captures" / "etcd-3.4.23.pcap.gz"

@@ -15,12 +15,12 @@ from typing import Any
 
 import numpy as np
 
-from adapters.capabilities import start_in_turn
-from adapters.etcd import CLIENT_PORT, EtcdAdapter
-from setup.namespaces import Network
-from setup.nodes import NodeProcess
-from setup.servers import resolve
-from setup.topology import Host, Topology
+from raftmon.adapters.capabilities import start_in_turn
+from raftmon.adapters.etcd import CLIENT_PORT, EtcdAdapter
+from raftmon.setup.namespaces import Network
+from raftmon.setup.nodes import NodeProcess
+from raftmon.setup.servers import resolve
+from raftmon.setup.topology import Host, Topology
 
 PORT = 5000
 _SEGMENT_BYTES = 1448  # the payload of a full TCP segment at an MTU of 1500

@@ -18,8 +18,8 @@ from pathlib import Path
 import numpy as np
 import orjson
 
-from driver.histories import read_history
-from driver.store import RESULTS, find_run
+from raftmon.driver.histories import read_history
+from raftmon.driver.run_folder import RESULTS, find_run
 
 FAULTS = (
     "none", "kill-leader", "kill-majority", "pause-leader", "restart-all", "full-partition", "partial-partition",
@@ -34,7 +34,7 @@ WARM_UP_S = 1.0
 def one_run(fault: str, seed: int, store: Path, options: list[str]) -> float:
     """Operations in the last healthy phase over operations in the first; raises RuntimeError if a run failed."""
     text = "none" if fault == "none" else f"{fault}@{START_S}s..{STOP_S}s"
-    command = [sys.executable, "-m", "driver.cli", "run", "--fault", text, "--duration", str(END_S), "--json"]
+    command = [sys.executable, "-m", "raftmon.driver.cli", "run", "--fault", text, "--duration", str(END_S), "--json"]
     command += ["--clients", "6", "--op-timeout", "1s", "--seed", str(seed), "--store", str(store), *options]
     ended = subprocess.run(command, capture_output=True, text=True, check=False)
     if ended.returncode >= 64:

@@ -10,9 +10,9 @@ import random
 import resource
 import time
 
-from driver.checkers.elle import ListAppend, RwRegister
-from driver.histories.model import History
-from driver.history import Operation, Outcome
+from raftmon.driver.checkers.elle import ListAppend, RwRegister
+from raftmon.driver.histories.model import History
+from raftmon.driver.histories.operation import Operation, Outcome
 
 TRANSACTIONS = 100_000
 CASES = (

@@ -12,10 +12,10 @@ from pathlib import Path
 
 import orjson
 
-from monitor.client import wait_until_ready
-from monitor.config import MonitorConfig
-from setup.firewall import Firewall
-from setup.topology import Topology
+from raftmon.monitor.config import MonitorConfig
+from raftmon.monitor.control.client import wait_until_ready
+from raftmon.setup.firewall import Firewall
+from raftmon.setup.topology import Topology
 
 QUEUE = 0
 NODES = 5
@@ -101,7 +101,7 @@ def _raftmon(variant: Variant, folder: Path, found: dict) -> Iterator[None]:
     )
     path = folder / "monitor-config.json"
     path.write_bytes(config.to_json())
-    process = subprocess.Popen([sys.executable, "-m", "monitor", str(path)])
+    process = subprocess.Popen([sys.executable, "-m", "raftmon.monitor", str(path)])
     try:
         client = wait_until_ready(folder / "monitor.sock", "bench", 30, lambda: process.poll() is None)
         found["pid"] = process.pid

@@ -6,12 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from monitor.packet import PacketView
-from monitor.replay import Outcome, replay
-from monitor.rules import RuleSet
-from monitor.scripts import Scripts
-from monitor.tasks import Task
-from tests.monitor.message_bench import Bench
+from raftmon.monitor.packets.view import PacketView
+from raftmon.monitor.queue.task_pool import Task
+from raftmon.monitor.rules.replay import Outcome, replay
+from raftmon.monitor.rules.rule import RuleSet
+from raftmon.monitor.rules.scripts import Scripts
+from tests.monitor.message_rules.bench import Bench
 from tests.monitor.raft.wire import append_entries, chunk, entry, full, raftpb
 
 FOLDER = Path(__file__).parents[2] / "examples" / "rules"

@@ -11,11 +11,11 @@ from pathlib import Path
 
 import orjson
 
-from monitor.client import wait_until_ready
-from monitor.config import MonitorConfig
-from setup.firewall import Firewall
-from setup.namespaces import Network, in_namespace
-from setup.topology import Topology
+from raftmon.monitor.config import MonitorConfig
+from raftmon.monitor.control.client import wait_until_ready
+from raftmon.setup.firewall import Firewall
+from raftmon.setup.namespaces import Network, in_namespace
+from raftmon.setup.topology import Topology
 
 PORT = 2380
 
@@ -47,7 +47,9 @@ class Live:
         )
         path = self.folder / "monitor-config.json"
         path.write_bytes(config.to_json())
-        self.process = subprocess.Popen([sys.executable, "-m", "monitor", path], stderr=subprocess.PIPE, text=True)
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "raftmon.monitor", path], stderr=subprocess.PIPE, text=True
+        )
         self._stack.callback(self._end)
         self.client = wait_until_ready(self.folder / "monitor.sock", "test", 15, lambda: self.process.poll() is None)
         return self
@@ -69,7 +71,9 @@ class Live:
 
     def recorder_pid(self):
         children = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text().split()
-        (pid,) = [int(pid) for pid in children if b"monitor.recorder" in Path(f"/proc/{pid}/cmdline").read_bytes()]
+        (pid,) = [
+            int(pid) for pid in children if b"raftmon.monitor.recorder" in Path(f"/proc/{pid}/cmdline").read_bytes()
+        ]
         return pid
 
     def connect(self, source="n1", target="n2", port=PORT, timeout_s=10.0):

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import orjson
 
-from setup.namespaces import in_namespace
+from raftmon.setup.namespaces import in_namespace
 from tests.monitor.live import PORT, Live, echo, exchange, until
 
 BURST = 10_000  # more than a socket buffer of the size that a user without privilege may have can hold

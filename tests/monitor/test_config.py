@@ -2,9 +2,9 @@ from pathlib import Path
 
 import pytest
 
-from monitor.config import MonitorConfig, MonitoredHost
-from setup.errors import InputError
-from setup.topology import Link, Topology
+from raftmon.monitor.config import MonitorConfig, MonitoredHost
+from raftmon.setup.errors import InputError
+from raftmon.setup.topology import Link, Topology
 
 
 def config(*hosts, **options):

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from monitor.fidelity import Counters, Histogram, judge
+from raftmon.monitor.fidelity import Counters, Histogram, judge
 
 GOOD = {"finished": True, "record": True, "recorder": {"finished": True, "errors": []}}
 

@@ -10,9 +10,9 @@ from pathlib import Path
 import orjson
 import pytest
 
-from monitor.client import MonitorClient
-from setup.errors import RaftmonError
-from setup.namespaces import in_namespace
+from raftmon.monitor.control.client import MonitorClient
+from raftmon.setup.errors import RaftmonError
+from raftmon.setup.namespaces import in_namespace
 from tests.monitor.live import PORT, Live, echo, exchange, retransmitted, tshark, until
 
 pytestmark = pytest.mark.net
@@ -231,7 +231,7 @@ def test_a_queue_that_is_taken_is_said_in_a_sentence(live, tmp_path):
     text = found.read_text().replace(str(live.folder), str(tmp_path / "second"))
     (tmp_path / "second" / "config.json").write_text(text)
     second = subprocess.run(
-        [sys.executable, "-m", "monitor", tmp_path / "second" / "config.json"], capture_output=True, text=True
+        [sys.executable, "-m", "raftmon.monitor", tmp_path / "second" / "config.json"], capture_output=True, text=True
     )
     assert second.returncode == RaftmonError.exit_status
     assert second.stderr.startswith("raftmon monitor: cannot bind queue 0: ")

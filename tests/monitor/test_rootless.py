@@ -10,7 +10,7 @@ from pathlib import Path
 import orjson
 import pytest
 
-from setup import sandbox
+from raftmon.setup import sandbox
 from tests.monitor.rootless_queue import BURST
 
 ROOT = Path(__file__).parents[2]

@@ -1,7 +1,7 @@
 import os
 import threading
 
-from monitor import scheduling
+from raftmon.monitor import scheduling
 
 
 def on_a_thread(work):

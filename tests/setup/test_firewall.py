@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from setup import firewall
-from setup.errors import InputError, RaftmonError
-from setup.firewall import Firewall, FirewallRule, plan
-from setup.namespaces import Network, in_namespace
-from setup.topology import Topology
+from raftmon.setup import firewall
+from raftmon.setup.errors import InputError, RaftmonError
+from raftmon.setup.firewall import Firewall, FirewallRule, plan
+from raftmon.setup.namespaces import Network, in_namespace
+from raftmon.setup.topology import Topology
 
 PRESENTED = Topology.star(2, client_hosts=1)
 TRANSPARENT = Topology.star(2, client_hosts=1, transparent=True)

@@ -1,7 +1,7 @@
 import pytest
 
-from setup import install
-from setup.install import Failed, choose_python, install_packages, main, missing_packages, set_up
+from raftmon.setup import install
+from raftmon.setup.install import Failed, choose_python, install_packages, main, missing_packages, set_up
 
 
 class FakeMachine:
@@ -130,7 +130,7 @@ def test_under_sudo_the_environment_is_the_callers(checkout, monkeypatch):
 
 
 def test_stale_package_lists_are_fetched_once_and_the_server_tried_again(checkout):
-    code = f"{checkout}/.venv/bin/python -c import sys; from setup import servers"
+    code = f"{checkout}/.venv/bin/python -c import sys; from raftmon.setup import servers"
     machine = FakeMachine(root=True, answers={code: [(1, "404"), (0, "")]})
     set_up(machine, dev=False, say=lambda words: None)
     assert "apt-get update -q" in machine.ran

@@ -4,13 +4,14 @@ import subprocess
 import sys
 from pathlib import Path
 
-from setup import leftovers
-from setup.leftovers import TOKEN_VARIABLE, added, settled, take
+from raftmon.setup import leftovers
+from raftmon.setup.leftovers import TOKEN_VARIABLE, added, settled, take
 
 ROOT = Path(__file__).parents[2]
 IN_A_SANDBOX = (
-    f"import sys; sys.path.insert(0, {str(ROOT)!r}); from setup import sandbox; sandbox.enter()\n"
-    "from setup.namespaces import Network; from setup.firewall import Firewall; from setup.topology import Topology\n"
+    "from raftmon.setup import sandbox; sandbox.enter()\n"
+    "from raftmon.setup.namespaces import Network; from raftmon.setup.firewall import Firewall\n"
+    "from raftmon.setup.topology import Topology\n"
     "import signal; top = Topology.star(2)\n"
     "with Network(top) as net, Firewall(top, 1): net.popen('n1', ['sleep', '999']); signal.pause()"
 )

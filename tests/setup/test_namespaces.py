@@ -7,10 +7,10 @@ import threading
 
 import pytest
 
-from setup import sandbox
-from setup.errors import InputError, RaftmonError
-from setup.namespaces import Network, in_namespace
-from setup.topology import MTU, Topology
+from raftmon.setup import sandbox
+from raftmon.setup.errors import InputError, RaftmonError
+from raftmon.setup.namespaces import Network, in_namespace
+from raftmon.setup.topology import MTU, Topology
 
 TOPOLOGY = Topology.star(3, client_hosts=1)
 ROUTER = None

@@ -5,8 +5,8 @@ import sys
 import psutil
 import pytest
 
-from setup.errors import RaftmonError
-from setup.nodes import NodeProcess, NodeStartError
+from raftmon.setup.errors import RaftmonError
+from raftmon.setup.nodes import NodeProcess, NodeStartError
 
 SAYS_HELLO_AND_WAITS = "import signal; print('hello', flush=True); signal.pause()"
 WITH_A_CHILD_THAT_LEFT_THE_GROUP = (

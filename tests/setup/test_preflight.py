@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from driver.cli import main as raftmon
-from setup import preflight, probes
-from setup.preflight import Facts, advice, examine, fit
-from setup.probes import Answer, Probe, ask, ask_in_sandbox
+from raftmon.driver.cli import main as raftmon
+from raftmon.setup import preflight, probes
+from raftmon.setup.preflight import Facts, advice, examine, fit
+from raftmon.setup.probes import Answer, Probe, ask, ask_in_sandbox
 
 ROOT = Path(__file__).parents[2]
 WORKS = Answer(True, "made")
@@ -128,9 +128,9 @@ def test_the_doctor_finds_this_machine_fit(capsys):
 def test_a_real_limit_on_namespaces_is_found_and_named(kind):
     limited = (
         f"import sys, ctypes, os; sys.path.insert(0, {str(ROOT)!r})\n"
-        "from setup import sandbox_init; sandbox_init.make_namespaces(sandbox_init.CLONE_NEWUSER)\n"
+        "from raftmon.setup import sandbox_init; sandbox_init.make_namespaces(sandbox_init.CLONE_NEWUSER)\n"
         f"open('/proc/sys/user/max_{kind}_namespaces', 'w').write('0')\n"
-        "from driver.cli import main; sys.exit(main(['doctor']))"
+        "from raftmon.driver.cli import main; sys.exit(main(['doctor']))"
     )
     done = subprocess.run([sys.executable, "-c", limited], capture_output=True, text=True, check=False)
     assert done.returncode == 70, done.stderr
@@ -142,10 +142,10 @@ def test_a_real_limit_on_namespaces_is_found_and_named(kind):
 
 def test_the_doctor_shows_failures_with_their_remedy(monkeypatch, capsys):
     monkeypatch.setattr(
-        "driver.cli.doctor.examine",
+        "raftmon.driver.cli.doctor.examine",
         lambda: [preflight.Finding("NFQUEUE", "failed", "the queue cannot be opened", "load the modules")],
     )
-    monkeypatch.setattr("driver.cli.doctor.COMPILED", True)
+    monkeypatch.setattr("raftmon.driver.cli.doctor.COMPILED", True)
     assert raftmon(["doctor"]) == 70
     assert capsys.readouterr().out.splitlines() == [
         f"FAIL  {'NFQUEUE':<18} the queue cannot be opened",
@@ -156,8 +156,8 @@ def test_the_doctor_shows_failures_with_their_remedy(monkeypatch, capsys):
 
 
 def test_the_doctor_says_where_packets_cost_more_than_they_need(monkeypatch, capsys):
-    monkeypatch.setattr("driver.cli.doctor.examine", list)
-    monkeypatch.setattr("driver.cli.doctor.COMPILED", False)
+    monkeypatch.setattr("raftmon.driver.cli.doctor.examine", list)
+    monkeypatch.setattr("raftmon.driver.cli.doctor.COMPILED", False)
     assert raftmon(["doctor"]) == 0
     warning, advice, verdict = capsys.readouterr().out.splitlines()
     assert warning.startswith("WARN  packet path        the way of plain packets is not compiled")

@@ -7,10 +7,12 @@ from pathlib import Path
 import psutil
 import pytest
 
-from setup import sandbox, sandbox_init
+from raftmon.setup import sandbox, sandbox_init
 
 ROOT = Path(__file__).parents[2]
-PREAMBLE = f"import sys; sys.path.insert(0, {str(ROOT)!r}); from setup import sandbox; sandbox.enter(); import os\n"
+PREAMBLE = "from raftmon.setup import sandbox; sandbox.enter(); import os\n"
+    f"import sys; sys.path.insert(0, {str(ROOT)!r}); from raftmon.setup import sandbox; sandbox.enter(); import os\n"
+)
 OUTLIVES = "import subprocess, signal; subprocess.Popen(['sleep', '987654'], start_new_session=True)\n"
 
 
@@ -153,7 +155,7 @@ def test_a_command_that_does_not_exist_ends_with_127():
 
 def test_a_machine_that_forbids_namespaces_is_told_in_one_sentence():
     program = (
-        f"import sys; sys.path.insert(0, {str(ROOT)!r}); from setup import sandbox_init as init\n"
+        f"import sys; sys.path.insert(0, {str(ROOT)!r}); from raftmon.setup import sandbox_init as init\n"
         "def refuse(flags): raise PermissionError(1, 'Operation not permitted')\n"
         "init.make_namespaces = refuse; sys.exit(init.run(print))"
     )

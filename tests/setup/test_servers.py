@@ -4,11 +4,11 @@ import threading
 
 import pytest
 
-from driver.cli import main as raftmon
-from setup import servers
-from setup.errors import InputError, RaftmonError
-from setup.servers import Recipe, install, resolve
-from setup.unpack import Origin
+from raftmon.driver.cli import main as raftmon
+from raftmon.setup import servers
+from raftmon.setup.errors import InputError, RaftmonError
+from raftmon.setup.servers import Recipe, install, resolve
+from raftmon.setup.unpack import Origin
 
 SCRIPT = "#!/bin/sh\necho etcd Version: {version}\n"
 

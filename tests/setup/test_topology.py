@@ -2,8 +2,8 @@ import ipaddress
 
 import pytest
 
-from setup.errors import InputError
-from setup.topology import MAX_NODES, Topology
+from raftmon.setup.errors import InputError
+from raftmon.setup.topology import MAX_NODES, Topology
 
 
 def test_nodes_have_real_and_presented_addresses_one_step_apart():

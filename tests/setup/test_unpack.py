@@ -5,9 +5,9 @@ import zipfile
 
 import pytest
 
-from setup import unpack
-from setup.errors import RaftmonError
-from setup.unpack import debian, unpack_wheel, wheel
+from raftmon.setup import unpack
+from raftmon.setup.errors import RaftmonError
+from raftmon.setup.unpack import debian, unpack_wheel, wheel
 
 
 def make_wheel(path, files, record=True):

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from setup import sandbox
+from raftmon.setup import sandbox
 
 ROOT = Path(__file__).parents[2]
 USER = "raftmon-test"

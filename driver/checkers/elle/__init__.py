@@ -4,7 +4,7 @@ After Kingsbury and Alvaro, "Elle: Inferring Isolation Anomalies from Experiment
 the order of each key's versions, draw the dependency graph, look for cycles, and name them. It is sound: what it
 reports did happen, whatever indefinite transactions did. For lists it is complete where every append is read.
 
-    from driver.checkers.elle import ListAppend
+    from raftmon.driver.checkers.elle import ListAppend
     result = ListAppend(expected="serializable").check(history)
 
 Operations: ``f="txn"``, ``value`` a list of micro-operations ``["append", key, element]``, ``["w", key, value]``,
@@ -14,6 +14,6 @@ value is written to a key at most once in a history.
 
 from __future__ import annotations
 
-from driver.checkers.elle.checker import ListAppend, RwRegister
+from raftmon.driver.checkers.elle.checker import ListAppend, RwRegister
 
 __all__ = ["ListAppend", "RwRegister"]

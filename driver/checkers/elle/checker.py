@@ -6,18 +6,18 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from driver.checkers.base import Counterexample, Result, Valid
-from driver.checkers.elle.anomalies import Anomalies, Anomaly
-from driver.checkers.elle.cycles import find_cycles
-from driver.checkers.elle.graph import Edges, Kind
-from driver.checkers.elle.isolation import LEVELS, isolation_level, ruled_out, strongest_left
-from driver.checkers.elle.list_append import analyse_list_append
-from driver.checkers.elle.ordering import process_edges, realtime_edges
-from driver.checkers.elle.rw_register import analyse_rw_register
-from driver.checkers.elle.transactions import APPEND, WRITE, Transactions, parse_transactions
-from driver.checkers.elle.words import cycle_anomaly, name_transaction
-from driver.histories.model import History
-from driver.picture.timeline import draw_timeline
+from raftmon.driver.checkers.base import Counterexample, Result, Valid
+from raftmon.driver.checkers.elle.anomalies import Anomalies, Anomaly
+from raftmon.driver.checkers.elle.cycles import find_cycles
+from raftmon.driver.checkers.elle.graph import Edges, Kind
+from raftmon.driver.checkers.elle.isolation import LEVELS, isolation_level, ruled_out, strongest_left
+from raftmon.driver.checkers.elle.list_append import analyse_list_append
+from raftmon.driver.checkers.elle.ordering import process_edges, realtime_edges
+from raftmon.driver.checkers.elle.rw_register import analyse_rw_register
+from raftmon.driver.checkers.elle.transactions import APPEND, WRITE, Transactions, parse_transactions
+from raftmon.driver.checkers.elle.words import cycle_anomaly, name_transaction
+from raftmon.driver.histories.bars import draw_timeline
+from raftmon.driver.histories.model import History
 
 __all__ = ["ListAppend", "RwRegister"]
 

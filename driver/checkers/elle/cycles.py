@@ -18,7 +18,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from driver.checkers.elle.graph import Frozen, Kind, components, strong_labels
+from raftmon.driver.checkers.elle.graph import Frozen, Kind, components, strong_labels
 
 __all__ = ["CLASSES", "TIERS", "Cycle", "Search", "find_cycles"]
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from setup.errors import InputError
+from raftmon.setup.errors import InputError
 
 __all__ = ["LEVELS", "isolation_level", "ruled_out", "strongest_left"]
 

@@ -10,9 +10,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from driver.checkers.elle.anomalies import Anomalies, Anomaly
-from driver.checkers.elle.graph import Edges, Kind
-from driver.checkers.elle.transactions import APPEND, READ, Transactions, show
+from raftmon.driver.checkers.elle.anomalies import Anomalies, Anomaly
+from raftmon.driver.checkers.elle.graph import Edges, Kind
+from raftmon.driver.checkers.elle.transactions import APPEND, READ, Transactions, show
 
 __all__ = ["analyse_list_append"]
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from driver.history import Operation, Outcome
+from raftmon.driver.histories.operation import Operation, Outcome
 
 __all__ = ["process_edges", "realtime_edges", "realtime_pairs"]
 

@@ -10,11 +10,11 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-from driver.checkers.elle.anomalies import Anomalies, Anomaly
-from driver.checkers.elle.graph import Edges, Kind
-from driver.checkers.elle.ordering import process_edges, realtime_pairs
-from driver.checkers.elle.transactions import WRITE, Transactions, show
-from driver.checkers.elle.versions import first_cycle, without_implied
+from raftmon.driver.checkers.elle.anomalies import Anomalies, Anomaly
+from raftmon.driver.checkers.elle.graph import Edges, Kind
+from raftmon.driver.checkers.elle.ordering import process_edges, realtime_pairs
+from raftmon.driver.checkers.elle.transactions import WRITE, Transactions, show
+from raftmon.driver.checkers.elle.versions import first_cycle, without_implied
 
 __all__ = ["analyse_rw_register"]
 

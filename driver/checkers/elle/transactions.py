@@ -10,8 +10,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
-from driver.histories.model import freeze
-from driver.history import Operation, Outcome
+from raftmon.driver.histories.model import freeze
+from raftmon.driver.histories.operation import Operation, Outcome
 
 __all__ = ["APPEND", "READ", "WRITE", "Micro", "Transaction", "Transactions", "parse_transactions", "show"]
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from driver.checkers.elle.anomalies import Anomaly
-from driver.checkers.elle.cycles import Cycle
-from driver.checkers.elle.graph import Frozen, Kind, Reason
-from driver.checkers.elle.transactions import READ, Transaction, Transactions, show
+from raftmon.driver.checkers.elle.anomalies import Anomaly
+from raftmon.driver.checkers.elle.cycles import Cycle
+from raftmon.driver.checkers.elle.graph import Frozen, Kind, Reason
+from raftmon.driver.checkers.elle.transactions import READ, Transaction, Transactions, show
 
 __all__ = ["cycle_anomaly", "name_transaction"]
 

@@ -4,10 +4,10 @@ from types import SimpleNamespace
 
 import pytest
 
-from adapters.base import Definite, Indefinite
-from adapters.contract import CHECKS, Context, run_contract
-from adapters.memory import MemoryAdapter
-from setup.topology import Topology
+from raftmon.adapters.base import Definite, Indefinite
+from raftmon.adapters.contract import CHECKS, Context, run_contract
+from raftmon.adapters.memory import MemoryAdapter
+from raftmon.setup.topology import Topology
 
 
 class Wrapped(MemoryAdapter):

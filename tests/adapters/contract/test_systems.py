@@ -4,10 +4,10 @@ from pathlib import Path
 
 import pytest
 
-from adapters.contract import Context, LoopbackCluster, run_contract
-from adapters.registry import SYSTEMS, nodes_needed, system
-from setup.errors import RaftmonError
-from setup.servers import resolve
+from raftmon.adapters.contract import Context, LoopbackCluster, run_contract
+from raftmon.adapters.registry import SYSTEMS, nodes_needed, system
+from raftmon.setup.errors import RaftmonError
+from raftmon.setup.servers import resolve
 
 SERVERS = {"etcd": ("etcd@3.4.23", "etcd@3.5.1"), "nats": ("nats",), "zookeeper": ("zookeeper",), "pysyncobj": (None,)}
 

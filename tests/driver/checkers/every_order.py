@@ -7,7 +7,7 @@ says: that the value was another one.
 
 from __future__ import annotations
 
-from driver.history import Outcome
+from raftmon.driver.histories.operation import Outcome
 
 
 def register(state, f, value, process):

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from driver.histories.model import History
-from driver.history import Operation, Outcome
+from raftmon.driver.histories.model import History
+from raftmon.driver.histories.operation import Operation, Outcome
 
 OK, FAIL, INFO = Outcome.OK, Outcome.FAIL, Outcome.INFO
 

@@ -3,11 +3,11 @@
 import orjson
 import pytest
 
-from driver.checkers.assumptions import EMPTY, FIDELITY, NOT_EMPTY, UNIQUE, Assumptions
-from driver.checkers.base import Valid, combine
-from driver.checkers.register import RegisterChecker
-from driver.histories import read_history
-from driver.histories.model import MONOTONIC, ONE_IN_FLIGHT, READABLE
+from raftmon.driver.checkers.assumptions import EMPTY, FIDELITY, NOT_EMPTY, UNIQUE, Assumptions
+from raftmon.driver.checkers.base import Valid, combine
+from raftmon.driver.checkers.register import RegisterChecker
+from raftmon.driver.histories import read_history
+from raftmon.driver.histories.model import MONOTONIC, ONE_IN_FLIGHT, READABLE
 
 
 def event(process, kind, f, value, time_ns, **more):
@@ -68,7 +68,7 @@ def test_repeated_values_outside_a_run_are_the_searchs_matter(tmp_path):
 
 
 def test_a_monitor_that_lost_packets_is_named(tmp_path):
-    from monitor.fidelity import judge as reasons
+    from raftmon.monitor.fidelity import judge as reasons
 
     lossy = {"queue_drops": 3}
     expected = reasons(lossy)

@@ -4,8 +4,8 @@ import random
 
 import pytest
 
-from driver.checkers.bank import Bank
-from driver.checkers.base import Valid
+from raftmon.driver.checkers.bank import Bank
+from raftmon.driver.checkers.base import Valid
 from tests.driver.checkers.making import found, history, op
 
 

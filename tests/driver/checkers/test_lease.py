@@ -4,8 +4,8 @@ import random
 
 import pytest
 
-from driver.checkers.base import Valid
-from driver.checkers.lease import Lease
+from raftmon.driver.checkers.base import Valid
+from raftmon.driver.checkers.lease import Lease
 from tests.driver.checkers.making import INFO, found, history, op
 
 S = 1_000_000_000

@@ -4,10 +4,10 @@ import random
 
 import pytest
 
-from driver.checkers.base import Valid
-from driver.checkers.lock import Lock
+from raftmon.driver.checkers.base import Valid
+from raftmon.driver.checkers.lock import Lock
 from tests.driver.checkers.making import found, history, op
-from tests.driver.checkers.slow_search import linearizable
+from tests.driver.checkers.search.slow_search import linearizable
 
 
 def small(rng):

@@ -5,16 +5,16 @@ from dataclasses import replace
 
 import pytest
 
-from driver.checkers.base import Valid
-from driver.checkers.models import CasRegister
-from driver.checkers.register import RegisterChecker
-from driver.checkers.search import search
-from driver.histories.model import History, Meta
-from driver.histories.synthetic import register_deeds, simulate
-from driver.history import Outcome
+from raftmon.driver.checkers.base import Valid
+from raftmon.driver.checkers.register import RegisterChecker
+from raftmon.driver.checkers.search.models import CasRegister
+from raftmon.driver.checkers.search.search import search
+from raftmon.driver.histories.model import History, Meta
+from raftmon.driver.histories.operation import Outcome
+from raftmon.driver.histories.synthetic import register_deeds, simulate
 from tests.driver.checkers.every_order import explainable, register
 from tests.driver.checkers.making import FAIL, INFO, history, op
-from tests.driver.checkers.small_registers import small_history
+from tests.driver.checkers.zones.small_registers import small_history
 
 
 def check(*operations):

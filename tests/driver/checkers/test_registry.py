@@ -2,9 +2,9 @@
 
 import pytest
 
-from driver.checkers import CHECKERS, Checker, check_safely, checker, checkers_for, checkers_for_history
-from driver.checkers.base import Valid
-from setup.errors import InputError
+from raftmon.driver.checkers import CHECKERS, Checker, check_safely, checker, checkers_for, checkers_for_history
+from raftmon.driver.checkers.base import Valid
+from raftmon.setup.errors import InputError
 from tests.driver.checkers.making import history, op
 
 
@@ -41,7 +41,7 @@ def test_a_workload_names_its_checkers():
 
 
 MINE = """
-from driver.checkers import ILLEGAL, Model
+from raftmon.driver.checkers import ILLEGAL, Model
 
 class Toggle(Model):
     name = "toggle"

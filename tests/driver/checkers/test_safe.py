@@ -7,11 +7,11 @@ import time
 
 import pytest
 
-from driver.checkers.base import Result, Valid, combine
-from driver.checkers.models import Counter
-from driver.checkers.safe import check_safely
-from driver.checkers.wing_gong import Linearizable
-from driver.histories.model import History
+from raftmon.driver.checkers.base import Result, Valid, combine
+from raftmon.driver.checkers.safe import check_safely
+from raftmon.driver.checkers.search.linearizable import Linearizable
+from raftmon.driver.checkers.search.models import Counter
+from raftmon.driver.histories.model import History
 from tests.driver.checkers.making import history, op
 
 

@@ -4,11 +4,11 @@ import random
 
 import pytest
 
-from driver.checkers.base import Valid
-from driver.checkers.set_full import SetFull
-from driver.history import Outcome
+from raftmon.driver.checkers.base import Valid
+from raftmon.driver.checkers.set_full import SetFull
+from raftmon.driver.histories.operation import Outcome
 from tests.driver.checkers.making import FAIL, INFO, found, history, op
-from tests.driver.checkers.slow_search import linearizable
+from tests.driver.checkers.search.slow_search import linearizable
 
 
 def small(rng):

@@ -5,8 +5,8 @@ import random
 
 import pytest
 
-from driver.checkers.base import Valid
-from driver.checkers.stores_agree import StoresAgree
+from raftmon.driver.checkers.base import Valid
+from raftmon.driver.checkers.stores_agree import StoresAgree
 from tests.driver.checkers.making import FAIL, found, history, op
 
 

@@ -4,8 +4,8 @@ import random
 
 import pytest
 
-from driver.checkers.base import Valid
-from driver.checkers.watch import Watch
+from raftmon.driver.checkers.base import Valid
+from raftmon.driver.checkers.watch import Watch
 from tests.driver.checkers.making import found, history, op
 
 

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from driver.cli import main
-from driver.cli.registry import COMMANDS
+from raftmon.driver.cli import main
+from raftmon.driver.cli.registry import COMMANDS
 
 SERVER = ["--server", "/bin/true"]
 
@@ -92,7 +92,7 @@ def test_every_command_explains_itself_with_an_example(command: str, capsys: pyt
 def test_output_that_cannot_be_written_is_no_verdict(tmp_path: Path, full: tuple[str, ...], lines: int) -> None:
     # 1 would say *invalid*, and Python's own 120 nothing.
     code = (
-        "import sys, types; from driver import cli; "
+        "import sys, types; from raftmon.driver import cli; "
         "module = types.SimpleNamespace(parser=lambda: cli.CommandParser('check', '', 'x'), main=None)\n"
         "def work(arguments):\n"
         f" print('x\\n' * {lines})\n"

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from driver.cli import main
+from raftmon.driver.cli import main
 from tests import shared
 
 CORPUS = Path(__file__).parents[1] / "histories" / "corpus"

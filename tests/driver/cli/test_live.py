@@ -10,13 +10,13 @@ from pathlib import Path
 
 import pytest
 
-from driver.testbench import eventually
+from raftmon.driver.testing.fixtures import eventually
 
 pytestmark = pytest.mark.servers
 
 
 def raftmon(*words: str, **keywords: object) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "driver.cli", *words]
+    command = [sys.executable, "-m", "raftmon.driver.cli", *words]
     return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False, **keywords)
 
 
@@ -24,7 +24,18 @@ def raftmon(*words: str, **keywords: object) -> subprocess.CompletedProcess[str]
 def running(tmp_path: Path) -> Iterator[str]:
     """A run that goes on until it is interrupted; its store."""
     store = tmp_path / "store"
-    command = [sys.executable, "-m", "driver.cli", "run", "--fault", "none", "--duration", "600", "--store", str(store)]
+    command = [
+        sys.executable,
+        "-m",
+        "raftmon.driver.cli",
+        "run",
+        "--fault",
+        "none",
+        "--duration",
+        "600",
+        "--store",
+        str(store),
+    ]
     with (tmp_path / "run.log").open("wb") as log:
         process = subprocess.Popen(command, stdout=log, stderr=log)
     try:

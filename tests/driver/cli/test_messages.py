@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from driver.cli import main
+from raftmon.driver.cli import main
 from tests.shared import SHARED
 
 GOLDEN = SHARED / "captures" / "etcd-3.4.23.pcap.gz"
@@ -198,7 +198,7 @@ def test_a_run_decoded_from_its_packets_has_one_time_base(
 
 
 def test_a_misspelt_kind_is_no_empty_answer(tmp_path, capsys):
-    from driver.cli import main
+    from raftmon.driver.cli import main
 
     capture = Path(__file__).parents[2] / "monitor" / "raft" / "data"
     file = next(path for path in sorted(capture.iterdir()) if ".pcap" in path.name)

@@ -3,8 +3,8 @@ from random import Random
 
 import pytest
 
-from driver.clients.arrivals import arrivals_ns
-from setup.errors import InputError
+from raftmon.driver.clients.arrivals import arrivals_ns
+from raftmon.setup.errors import InputError
 
 
 def first(arrival, slot, slots=4, rate=100.0, count=1000):

@@ -10,9 +10,9 @@ from collections import Counter, defaultdict
 
 import pytest
 
-from driver.clients import ClientFleet, FleetConfig
-from setup.errors import InputError, RaftmonError
-from setup.topology import Topology
+from raftmon.driver.clients import ClientFleet, FleetConfig
+from raftmon.setup.errors import InputError, RaftmonError
+from raftmon.setup.topology import Topology
 
 
 @pytest.fixture
@@ -55,7 +55,7 @@ def system_file(tmp_path, client_body):
     path = tmp_path / "mine.py"
     path.write_text(
         "import os, time\n"
-        "from adapters.base import Definite, Indefinite\n"
+        "from raftmon.adapters.base import Definite, Indefinite\n"
         "class Mine:\n"
         "    name = 'mine'\n"
         "    def command(self, node, topology, folder): raise NotImplementedError\n"

@@ -1,7 +1,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from driver.clients.latency import BUCKETS, bucket, bucket_ms, percentile_ms
+from raftmon.driver.clients.latency import BUCKETS, bucket, bucket_ms, percentile_ms
 
 
 @given(st.integers(0, 10**14))

@@ -6,11 +6,11 @@ import time
 
 import pytest
 
-from driver.checkers.base import Valid
-from driver.checkers.register import RegisterChecker
-from driver.clients import ClientFleet, FleetConfig
-from driver.histories.formats import read_history
-from setup.topology import Topology
+from raftmon.driver.checkers.base import Valid
+from raftmon.driver.checkers.register import RegisterChecker
+from raftmon.driver.clients import ClientFleet, FleetConfig
+from raftmon.driver.histories.formats import read_history
+from raftmon.setup.topology import Topology
 
 
 def judged(tmp_path, lie, probability):

@@ -7,12 +7,12 @@ import time
 import orjson
 import pytest
 
-from adapters.base import Definite
-from driver.clients.events import EventWriter
-from driver.clients.worker import Gate, Worker
-from driver.workloads.base import slot_random
-from driver.workloads.registry import workload
-from setup.errors import InputError
+from raftmon.adapters.base import Definite
+from raftmon.driver.clients.worker import Gate, Worker
+from raftmon.driver.histories.event_writer import EventWriter
+from raftmon.driver.workloads.base import slot_random
+from raftmon.driver.workloads.registry import workload
+from raftmon.setup.errors import InputError
 from tests.driver.workloads.fake_store import FakeStore
 
 

@@ -3,11 +3,11 @@ import time
 import orjson
 import pytest
 
-from adapters.base import Definite, Indefinite
-from driver.clients.events import EventWriter
-from driver.clients.worker import Gate, Worker
-from driver.workloads.base import slot_random
-from driver.workloads.register import RegisterWorkload
+from raftmon.adapters.base import Definite, Indefinite
+from raftmon.driver.clients.worker import Gate, Worker
+from raftmon.driver.histories.event_writer import EventWriter
+from raftmon.driver.workloads.base import slot_random
+from raftmon.driver.workloads.register import RegisterWorkload
 
 TOTAL = 4
 SLOT = 1
@@ -164,7 +164,7 @@ def test_an_open_loop_counts_latency_from_when_the_operation_should_have_started
     invoked = [event for event in events if event["type"] == "invoke"]
     assert [event["due_ns"] - begin_ns for event in invoked] == [0, 1_000_000]
     assert all(event["time_ns"] - event["due_ns"] >= late_ns - 1_000_000 for event in invoked)
-    from driver.clients.latency import bucket_ms
+    from raftmon.driver.clients.latency import bucket_ms
 
     assert all(bucket_ms(number) > 4500 for number in worker.counts.buckets)
     assert sum(worker.counts.buckets.values()) == 2

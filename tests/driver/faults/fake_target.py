@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-from setup.topology import Host, Topology
+from raftmon.setup.topology import Host, Topology
 
 
 class FakeSystem:

@@ -7,9 +7,9 @@ from random import Random
 
 import pytest
 
-from driver.faults.base import Unavailable
-from driver.faults.registry import catalogue, make_fault
-from setup.topology import Link
+from raftmon.driver.faults.base import Unavailable
+from raftmon.driver.faults.registry import catalogue, make_fault
+from raftmon.setup.topology import Link
 from tests.driver.faults.fake_target import FakeTarget
 
 NODES = ("n1", "n2", "n3", "n4", "n5")
@@ -17,7 +17,7 @@ NODES = ("n1", "n2", "n3", "n4", "n5")
 
 @pytest.mark.parametrize("name", list(catalogue(NODES)))
 def test_every_fault_heals_itself_completely(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr("driver.faults.wal.REFUSAL_S", 0.0)
+    monkeypatch.setattr("raftmon.driver.faults.wal.REFUSAL_S", 0.0)
     target = FakeTarget(5)
     system = target.with_system(tmp_path)
     fault = make_fault(name, {}, NODES)
@@ -67,7 +67,7 @@ def test_a_partition_can_reject_instead():
 
 @pytest.mark.parametrize("name", ["kill-leader", "pause-follower", "full-partition", "partial-partition"])
 def test_without_a_leader_a_fault_on_the_leader_says_so(name: str, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr("driver.faults.selectors.ELECTION_S", 0.0)
+    monkeypatch.setattr("raftmon.driver.faults.selectors.ELECTION_S", 0.0)
     with pytest.raises(Unavailable, match="nobody led"):
         make_fault(name, {}, ("n1", "n2", "n3")).start(FakeTarget(leader=None), Random(0))
 

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from driver.faults.grudges import between, bridge, halves, isolate, majority_ring, one_way
-from setup.topology import Link
+from raftmon.driver.faults.grudges import between, bridge, halves, isolate, majority_ring, one_way
+from raftmon.setup.topology import Link
 
 node_lists = st.integers(2, 15).map(lambda count: [f"n{i}" for i in range(1, count + 1)])
 

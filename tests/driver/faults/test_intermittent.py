@@ -5,10 +5,10 @@ from random import Random
 
 import pytest
 
-from driver.faults.intermittent import Intermittent
-from driver.faults.registry import make_fault
-from setup.errors import InputError, RaftmonError
-from setup.topology import Link
+from raftmon.driver.faults.intermittent import Intermittent
+from raftmon.driver.faults.registry import make_fault
+from raftmon.setup.errors import InputError, RaftmonError
+from raftmon.setup.topology import Link
 from tests.driver.faults.fake_target import FakeTarget
 
 

@@ -5,10 +5,10 @@ from random import Random
 
 import pytest
 
-from adapters.base import Definite, Indefinite
-from driver.faults.base import Unavailable
-from driver.faults.registry import make_fault, spares_needed
-from setup.errors import InputError
+from raftmon.adapters.base import Definite, Indefinite
+from raftmon.driver.faults.base import Unavailable
+from raftmon.driver.faults.registry import make_fault, spares_needed
+from raftmon.setup.errors import InputError
 from tests.driver.faults.fake_target import FakeTarget
 
 NODES = ("n1", "n2", "n3")
@@ -16,7 +16,7 @@ NODES = ("n1", "n2", "n3")
 
 @pytest.fixture(autouse=True)
 def no_pauses(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr("driver.faults.membership.PAUSE_S", 0.0)
+    monkeypatch.setattr("raftmon.driver.faults.membership.PAUSE_S", 0.0)
 
 
 def test_a_removed_node_is_out_and_dead_until_it_joins_anew(tmp_path: Path):
@@ -78,7 +78,7 @@ def test_a_change_whose_fate_is_unknown_is_looked_for_and_not_made_twice(tmp_pat
 
 
 def test_a_system_that_refuses_for_ever_makes_the_fault_unavailable(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr("driver.faults.membership.CHANGE_S", 0.0)
+    monkeypatch.setattr("raftmon.driver.faults.membership.CHANGE_S", 0.0)
     target = FakeTarget()
     target.with_system(tmp_path).refusals = [Definite("never")] * 100
     fault = make_fault("member-remove", {}, NODES)

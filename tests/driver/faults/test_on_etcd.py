@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from adapters.capabilities import Members
+from raftmon.adapters.capabilities import Members
 
 pytestmark = [pytest.mark.net, pytest.mark.servers]
 

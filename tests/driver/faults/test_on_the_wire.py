@@ -7,12 +7,12 @@ import time
 import orjson
 import pytest
 
-from driver.faults.registry import make_fault
-from driver.faults.schedule import PlannedFault
-from driver.faults.worker import FaultWorkers
-from driver.leadership import WIRE
-from driver.statuswatch import StatusWatch
-from driver.testbench import eventually
+from raftmon.driver.cluster.leadership import WIRE
+from raftmon.driver.cluster.status_poller import StatusWatch
+from raftmon.driver.faults.registry import make_fault
+from raftmon.driver.faults.schedule import PlannedFault
+from raftmon.driver.faults.worker import FaultWorkers
+from raftmon.driver.testing.fixtures import eventually
 
 pytestmark = [pytest.mark.net, pytest.mark.servers]
 

@@ -4,8 +4,8 @@ from random import Random
 
 import pytest
 
-from driver.faults.registry import WINDOWS, catalogue, make_fault
-from driver.faults.schedule import plan_faults
+from raftmon.driver.faults.registry import WINDOWS, catalogue, make_fault
+from raftmon.driver.faults.schedule import plan_faults
 from tests.driver.faults.fake_target import FakeTarget
 
 NODES = ("n1", "n2", "n3")

@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from driver.faults.registry import RANDOM_FAULTS, catalogue, make_fault
-from driver.faults.schedule import PlannedFault, check_triggers, plan_faults
-from setup.errors import InputError
+from raftmon.driver.faults.registry import RANDOM_FAULTS, catalogue, make_fault
+from raftmon.driver.faults.schedule import PlannedFault, check_triggers, plan_faults
+from raftmon.setup.errors import InputError
 
 NODES = ("n1", "n2", "n3")
 KNOWN = list(catalogue(NODES))

@@ -6,10 +6,10 @@ from random import Random
 
 import pytest
 
-from driver.faults import wal
-from driver.faults.base import Unavailable
-from driver.faults.registry import make_fault
-from setup.errors import InputError, RaftmonError
+from raftmon.driver.faults import wal
+from raftmon.driver.faults.base import Unavailable
+from raftmon.driver.faults.registry import make_fault
+from raftmon.setup.errors import InputError, RaftmonError
 from tests.driver.faults.fake_target import FakeTarget
 
 NODES = ("n1", "n2", "n3")
@@ -19,7 +19,7 @@ PAGE = os.sysconf("SC_PAGE_SIZE")
 
 @pytest.fixture(autouse=True)
 def no_waiting(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr("driver.faults.wal.REFUSAL_S", 0.0)
+    monkeypatch.setattr("raftmon.driver.faults.wal.REFUSAL_S", 0.0)
 
 
 def log_of(target: FakeTarget, node: str) -> Path:

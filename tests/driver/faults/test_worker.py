@@ -7,11 +7,11 @@ from typing import Any
 
 import orjson
 
-from driver.faults.base import Effect
-from driver.faults.registry import make_fault
-from driver.faults.schedule import PlannedFault
-from driver.faults.worker import FaultWorkers
-from setup.eventlog import open_event_log
+from raftmon.driver.faults.base import Effect
+from raftmon.driver.faults.registry import make_fault
+from raftmon.driver.faults.schedule import PlannedFault
+from raftmon.driver.faults.worker import FaultWorkers
+from raftmon.setup.eventlog import open_event_log
 from tests.driver.faults.fake_target import FakeTarget
 
 NODES = ("n1", "n2", "n3")

@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from driver.checkers import check_safely, checkers_for_history, combine
-from driver.cli import main
-from driver.histories import read_history
-from setup.errors import InputError
+from raftmon.driver.checkers import check_safely, checkers_for_history, combine
+from raftmon.driver.cli import main
+from raftmon.driver.histories import read_history
+from raftmon.setup.errors import InputError
 
 CORPUS = Path(__file__).parent / "corpus"
 EXPECTED = json.loads((CORPUS / "expected.json").read_text())

@@ -2,7 +2,7 @@
 
 import pytest
 
-from driver.histories.edn import EdnError, forms
+from raftmon.driver.histories.edn import EdnError, forms
 
 
 def values(text, **options):

@@ -5,10 +5,10 @@ import random
 
 import pytest
 
-from driver.histories import FORMATS, History, read_history, write_history
-from driver.histories.formats import detect
-from driver.histories.synthetic import register_deeds, simulate
-from setup.errors import InputError
+from raftmon.driver.histories import FORMATS, History, read_history, write_history
+from raftmon.driver.histories.formats import detect
+from raftmon.driver.histories.synthetic import register_deeds, simulate
+from raftmon.setup.errors import InputError
 from tests import shared
 
 

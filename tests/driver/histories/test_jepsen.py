@@ -5,8 +5,8 @@ import random
 
 import pytest
 
-from driver.histories.edn import EdnError, forms
-from driver.histories.jepsen import _flat_map, read_edn, read_text_log
+from raftmon.driver.histories.edn import EdnError, forms
+from raftmon.driver.histories.jepsen import _flat_map, read_edn, read_text_log
 
 PIECES = [
     ":type", ":f", " ", ", ", "nil", "1", "-23", ":a", '"x y"', "[1 2]", "[nil 4]", "[1, nil]", "[]", "{", "}", "#",

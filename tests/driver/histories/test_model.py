@@ -5,9 +5,9 @@ from dataclasses import replace
 
 import pytest
 
-from driver.histories.model import MAX_DEPTH, Columns, History, Values, freeze, too_deep
-from driver.histories.synthetic import register_deeds, simulate
-from driver.history import Operation, Outcome
+from raftmon.driver.histories.model import MAX_DEPTH, Columns, History, Values, freeze, too_deep
+from raftmon.driver.histories.operation import Operation, Outcome
+from raftmon.driver.histories.synthetic import register_deeds, simulate
 
 
 def varied(seed=1):

@@ -4,17 +4,19 @@ import sys
 
 import pytest
 
-from driver.cli.reckon import parser
-from driver.reckon import config_of
-from driver.reckon.arguments import FAILURES
-from driver.run import make_plan
-from driver.workloads.registry import parameters_of
-from setup.errors import InputError
+from raftmon.driver.cli.reckon import parser
+from raftmon.driver.reckon import config_of
+from raftmon.driver.reckon.arguments import FAILURES
+from raftmon.driver.run.phases import make_plan
+from raftmon.driver.workloads.registry import parameters_of
+from raftmon.setup.errors import InputError
 
 
 @pytest.fixture(autouse=True)
 def no_server_is_looked_for(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr("driver.reckon.arguments.with_server", lambda system, spec, options: {"server": sys.executable})
+    monkeypatch.setattr(
+        "raftmon.driver.reckon.arguments.with_server", lambda system, spec, options: {"server": sys.executable}
+    )
 
 
 def config(*words: str):
@@ -22,7 +24,7 @@ def config(*words: str):
 
 
 def plan(*words: str):
-    from adapters.registry import system
+    from raftmon.adapters.registry import system
 
     made = config(*words)
     return make_plan(made, system(made.system, made.adapter_options()))

@@ -2,8 +2,8 @@ from __future__ import annotations
 
 import orjson
 
-from driver.reckon import reckon_results, write_results
-from driver.store import CONFIG, RunFolder
+from raftmon.driver.reckon import reckon_results, write_results
+from raftmon.driver.run_folder import CONFIG, RunFolder
 
 EVENTS = [
     {"time_ns": 10, "process": 0, "type": "invoke", "f": "write", "node": "n2", "host": "c1", "due_ns": 5},

@@ -2,11 +2,11 @@ from __future__ import annotations
 
 import pytest
 
-from driver.topologies.base import Quality, link_rules
-from driver.topologies.builtin import all_links
-from monitor.rules import RuleSet
-from setup.errors import InputError
-from setup.topology import Link, Topology
+from raftmon.driver.topologies.base import Quality, link_rules
+from raftmon.driver.topologies.builtin import all_links
+from raftmon.monitor.rules.rule import RuleSet
+from raftmon.setup.errors import InputError
+from raftmon.setup.topology import Link, Topology
 
 TOPOLOGY = Topology.star(2, 1)
 NAMES = ("n1", "n2", "c1")

@@ -5,11 +5,11 @@ from pathlib import Path
 
 import pytest
 
-from driver.topologies import Quality, place
-from driver.topologies.latencies import REGIONS, one_way_ms
-from driver.topologies.quantities import latency_ms, loss_percent, rate_kbit_s
-from monitor.rules import RuleSet
-from setup.errors import InputError
+from raftmon.driver.quantities import latency_ms, loss_percent, rate_kbit_s
+from raftmon.driver.topologies import Quality, place
+from raftmon.driver.topologies.latencies import REGIONS, one_way_ms
+from raftmon.monitor.rules.rule import RuleSet
+from raftmon.setup.errors import InputError
 
 
 def names(placement) -> list[str]:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from adapters.base import Definite
-from adapters.capabilities import Granted
+from raftmon.adapters.base import Definite
+from raftmon.adapters.capabilities import Granted
 
 
 class FakeStore:

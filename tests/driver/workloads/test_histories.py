@@ -11,13 +11,13 @@ from typing import Any
 import orjson
 import pytest
 
-from adapters.base import Definite
-from driver.checkers.base import Valid
-from driver.checkers.registry import checkers_for
-from driver.histories import read_history
-from driver.history import Outcome
-from driver.workloads.base import Told, slot_random
-from driver.workloads.registry import WORKLOADS, workload
+from raftmon.adapters.base import Definite
+from raftmon.driver.checkers.base import Valid
+from raftmon.driver.checkers.registry import checkers_for
+from raftmon.driver.histories import read_history
+from raftmon.driver.histories.operation import Outcome
+from raftmon.driver.workloads.base import Told, slot_random
+from raftmon.driver.workloads.registry import WORKLOADS, workload
 from tests.driver.workloads.fake_store import FakeStore
 
 SLOTS = 4

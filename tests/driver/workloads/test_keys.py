@@ -5,8 +5,8 @@ from random import Random
 
 import pytest
 
-from driver.workloads.keys import KeyChooser
-from setup.errors import InputError
+from raftmon.driver.workloads.keys import KeyChooser
+from raftmon.setup.errors import InputError
 
 NAMES = [f"k{number}" for number in range(10)]
 

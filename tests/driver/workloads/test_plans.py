@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import pytest
 
-from adapters.base import Definite, Indefinite
-from adapters.capabilities import Lease, Lock, Revision, Transactions, Watch
-from adapters.nothing import NothingAdapter
-from adapters.registry import system
-from driver.history import Outcome
-from driver.plan import calls_digest
-from driver.workloads.append import do_transaction
-from driver.workloads.base import Call, slot_random
-from driver.workloads.needs import check_client, check_needs, members_of
-from driver.workloads.registry import WORKLOADS, parameters_of, workload
-from driver.workloads.uniform import UniformWorkload
-from setup.errors import InputError
+from raftmon.adapters.base import Definite, Indefinite
+from raftmon.adapters.capabilities import Lease, Lock, Revision, Transactions, Watch
+from raftmon.adapters.nothing import NothingAdapter
+from raftmon.adapters.registry import system
+from raftmon.driver.histories.operation import Outcome
+from raftmon.driver.run.plan import calls_digest
+from raftmon.driver.workloads.append import do_transaction
+from raftmon.driver.workloads.base import Call, slot_random
+from raftmon.driver.workloads.needs import check_client, check_needs, members_of
+from raftmon.driver.workloads.registry import WORKLOADS, parameters_of, workload
+from raftmon.driver.workloads.uniform import UniformWorkload
+from raftmon.setup.errors import InputError
 from tests.driver.workloads.fake_store import FakeStore
 
 

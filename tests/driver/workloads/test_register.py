@@ -2,10 +2,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from driver.history import Outcome
-from driver.workloads.base import slot_random
-from driver.workloads.register import RegisterWorkload
-from setup.errors import InputError
+from raftmon.driver.histories.operation import Outcome
+from raftmon.driver.workloads.base import slot_random
+from raftmon.driver.workloads.register import RegisterWorkload
+from raftmon.setup.errors import InputError
 
 
 def calls(slot, slots, count, seed="1", observe=None, **parameters):

@@ -1,7 +1,7 @@
 import pytest
 
-from driver.workloads.registry import WORKLOADS, workload
-from setup.errors import InputError
+from raftmon.driver.workloads.registry import WORKLOADS, workload
+from raftmon.setup.errors import InputError
 
 
 def test_every_workload_there_is_can_be_made_and_says_its_name():

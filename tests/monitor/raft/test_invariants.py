@@ -6,8 +6,8 @@ import dataclasses
 
 import pytest
 
-from monitor.raft.invariants import INVARIANTS, LIMITS, InvariantChecker, Violation
-from monitor.raft.message import RaftMessage
+from raftmon.monitor.raft.invariants import INVARIANTS, LIMITS, InvariantChecker, Violation
+from raftmon.monitor.raft.message import RaftMessage
 from tests.monitor.raft.wire import (
     DATA,
     GOLDEN,
@@ -192,7 +192,7 @@ def test_a_forged_capture_breaks_it_down_to_its_packets() -> None:
 
 
 def test_memory_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("monitor.raft.invariants._MAX_INDEXES", 100)
+    monkeypatch.setattr("raftmon.monitor.raft.invariants._MAX_INDEXES", 100)
     checker = InvariantChecker()
     for index in range(1, 500):
         checker.feed(message("MsgApp", term=2, log_term=2, index=index, entries=[(2, index + 1, b"")], commit=index))

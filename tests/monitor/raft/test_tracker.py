@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from monitor.raft.message import RaftMessage
-from monitor.raft.tracker import Change, Tracker
+from raftmon.monitor.raft.message import RaftMessage
+from raftmon.monitor.raft.tracker import Change, Tracker
 from tests.monitor.raft.wire import message
 
 

@@ -6,9 +6,9 @@ import struct
 from collections.abc import Iterable
 from pathlib import Path
 
-from monitor.capture import read_capture
-from monitor.raft.decoder import Decoder
-from monitor.raft.message import Channel, Entry, RaftMessage
+from raftmon.monitor.packets.capture_reader import read_capture
+from raftmon.monitor.raft.decoder import Decoder
+from raftmon.monitor.raft.message import Channel, Entry, RaftMessage
 from tests.shared import SHARED
 
 DATA = Path(__file__).parent / "data"

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import itertools
 
-from driver.history import Operation, Outcome
+from raftmon.driver.histories.operation import Operation, Outcome
 
 
 def apply(micro, state, kind):

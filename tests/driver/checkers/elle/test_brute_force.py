@@ -5,8 +5,8 @@ import random
 
 import pytest
 
-from driver.checkers.elle import ListAppend, RwRegister
-from driver.histories.model import History
+from raftmon.driver.checkers.elle import ListAppend, RwRegister
+from raftmon.driver.histories.model import History
 from tests.driver.checkers.elle.brute_force import random_history, serializable, snapshot
 
 HISTORIES = 10_000

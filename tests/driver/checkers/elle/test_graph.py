@@ -5,11 +5,11 @@ import random
 import numpy as np
 import pytest
 
-from driver.checkers.elle.cycles import find_cycles
-from driver.checkers.elle.graph import Edges, Kind, components
-from driver.checkers.elle.isolation import LEVELS, isolation_level, ruled_out, strongest_left
-from driver.checkers.elle.ordering import realtime_edges
-from setup.errors import InputError
+from raftmon.driver.checkers.elle.cycles import find_cycles
+from raftmon.driver.checkers.elle.graph import Edges, Kind, components
+from raftmon.driver.checkers.elle.isolation import LEVELS, isolation_level, ruled_out, strongest_left
+from raftmon.driver.checkers.elle.ordering import realtime_edges
+from raftmon.setup.errors import InputError
 from tests.driver.checkers.making import INFO, op
 
 

@@ -4,9 +4,9 @@ import random
 
 import pytest
 
-from driver.checkers.base import Valid
-from driver.checkers.elle import ListAppend, RwRegister
-from driver.history import Operation
+from raftmon.driver.checkers.base import Valid
+from raftmon.driver.checkers.elle import ListAppend, RwRegister
+from raftmon.driver.histories.operation import Operation
 from tests.driver.checkers.making import FAIL, INFO, found, history, op
 from tests.driver.checkers.scenarios.transactions import LISTS, REGISTERS, txn
 

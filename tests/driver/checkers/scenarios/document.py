@@ -1,6 +1,6 @@
 """Makes docs/anomalies.md of the examples: python -m tests.driver.checkers.scenarios.document > docs/anomalies.md."""
 
-from driver.picture.timeline import draw_timeline
+from raftmon.driver.histories.bars import draw_timeline
 from tests.driver.checkers.scenarios import stores, streams, transactions
 
 GROUPS = [*transactions.GROUPS, *stores.GROUPS, *streams.GROUPS]

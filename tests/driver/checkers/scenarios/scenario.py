@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from driver.history import Operation
+from raftmon.driver.histories.operation import Operation
 
 
 @dataclass(frozen=True)

@@ -1,10 +1,10 @@
 """Anomalies of sets, banks, locks, leases and whole stores."""
 
-from driver.checkers.bank import Bank
-from driver.checkers.lease import Lease
-from driver.checkers.lock import Lock
-from driver.checkers.set_full import SetFull
-from driver.checkers.stores_agree import StoresAgree
+from raftmon.driver.checkers.bank import Bank
+from raftmon.driver.checkers.lease import Lease
+from raftmon.driver.checkers.lock import Lock
+from raftmon.driver.checkers.set_full import SetFull
+from raftmon.driver.checkers.stores_agree import StoresAgree
 from tests.driver.checkers.making import FAIL, op
 from tests.driver.checkers.scenarios.scenario import scenario
 

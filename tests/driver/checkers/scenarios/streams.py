@@ -1,7 +1,7 @@
 """Anomalies of watches, and of the wire against the clients."""
 
-from driver.checkers.watch import Watch
-from driver.checkers.wire import Committed, Wire
+from raftmon.driver.checkers.watch import Watch
+from raftmon.driver.checkers.wire.checker import Committed, Wire
 from tests.driver.checkers.making import FAIL, op
 from tests.driver.checkers.scenarios.scenario import scenario
 

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from driver.checkers.base import Valid
-from driver.histories.model import History
+from raftmon.driver.checkers.base import Valid
+from raftmon.driver.histories.model import History
 from tests.driver.checkers.making import found
 from tests.driver.checkers.scenarios.document import GROUPS, document
 

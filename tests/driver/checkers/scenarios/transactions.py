@@ -1,6 +1,6 @@
 """Anomalies of transactions on lists, and the one that only registers have."""
 
-from driver.checkers.elle import ListAppend, RwRegister
+from raftmon.driver.checkers.elle import ListAppend, RwRegister
 from tests.driver.checkers.making import FAIL, op
 from tests.driver.checkers.scenarios.scenario import scenario
 

@@ -1,0 +1,1 @@
+"""Which nodes answered while a fault was active, and the CAP label that follows."""

@@ -1,0 +1,1 @@
+"""Linearizability by search (Wing and Gong, with Lowe's memoisation) over a model of the object."""

@@ -1,0 +1,242 @@
+"""The built-in models but for registers, and all of them by name. ``model.py`` says what a model is."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Sequence
+from typing import Any
+
+from raftmon.driver.checkers.search.model import ILLEGAL, Model
+from raftmon.driver.checkers.search.register_models import CasRegister, MultiRegister, Register
+from raftmon.driver.histories.model import freeze
+from raftmon.driver.histories.operation import Operation, Outcome
+
+__all__ = [
+    "ILLEGAL",
+    "MODELS",
+    "CasRegister",
+    "Counter",
+    "FifoQueue",
+    "KeyValue",
+    "Lock",
+    "Model",
+    "MultiRegister",
+    "Register",
+    "SetModel",
+]
+
+
+class KeyValue(Model):
+    """``get``, ``put``, ``append`` and ``delete``, as in MIT's 6.824 and Porcupine; an absent key reads as ``""``."""
+
+    name = "key-value"
+    functions = frozenset(("get", "read", "put", "write", "set", "append", "delete", "del"))
+
+    def initial(self) -> Hashable:
+        """Absent."""
+        return ""
+
+    def prepare(self, operation: Operation) -> tuple[str, Any] | None:
+        """(function, value), None where it says nothing."""
+        f = {"read": "get", "write": "put", "set": "put", "del": "delete"}.get(operation.f, operation.f)
+        unanswered = operation.outcome is Outcome.FAIL or (f == "get" and operation.outcome is Outcome.INFO)
+        if unanswered or f not in ("get", "put", "append", "delete"):
+            return None
+        return (f, "" if operation.value is None or f == "delete" else freeze(operation.value))
+
+    def observes(self, operation: tuple[str, Any]) -> bool:
+        """Gets."""
+        return operation[0] == "get"
+
+    def unnoticed(self, operation: tuple[str, Any], others: Sequence[tuple[str, Any]]) -> bool:
+        """A text that stands in no get was appended after all of them, or put aside before any."""
+        return _unseen_text(operation[1], {other for f, other in others if f == "get"})
+
+    def prune(self, definite: Sequence[tuple[str, Any]], optional: Sequence[tuple[str, Any]]) -> list[bool]:
+        """A text that stands in no get helps none."""
+        seen = {value for f, value in definite if f == "get"}
+        return [not _unseen_text(value, seen) for _, value in optional]
+
+    def step(self, state: Any, operation: tuple[str, Any]) -> Any:
+        """See Model."""
+        f, value = operation
+        if f == "get":
+            return state if value == state else ILLEGAL
+        if f != "append":
+            return value
+        if isinstance(value, str) and isinstance(state, str):
+            return state + value
+        return (*(state or ("[]",)), value)  # appended to a list, frozen as ``freeze`` does
+
+
+def _unseen_text(text: Any, seen: set[Any]) -> bool:
+    return isinstance(text, str) and text != "" and all(isinstance(s, str) and text not in s for s in seen)
+
+
+class SetModel(Model):
+    """``add``, ``remove`` of an element and ``read`` of all of them."""
+
+    name = "set"
+    functions = frozenset(("add", "remove", "read"))
+
+    def initial(self) -> Hashable:
+        """Empty."""
+        return frozenset()
+
+    def prepare(self, operation: Operation) -> tuple[str, Any] | None:
+        """(function, element or frozenset)."""
+        if operation.outcome is Outcome.FAIL or operation.f not in ("add", "remove", "read"):
+            return None
+        if operation.f != "read":
+            return (operation.f, freeze(operation.value))
+        if operation.outcome is not Outcome.OK:
+            return None
+        return ("read", frozenset(map(freeze, operation.value or ())))
+
+    def observes(self, operation: tuple[str, Any]) -> bool:
+        """Reads."""
+        return operation[0] == "read"
+
+    def unnoticed(self, operation: tuple[str, Any], others: Sequence[tuple[str, Any]]) -> bool:
+        """An element that no read holds and nobody else touches was added after every read."""
+        f, value = operation
+        return not any((o == "read" and value in v) or (o != "read" and v == value) for o, v in others) and f == "add"
+
+    def step(self, state: frozenset[Any], operation: tuple[str, Any]) -> Any:
+        """See Model."""
+        f, value = operation
+        if f == "read":
+            return state if value == state else ILLEGAL
+        if f == "add":
+            return state if value in state else state | {value}
+        return state - {value} if value in state else state
+
+
+class FifoQueue(Model):
+    """``enqueue`` and ``dequeue``; a dequeue that succeeded with None, or failed without an error, found it empty."""
+
+    name = "fifo-queue"
+    functions = frozenset(("enqueue", "dequeue"))
+
+    def initial(self) -> Hashable:
+        """Empty."""
+        return ()
+
+    def prepare(self, operation: Operation) -> tuple[str, Any] | None:
+        """(what happened, value)."""
+        f, outcome = operation.f, operation.outcome
+        if f == "enqueue":
+            return None if outcome is Outcome.FAIL else ("enqueue", freeze(operation.value))
+        if f != "dequeue":
+            return None
+        if outcome is Outcome.INFO:
+            return ("take", None)
+        if outcome is Outcome.FAIL and operation.error is not None:
+            return None
+        if outcome is Outcome.FAIL or operation.value is None:
+            return ("empty", None)
+        return ("dequeue", freeze(operation.value))
+
+    def observes(self, operation: tuple[str, Any]) -> bool:
+        """Finding it empty."""
+        return operation[0] == "empty"
+
+    def signature(self, operation: Operation) -> Hashable:
+        """What an indefinite dequeue would have given is nothing of its own."""
+        return (operation.f, freeze(operation.value) if operation.f == "enqueue" else None)
+
+    def step(self, state: tuple[Any, ...], operation: tuple[str, Any]) -> Any:
+        """See Model."""
+        f, value = operation
+        if f == "enqueue":
+            return (*state, value)
+        if f == "empty":
+            return ILLEGAL if state else state
+        if not state or (f == "dequeue" and state[0] != value):
+            return ILLEGAL
+        return state[1:]
+
+
+class Counter(Model):
+    """``add`` of a number (``inc`` and ``dec`` of 1 where no number is given) and ``read``."""
+
+    name = "counter"
+    functions = frozenset(("add", "inc", "dec", "read"))
+
+    def initial(self) -> Hashable:
+        """Zero."""
+        return 0
+
+    def prepare(self, operation: Operation) -> tuple[bool, Any] | None:
+        """(whether it reads, the number read or added)."""
+        f, value = operation.f, operation.value
+        if operation.outcome is Outcome.FAIL or f not in ("add", "inc", "dec", "read"):
+            return None
+        if f == "read":
+            return (True, value) if operation.outcome is Outcome.OK else None
+        number = 1 if value is None else value
+        if isinstance(number, bool) or not isinstance(number, int | float):
+            return None
+        return (False, -number if f == "dec" else number)
+
+    def observes(self, operation: tuple[bool, Any]) -> bool:
+        """Reads."""
+        return operation[0]
+
+    def step(self, state: Any, operation: tuple[bool, Any]) -> Any:
+        """See Model."""
+        reads, number = operation
+        if reads:
+            return state if number == state else ILLEGAL
+        return state + number
+
+
+class Lock(Model):
+    """``acquire`` and ``release``; the owner is the value given, or else the process.
+
+    An acquire that failed without an error found the lock held.
+    """
+
+    name = "lock"
+    functions = frozenset(("acquire", "release", "lock", "unlock"))
+
+    def initial(self) -> Hashable:
+        """Free."""
+        return None
+
+    def prepare(self, operation: Operation) -> tuple[str, Any] | None:
+        """(function, owner)."""
+        f = {"lock": "acquire", "unlock": "release"}.get(operation.f, operation.f)
+        if f not in ("acquire", "release"):
+            return None
+        owner = self._owner(operation)
+        if operation.outcome is Outcome.FAIL:
+            return ("held", None) if f == "acquire" and operation.error is None else None
+        return (f, owner)
+
+    def _owner(self, operation: Operation) -> Hashable:
+        if operation.value is None:
+            return ("process", operation.process)
+        return ("owner", freeze(operation.value))
+
+    def observes(self, operation: tuple[str, Any]) -> bool:
+        """Finding it held."""
+        return operation[0] == "held"
+
+    def signature(self, operation: Operation) -> Hashable:
+        """The function and the owner."""
+        return (operation.f, self._owner(operation))
+
+    def step(self, state: Any, operation: tuple[str, Any]) -> Any:
+        """See Model."""
+        f, owner = operation
+        if f == "held":
+            return ILLEGAL if state is None else state
+        if f == "acquire":
+            return owner if state is None else ILLEGAL
+        return None if state == owner else ILLEGAL
+
+
+MODELS: dict[str, type[Model]] = {
+    model.name: model for model in (CasRegister, Register, KeyValue, SetModel, FifoQueue, Counter, Lock, MultiRegister)
+}
+"""The built-in models by name."""

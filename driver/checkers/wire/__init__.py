@@ -1,0 +1,1 @@
+"""What clients saw against what the Raft log on the wire committed."""

@@ -1,0 +1,94 @@
+"""Who leads: the wire's word and the nodes' own, and which of the two counts.
+
+The wire is the run's record (``messages.sqlite``), written some 0.1 s after the packets; a node's own word is the
+capability ``Leader``, which a node that was cut off goes on giving long after it was replaced.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+import threading
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import NamedTuple
+
+from raftmon.adapters.capabilities import Leadership
+from raftmon.monitor.raft.database.query import cluster_now, leader_heard
+from raftmon.monitor.raft.database.store import open_store
+from raftmon.setup.errors import InputError
+
+__all__ = ["STATUS", "WIRE", "LeaderSeen", "WireRecord", "newest_leader"]
+
+WIRE, STATUS = "wire", "status"
+SILENT_NS = 1_000_000_000
+"""A wire leader that was not heard for so long is none any more: Raft's election timeouts are of this order."""
+
+
+class LeaderSeen(NamedTuple):
+    """A leader, its term (0 where the system has none) and whose word that is: ``wire`` or ``status``."""
+
+    node: str
+    term: int
+    witness: str
+
+
+class WireRecord:
+    """The leader as the record of a run that is on shows it; any thread may ask, each has its own connection."""
+
+    def __init__(self, path: Path, clock_ns: Callable[[], int] = time.monotonic_ns) -> None:
+        self._path = path
+        self._clock_ns = clock_ns
+        self._own = threading.local()
+
+    def leader(self, since_ns: Mapping[str, int]) -> LeaderSeen | None:
+        """The leader of the one Raft group there is, heard within SILENT_NS and after ``since_ns[node]``.
+
+        ``since_ns`` has the nodes that may lead, and when each was started (CLOCK_MONOTONIC). None where nothing was
+        decoded yet, or where the system has several groups.
+        """
+        try:
+            connection = self._connection()
+            if connection is None:
+                return None
+            groups = cluster_now(connection)
+            if len(groups) != 1:
+                return None
+            ((group, state),) = groups.items()
+            leader = state["leader"]
+            if leader not in since_ns or state["nodes"].get(leader, {}).get("role") != "leader":
+                return None
+            term = int(state["nodes"][leader]["term"])
+            after_ns = max(since_ns[leader], self._clock_ns() - SILENT_NS)
+            heard = leader_heard(connection, group, leader, term, after_ns)
+        except sqlite3.Error:  # the record is being finished, or its disk is full: the nodes can still be asked
+            return None
+        return LeaderSeen(leader, term, WIRE) if heard else None
+
+    def _connection(self) -> sqlite3.Connection | None:
+        found: sqlite3.Connection | None = getattr(self._own, "connection", None)
+        if found is None and self._path.exists():
+            try:
+                found = self._own.connection = open_store(self._path)
+            except InputError:  # just being made
+                return None
+        return found
+
+
+def newest_leader(wire: LeaderSeen | None, said: Mapping[str, Leadership | None]) -> LeaderSeen | None:
+    """The leader of the newest term that either witness knows; the wire's word where both know the same term.
+
+    The wire's leader does not count where some node already says that it is in a newer term, or where the leader itself
+    says that it leads no more. ``said`` has each node's own word, None where it did not answer.
+    """
+    views = {node: view for node, view in said.items() if view is not None}
+    leading = [LeaderSeen(node, view.term, STATUS) for node, view in views.items() if view.leads]
+    status = max(leading, key=lambda seen: seen.term, default=None)
+    if wire is None:
+        return status
+    if any(view.term > wire.term for view in views.values()):
+        return status
+    own = views.get(wire.node)
+    if own is not None and not own.leads and own.term >= wire.term:
+        return status
+    return wire

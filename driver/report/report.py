@@ -1,0 +1,211 @@
+"""A run's ``report.html``: what was run, the verdict, and how clients fared, as one offline page.
+
+All of it comes from the files in the run's folder; a file that is missing or torn leaves its part out.
+"""
+
+from __future__ import annotations
+
+import html
+import sqlite3
+from collections.abc import Iterable, Sequence
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+import orjson
+
+from raftmon.driver.histories import read_history
+from raftmon.driver.histories.operation import Operation
+from raftmon.driver.report.charts import Axis, fault_chart, latency_chart, service_chart
+from raftmon.setup.errors import InputError, RaftmonError
+
+__all__ = ["render_report", "write_report"]
+
+MAX_OPERATIONS = 500_000  # of a longer history the charts show every k-th operation
+
+
+def write_report(run_folder: Path) -> Path:
+    """Write ``report.html`` into the run's folder and return its path; raises RaftmonError where it cannot."""
+    target = run_folder / "report.html"
+    try:
+        target.write_text(render_report(run_folder), encoding="utf-8")
+    except OSError as error:
+        raise RaftmonError(f"the report {target} cannot be written: {error.strerror}") from error
+    return target
+
+
+def render_report(run_folder: Path) -> str:
+    """The page as text. Raises InputError if ``run_folder`` is no folder; nothing else about it can make it fail."""
+    if not run_folder.is_dir():
+        raise InputError(f"there is no run in {run_folder}: name a run's folder")
+    plan = _json(run_folder / "config.json")
+    results = _json(run_folder / "results.json")
+    monitor = _json(run_folder / "monitor.json")
+    operations, trouble = _operations(run_folder)
+    faults = [fault for fault in results.get("faults") or [] if isinstance(fault, dict)]
+    config = plan.get("config") if isinstance(plan.get("config"), dict) else plan
+    verdict = str(results.get("valid", "unknown"))
+    title = f"{run_folder.parent.name}/{run_folder.name}"
+    style = files("raftmon.driver.report").joinpath("report.css").read_text(encoding="utf-8")
+    parts = [
+        f'<h1>{html.escape(title)}: <span class="{html.escape(verdict)}">{html.escape(verdict)}</span></h1>',
+        _verdict(results),
+        _availability(results),
+        _charts(operations, faults, results, trouble),
+        _operation_table(results),
+        _messages(run_folder / "messages.sqlite"),
+        _section("Monitor", _pairs(monitor), "there is no monitor.json"),
+        _section("Configuration", _pairs(config or {}), "there is no config.json"),
+    ]
+    return (
+        '<!doctype html><html lang="en"><head><meta charset="utf-8">'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">'
+        "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'unsafe-inline'\">"
+        f"<title>{html.escape(title)}: {html.escape(verdict)}</title><style>{style}</style></head><body>"
+        + "\n".join(parts)
+        + "</body></html>\n"
+    )
+
+
+def _json(path: Path) -> dict[str, Any]:
+    try:
+        value = orjson.loads(path.read_bytes())
+    except (OSError, orjson.JSONDecodeError):
+        return {}
+    return value if isinstance(value, dict) else {}
+
+
+def _operations(folder: Path) -> tuple[Sequence[Operation], str]:
+    try:
+        columns = read_history(folder / "history.jsonl").columns
+    except RaftmonError as error:
+        return (), str(error)
+    step = max(1, -(-len(columns) // MAX_OPERATIONS))
+    return [columns.operation(row) for row in range(0, len(columns), step)], ""
+
+
+def _section(title: str, body: str, missing: str) -> str:
+    return f"<h2>{title}</h2>" + (body or f'<p class="missing">{html.escape(missing)}</p>')
+
+
+def _table(head: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
+    listed = ["<tr>" + "".join(f"<td>{html.escape(_text(cell))}</td>" for cell in row) + "</tr>" for row in rows]
+    if not listed:
+        return ""
+    heads = "".join(f"<th>{html.escape(name)}</th>" for name in head)
+    return f'<div class="wide"><table><tr>{heads}</tr>{"".join(listed)}</table></div>'
+
+
+def _text(value: Any) -> str:
+    if value is None:
+        return ""
+    if isinstance(value, float):
+        return f"{value:,.3f}".rstrip("0").rstrip(".")
+    if isinstance(value, (dict, list)):
+        return orjson.dumps(value, default=str, option=orjson.OPT_NON_STR_KEYS).decode() if value else ""
+    return str(value)
+
+
+def _pairs(values: dict[str, Any]) -> str:
+    return _table(
+        ("name", "value"), ((name, value) for name, value in values.items() if value not in (None, [], {}, ""))
+    )
+
+
+def _verdict(results: dict[str, Any]) -> str:
+    checkers = results.get("checkers") if isinstance(results.get("checkers"), dict) else {}
+    parts = []
+    for name, result in (checkers or {}).items():
+        if not isinstance(result, dict):
+            continue
+        word = html.escape(str(result.get("valid", "unknown")))
+        parts.append(
+            f'<p><b class="{word}">{html.escape(name)}: {word}</b>. {html.escape(str(result.get("sentence", "")))}</p>'
+        )
+        found = result.get("counterexample")
+        if isinstance(found, dict) and found.get("timeline"):
+            parts.append(f"<pre>{html.escape(str(found['timeline']))}</pre>")
+    for reason in [results.get("error"), *(results.get("reasons") or [])]:
+        if reason:
+            parts.append(f'<p class="unknown">{html.escape(str(reason))}</p>')
+    return _section("Verdict", "".join(parts), "there are no results: the run may not have ended")
+
+
+def _availability(results: dict[str, Any]) -> str:
+    checkers = results.get("checkers") if isinstance(results.get("checkers"), dict) else {}
+    details = ((checkers or {}).get("availability") or {}).get("details") or {}
+    rows = [
+        (
+            one.get("node"),
+            one.get("window") or "outside of faults",
+            one.get("operations"),
+            "" if one.get("share") is None else f"{100 * one['share']:.1f}%",
+            one.get("longest_gap_ms"),
+            one.get("first_failure_ms"),
+            one.get("first_success_ms"),
+        )
+        for one in details.get("served") or []
+        if isinstance(one, dict)
+    ]
+    head = (
+        "node",
+        "when",
+        "operations",
+        "answered",
+        "longest gap (ms)",
+        "fault to failure (ms)",
+        "heal to answer (ms)",
+    )
+    label = f"<p><b>{html.escape(str(details['label']))}</b></p>" if details.get("label") else ""
+    return _section("Availability", label + _table(head, rows) if rows else "", "no availability was measured")
+
+
+def _charts(
+    operations: Sequence[Operation], faults: Sequence[dict[str, Any]], results: dict[str, Any], trouble: str
+) -> str:
+    times = [operation.call_ns for operation in operations]
+    times += [operation.return_ns for operation in operations if operation.return_ns is not None]
+    times += [fault[name] for fault in faults for name in ("start_ns", "stop_ns") if isinstance(fault.get(name), int)]
+    if not times:
+        return _section("Over time", "", trouble or "no operation was recorded")
+    began = results.get("began_ns")
+    axis = Axis(began if isinstance(began, int) and began <= max(times) else min(times), max(times))
+    charts = [
+        ("Faults", fault_chart(faults, axis)),
+        (
+            "Operations answered, by node (red: none, green: all; faults behind)",
+            service_chart(operations, faults, axis),
+        ),
+        ("Latency of what was answered", latency_chart(operations, faults, axis)),
+    ]
+    return "".join(f"<h2>{title}</h2>{chart}" for title, chart in charts if chart)
+
+
+def _operation_table(results: dict[str, Any]) -> str:
+    table = results.get("operations") if isinstance(results.get("operations"), dict) else {}
+    rows = []
+    for name, counts in (table or {}).items():
+        if isinstance(counts, dict):
+            latency = counts.get("latency_ms") or {}
+            columns = [counts.get(word) for word in ("ok", "fail", "info")]
+            rows.append((name, *columns, *(latency.get(word) for word in ("p50", "p99", "max"))))
+    head = ("operation", "ok", "fail", "info", "p50 (ms)", "p99 (ms)", "max (ms)")
+    return _section("Operations", _table(head, rows), "nothing was counted")
+
+
+def _messages(path: Path) -> str:
+    """Counts by kind; the database is only read."""
+    rows: list[tuple[Any, ...]] = []
+    if path.is_file():
+        try:
+            database = sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True, timeout=1.0)
+            try:
+                rows = database.execute(
+                    "SELECT kind, COUNT(*), SUM(size), SUM(delivered = 0) FROM messages GROUP BY kind ORDER BY 2 DESC"
+                ).fetchall()
+            finally:
+                database.close()
+        except sqlite3.Error as error:
+            return _section("Raft messages", "", f"messages.sqlite cannot be read: {error}")
+    head = ("kind", "messages", "bytes", "not delivered")
+    return _section("Raft messages", _table(head, rows), "no messages were decoded")

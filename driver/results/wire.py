@@ -1,0 +1,153 @@
+"""What the decoded wire (``messages.sqlite``) says of a run: Raft's invariants, and the clients against the log."""
+
+from __future__ import annotations
+
+import bisect
+import sqlite3
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import orjson
+
+from raftmon.driver.checkers.base import Checker, Result, Valid
+from raftmon.driver.checkers.safe import check_safely
+from raftmon.driver.checkers.wire.checker import Committed, Wire, same_text
+from raftmon.driver.histories.model import History
+from raftmon.driver.histories.operation import Operation, Outcome
+from raftmon.driver.run_folder import RunFolder
+from raftmon.driver.workloads.registry import WORKLOADS
+from raftmon.monitor.raft.database.store import open_store
+
+__all__ = ["committed_puts", "wire_results"]
+
+_SHOWN = 5
+
+
+class Invariants:
+    """Raft's invariants as far as the wire shows them: valid where none was seen broken."""
+
+    name = "invariants"
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self._connection = connection
+
+    def check(self, history: History) -> Result:
+        """Read the violations that the recorder found; the history does not matter."""
+        rows = self._connection.execute("SELECT * FROM violations ORDER BY id").fetchall()
+        (messages,) = self._connection.execute("SELECT count(*) FROM messages").fetchone()
+        details = {
+            "messages": messages,
+            "violations": [
+                {
+                    "invariant": row["invariant"],
+                    "sentence": row["sentence"],
+                    "witnesses": orjson.loads(row["witnesses"]),
+                }
+                for row in rows[:_SHOWN]
+            ],
+            "broken": len(rows),
+        }
+        if rows:
+            sentence = f"invalid: on the wire, {rows[0]['invariant']} was broken: {rows[0]['sentence']}"
+            return Result(Valid.NO, self.name, sentence, details)
+        if not messages:
+            return Result(Valid.UNKNOWN, self.name, "unknown: no Raft message was seen on the wire", details)
+        return Result(Valid.YES, self.name, f"valid: {messages:,} Raft messages broke no invariant of Raft", details)
+
+
+def _commit_times(connection: sqlite3.Connection) -> tuple[list[int], list[int]]:
+    """(commit indexes, the time each was first seen), both rising."""
+    indexes: list[int] = []
+    times: list[int] = []
+    highest = 0
+    query = "SELECT time_ns, commit_index FROM messages WHERE kind IN ('MsgApp', 'MsgHeartbeat') ORDER BY id"
+    for time_ns, commit in connection.execute(query):
+        if commit > highest:
+            highest = commit
+            indexes.append(commit)
+            times.append(time_ns)
+    return indexes, times
+
+
+def committed_puts(
+    connection: sqlite3.Connection, history: History, unpack: Callable[[Any], Any] = lambda value: value
+) -> Iterator[Committed]:
+    """Every put whose entry was committed as far as the wire shows, in order of the log.
+
+    Two terms may have proposed an entry for one place of the log: the later one stands, as a leader has everything
+    that was committed before (Leader Completeness). The put of a cas is a transaction's first branch: it took place
+    only where the clients say so, since its entry looks the same either way.
+    """
+    indexes, times = _commit_times(connection)
+    took_place = _cas_that_took_place(history)
+    query = """
+        SELECT log_index, max(term) AS term, operation, key, value, value_size FROM entries
+        WHERE operation IN ('put', 'txn_put') AND log_index > 0 GROUP BY log_index, part ORDER BY log_index
+    """
+    newest = dict(connection.execute("SELECT log_index, max(term) FROM entries GROUP BY log_index").fetchall())
+    for log_index, term, operation, key, value, size in connection.execute(query):
+        place = bisect.bisect_left(indexes, log_index)
+        if place == len(indexes) or newest[log_index] != term or (value is not None and len(value) != size):
+            continue
+        text = _written(value, unpack)
+        if operation == "put" or (key, text) in took_place:
+            yield Committed(term, log_index, key, text, times[place])
+
+
+def _written(value: bytes | None, unpack: Callable[[Any], Any]) -> Any:
+    """What a client wrote, as text: the etcd adapter stores JSON, and ``unpack`` undoes what the workload did."""
+    try:
+        return same_text(None if value is None else unpack(orjson.loads(value)))
+    except orjson.JSONDecodeError:
+        return same_text(value)
+
+
+def _cas_that_took_place(history: History) -> set[tuple[Any, Any]]:
+    """(key, new value) of every cas that was acknowledged, or unknown and its value seen by a read."""
+    unknown: set[tuple[Any, Any]] = set()
+    sure: set[tuple[Any, Any]] = set()
+    seen: set[tuple[Any, Any]] = set()
+    for operation in history:
+        if operation.f == "cas":
+            pair = _new_value(operation)
+            (sure if operation.outcome is Outcome.OK else unknown if operation.outcome is Outcome.INFO else set()).add(
+                pair
+            )
+            if operation.has_seen:
+                seen.add((same_text(operation.key), same_text(operation.seen)))
+        elif operation.f == "read" and operation.outcome is Outcome.OK:
+            seen.add((same_text(operation.key), same_text(operation.value)))
+    return sure | (unknown & seen)
+
+
+def _new_value(operation: Operation) -> tuple[Any, Any]:
+    value = operation.value
+    return same_text(operation.key), same_text(
+        value[1] if isinstance(value, list | tuple) and len(value) == 2 else None
+    )
+
+
+def wire_results(folder: RunFolder, history: History, workload: str) -> list[Result]:
+    """The wire's own verdicts; none where nothing was decoded.
+
+    The comparison with the clients is for registers and reckon's uniform work on etcd, whose entries are read down to
+    the key.
+    """
+    path = folder.path / "messages.sqlite"
+    counters = folder.load("monitor.json") or {}
+    seen = ((counters.get("recorder") or {}).get("sinks") or {}).get("messages") or {}
+    if not path.exists() or not seen.get("messages"):
+        return []
+    connection = open_store(path)
+    try:
+        checkers: list[Checker] = [Invariants(connection)]
+        has_puts = connection.execute("SELECT 1 FROM entries WHERE operation = 'put' LIMIT 1").fetchone()
+        if workload in ("register", "uniform") and has_puts:
+            # Of long values only the beginning is kept: they cannot be compared, so what is absent proves nothing.
+            cut = connection.execute("SELECT 1 FROM entries WHERE length(value) != value_size LIMIT 1").fetchone()
+            unpack = getattr(WORKLOADS[workload](), "unpacked", lambda value: value)
+            complete = not cut and not any(seen.get(name) for name in ("unparsed_bytes", "hole_bytes", "lost_at_join"))
+            checkers.append(Wire(list(committed_puts(connection, history, unpack)), complete=complete))
+        return [check_safely(checker, history) for checker in checkers]
+    finally:
+        connection.close()

@@ -1,0 +1,1 @@
+"""One run: its configuration, its plan, and the phases from cluster start to verdict."""

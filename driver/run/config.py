@@ -1,0 +1,120 @@
+"""All that reproduces a run's plan, as one frozen value; it is the ``config.json`` of the run's folder."""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+from dataclasses import dataclass, field
+from typing import Any
+
+from raftmon.setup.errors import InputError
+
+__all__ = ["DEFAULT_FAULTS", "RunConfig", "duration_s"]
+
+DEFAULT_FAULTS = "partial-partition@33%..50%,kill-leader@80%..90%"
+
+_DURATION = re.compile(r"(?P<number>\d+(?:\.\d+)?)(?P<unit>ms|s|m|h)?")
+_UNITS_S = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, None: 1.0}
+
+
+def duration_s(text: str, option: str) -> float:
+    """``20``, ``20s``, ``500ms``, ``2m`` in seconds; raises InputError that names ``option``."""
+    match = _DURATION.fullmatch(text.strip())
+    if not match:
+        raise InputError(f"{option}: {text!r} is not a duration: write 20, 20s, 500ms or 2m")
+    return float(match["number"]) * _UNITS_S[match["unit"]]
+
+
+@dataclass(frozen=True, slots=True)
+class RunConfig:
+    """What the user asked for. Durations in seconds, rates in operations a second over all clients."""
+
+    system: str = "etcd"
+    server: str | None = None
+    nodes: int = 3
+    clients: int = 5
+    client_hosts: int = 1
+    keys: int = 5
+    rate: float | None = None
+    faults: str = DEFAULT_FAULTS
+    duration_s: float = 20.0
+    transparent: bool = False
+    seed: str = "0"
+    name: str | None = None
+    op_timeout_s: float = 2.0
+    workload: str = "register"
+    pin: str | None = None
+    rules: tuple[str, ...] = ()
+    scripts: tuple[str, ...] = ()
+    strict: bool = False
+    monitored: bool = True
+    record: bool = True
+    server_flags: tuple[str, ...] = ()
+    options: dict[str, Any] = field(default_factory=dict)
+    workload_options: tuple[str, ...] = ()
+    arrival: str = "uniform"
+    mtbf_s: float = 5.0
+    topology: str = "simple"
+    link_latency_ms: float = 0.0
+    link_jitter_ms: float = 0.0
+    link_loss_percent: float = 0.0
+
+    def __post_init__(self) -> None:
+        """Refuse what cannot be run, each with its own sentence."""
+        for option, value, least in (
+            ("--nodes", self.nodes, 1),
+            ("--clients", self.clients, 1),
+            ("--client-hosts", self.client_hosts, 1),
+            ("--keys", self.keys, 1),
+        ):
+            if value < least:
+                raise InputError(f"{option} is {value}: a run needs at least {least}")
+        if self.client_hosts > self.clients:
+            raise InputError(
+                f"--client-hosts is {self.client_hosts} but --clients only {self.clients}: "
+                "every client host needs at least one client"
+            )
+        if self.rate is not None and self.rate <= 0:
+            raise InputError(f"--rate is {self.rate:g}: give operations a second, more than 0")
+        if not 1 <= self.duration_s <= 86_400:
+            raise InputError(f"--duration is {self.duration_s:g} s: give 1 s to 24 h")
+        if self.mtbf_s <= 0:
+            raise InputError(f"--mtbf is {self.mtbf_s:g} s: give more than 0")
+        if self.op_timeout_s <= 0:
+            raise InputError(f"--op-timeout is {self.op_timeout_s:g} s: give more than 0")
+
+    @property
+    def run_name(self) -> str:
+        """The folder under the store that runs of this kind share."""
+        return self.name or f"{self.system_name}-{self.workload}"
+
+    @property
+    def system_name(self) -> str:
+        """The system without the folder and ending of a ``.py`` path."""
+        return self.system.rsplit("/", 1)[-1].removesuffix(".py")
+
+    def adapter_options(self) -> dict[str, Any]:
+        """What the adapter is made with; options that were not given are left out."""
+        options = dict(self.options)
+        if self.server is not None:
+            options["server"] = self.server
+        if self.server_flags:
+            options["server_flags"] = list(self.server_flags)
+        return options
+
+    def workload_parameters(self) -> dict[str, Any]:
+        """What the workload is made with. Raises InputError."""
+        from raftmon.driver.workloads.registry import parameters_of
+
+        return parameters_of(self.workload, self.workload_options, keys=self.keys)
+
+    def to_json(self) -> dict[str, Any]:
+        """A JSON object that ``from_json`` turns back."""
+        return dataclasses.asdict(self)
+
+    @classmethod
+    def from_json(cls, value: dict[str, Any]) -> RunConfig:
+        """The configuration in a run's ``config.json``; unknown names (of a later version) are left out."""
+        names = {f.name for f in dataclasses.fields(cls)}
+        known: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in value.items() if k in names}
+        return cls(**known)

@@ -1,0 +1,75 @@
+"""The last phase of a run: after the heal, what is stored is read once through every node.
+
+A write that was acknowledged and lost would otherwise only show if some client happened to read its key again. Which
+calls these are is the workload's to say (``last_calls``); one that has none is left alone.
+"""
+
+from __future__ import annotations
+
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+from raftmon.adapters.base import Adapter, Definite
+from raftmon.driver.histories.event_writer import EventWriter
+from raftmon.driver.workloads.base import Call, Told, Workload
+from raftmon.setup.topology import Host, Topology
+
+__all__ = ["FIRST_PROCESS", "read_everything"]
+
+FIRST_PROCESS = 1_000_000_000
+"""Process ids of these reads begin here, out of the way of every client's."""
+
+
+def read_everything(
+    adapter: Adapter, topology: Topology, workload: Workload, history: Path, op_timeout_s: float, hosts: int
+) -> None:
+    """Append the workload's last calls, through every node, to ``history``, by a process id a node.
+
+    ``hosts`` is how many client hosts wrote the history: their event indices are interleaved below a multiple of it.
+    """
+    calls: list[Call] = getattr(workload, "last_calls", list)()
+    if not topology.nodes or not calls:
+        return
+    with history.open("rb") as file:
+        first = sum(1 for _line in file) * hosts
+    events = EventWriter(history, first)
+    try:
+        with ThreadPoolExecutor(max_workers=len(topology.nodes)) as pool:
+            list(
+                pool.map(
+                    lambda numbered: _through(adapter, numbered, workload, calls, events, op_timeout_s),
+                    enumerate(topology.nodes),
+                )
+            )
+    finally:
+        events.close()
+
+
+def _through(
+    adapter: Adapter,
+    numbered: tuple[int, Host],
+    workload: Workload,
+    calls: list[Call],
+    events: EventWriter,
+    op_timeout_s: float,
+) -> None:
+    number, node = numbered
+    process = FIRST_PROCESS + number
+    place: dict[str, Any] = {"node": node.name, "host": "driver"}
+    client = adapter.connect(node, op_timeout_s)
+    try:
+        for call in calls:
+            events.put(time.monotonic_ns(), process, "invoke", call.f, call.key, call.value, place)
+            try:
+                value = workload.perform(client, call)
+            except Exception as error:  # a read that failed did nothing, however it failed
+                text = str(error) if isinstance(error, Definite) else f"{type(error).__name__}: {error}"
+                events.put(time.monotonic_ns(), process, "fail", call.f, call.key, call.value, {"error": text})
+            else:
+                told = value if isinstance(value, Told) else Told(value)
+                key = call.key if told.key is None else told.key
+                events.put(time.monotonic_ns(), process, "ok", call.f, key, told.value, told.extra or {})
+    finally:
+        client.close()

@@ -1,0 +1,169 @@
+"""A run's plan as data: what clients will do and what will be done to the cluster, before anything happens.
+
+The plan is a pure function of configuration and seed, and the same byte for byte for the same seed. It holds no time of
+day and no process id. Two things are decided only while the run lasts, and the plan names them by word: what a cas
+expects (what its client last saw) and who "the leader" is.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import orjson
+
+from raftmon.adapters.base import Adapter
+from raftmon.driver.faults.intermittent import INTERMITTENT
+from raftmon.driver.faults.registry import (
+    RANDOM_FAULTS,
+    WINDOWS,
+    catalogue,
+    make_fault,
+    needs_client_traffic,
+    spares_needed,
+)
+from raftmon.driver.faults.schedule import PlannedFault, check_triggers, plan_faults
+from raftmon.driver.run.config import RunConfig
+from raftmon.driver.topologies import Placement, Quality, place
+from raftmon.driver.workloads.base import Workload, slot_random
+from raftmon.driver.workloads.needs import check_needs
+from raftmon.driver.workloads.registry import workload
+from raftmon.monitor.message_rules.triggers import parse_trigger, split_waiting
+from raftmon.monitor.rules.rule import RuleSet
+from raftmon.setup.errors import InputError
+from raftmon.setup.topology import Topology
+
+__all__ = ["DIGESTED_CALLS", "Plan", "calls_digest", "make_plan"]
+
+DIGESTED_CALLS = 200  # of each slot: enough to tell two plans apart, cheap enough for a thousand slots
+
+
+def calls_digest(workload: Workload, seed: str, slots: int) -> str:
+    """SHA-256 over the first calls of every slot, as they are as long as nothing has been seen."""
+    digest = hashlib.sha256()
+    for slot in range(slots):
+        plan = workload.slot(slot, slots, slot_random(seed, slot))
+        digest.update(orjson.dumps([tuple(plan.next()) for _ in range(DIGESTED_CALLS)], default=str))
+    return digest.hexdigest()
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What a configuration and its seed come to, before anything runs: pure data."""
+
+    config: RunConfig
+    topology: Topology
+    faults: tuple[PlannedFault, ...]
+    client_traffic: bool
+    placement: Placement
+
+    def to_json(self) -> dict[str, Any]:
+        """The same for the same configuration and seed, byte for byte."""
+        return {
+            "config": self.config.to_json(),
+            "nodes": {node.name: [node.address, node.presented] for node in self.topology.nodes},
+            "client_hosts": {host.name: host.address for host in self.topology.clients},
+            "faults": [fault.to_json() for fault in self.faults],
+            "links": list(self.placement.rules),
+            "sites": dict(self.placement.sites),
+            "workload": self.workload.parameters(),
+            "calls_sha256": calls_digest(self.workload, self.config.seed, self.config.clients),
+        }
+
+    @property
+    def workload(self) -> Workload:
+        """The workload that the clients do, freshly made."""
+        return workload(self.config.workload, self.config.workload_parameters())
+
+    def to_bytes(self) -> bytes:
+        """The plan as JSON, keys sorted, one trailing newline: ``plan.json``."""
+        return orjson.dumps(
+            self.to_json(), option=orjson.OPT_INDENT_2 | orjson.OPT_SORT_KEYS | orjson.OPT_APPEND_NEWLINE
+        )
+
+
+def make_plan(config: RunConfig, adapter: Adapter) -> Plan:
+    """The plan of a configuration: a pure function of it. Raises InputError."""
+    has_nodes = getattr(adapter, "nodes_needed", True)
+    placement = _place(config)
+    topology = placement.topology
+    if not has_nodes:
+        topology = dataclasses.replace(topology, nodes=())
+        config = dataclasses.replace(config, monitored=False)  # there are no wires to stand on
+    check_needs(workload(config.workload, config.workload_parameters()), adapter)
+    known = list(catalogue(topology.node_names()))
+    faults = plan_faults(
+        config.faults,
+        known,
+        config.duration_s,
+        seed=config.seed,
+        mtbf_s=config.mtbf_s,
+        random_from=RANDOM_FAULTS,
+        windows=WINDOWS,
+    )
+    faults = [_with_mtbf(fault, config) for fault in faults]
+    if faults and not has_nodes:
+        raise InputError(f"--fault: {config.system} has no nodes of its own to do anything to; use --fault none")
+    if faults and not config.monitored:
+        raise InputError("--fault needs the monitor: leave --no-monitor out, or use --fault none")
+    for planned in faults:
+        make_fault(planned.name, planned.options, topology.node_names())
+    spares = sum(spares_needed(fault.name) for fault in faults)
+    if has_nodes and spares:
+        placement = _place(config, spares)
+        topology = placement.topology
+    check_triggers(faults, [host.name for host in topology.hosts()])
+    if any(fault.when for fault in faults) and not (config.record and adapter.name.startswith("etcd")):
+        raise InputError(
+            "--fault: @when waits for etcd's messages as they are recorded: use --system etcd without --no-record, or "
+            "give the fault a time such as @5s..8s"
+        )
+    if placement.rules and not config.monitored:
+        raise InputError("the links of a topology are the monitor's work: leave --no-monitor out, or the link options")
+    _check_rules(config.rules, [host.name for host in topology.hosts()])
+    for script in config.scripts:
+        if not Path(script).is_file():
+            raise InputError(f"--rules: there is no file {script}")
+    client_traffic = placement.client_traffic or any(needs_client_traffic(fault.name) for fault in faults)
+    return Plan(config, topology, tuple(faults), client_traffic, placement)
+
+
+def _check_rules(lines: Sequence[str], names: list[str]) -> None:
+    """Raise InputError for a line that is no rule, of those that wait for a trigger too."""
+    rules = []
+    for line in lines:
+        waiting = split_waiting(line)
+        if waiting is not None:
+            parse_trigger(waiting[0], names)
+        rules.append(line if waiting is None else waiting[1])
+    RuleSet.from_items(rules, names)
+
+
+def _with_mtbf(fault: PlannedFault, config: RunConfig) -> PlannedFault:
+    """``--mtbf`` is meant for faults that come and go, too, unless they have their own."""
+    if fault.name not in INTERMITTENT or "mtbf" in fault.options:
+        return fault
+    return dataclasses.replace(fault, options={**fault.options, "mtbf": f"{config.mtbf_s:g}s"})
+
+
+def _place(config: RunConfig, spares: int = 0) -> Placement:
+    """The hosts and their links. Raises InputError."""
+    placement = place(
+        config.topology,
+        config.nodes,
+        config.client_hosts,
+        transparent=config.transparent or not config.monitored,
+        quality=Quality(config.link_latency_ms, config.link_jitter_ms, config.link_loss_percent),
+        spares=spares,
+    )
+    hosts = len(placement.topology.clients)
+    if hosts > config.clients:
+        raise InputError(
+            f"the topology {config.topology} has {hosts} client hosts but --clients is {config.clients}: "
+            "every client host needs at least one client"
+        )
+    return placement

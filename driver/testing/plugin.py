@@ -1,0 +1,113 @@
+"""raftmon's pytest plugin: the fixtures ``cluster``, ``monitor``, ``clients`` and ``history``.
+
+    def test_a_write_survives_the_leader(cluster):
+        cluster.client("n1").write("x", 1)
+        cluster.kill(cluster.leader())
+        cluster.leader()
+        assert cluster.client(cluster.followers()[0]).read("x") == 1
+
+A test that uses one of them runs in a sandbox of its own, root or not, and gets a fresh cluster. Options say which
+(``--system --server --nodes --client-hosts --rules``); ``@pytest.mark.cluster(nodes=5, server_flags=[...])`` says it
+for one test. The run's folder of a test that failed is kept, and its path is in the report.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from raftmon.driver.testing.sandboxed import needs_sandbox, run_in_sandbox
+
+__all__ = ["clients", "cluster", "history", "monitor"]
+
+_FAILED = pytest.StashKey[bool]()
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """The options of a cluster under test."""
+    group = parser.getgroup("raftmon", "raftmon: clusters under test")
+    group.addoption("--system", default="etcd", metavar="NAME", help="the system under test (default: etcd)")
+    group.addoption("--server", metavar="SPEC", help="its server: etcd@3.5.1 or a path")
+    group.addoption("--nodes", type=int, default=3, metavar="N", help="nodes of a cluster (default: 3)")
+    group.addoption("--client-hosts", type=int, default=1, metavar="N", help="client hosts (default: 1)")
+    group.addoption("--rules", action="append", default=[], metavar="FILE.py", help="your own rules, in every cluster")
+    group.addoption("--seed", default="0", metavar="N", help="all chance comes from it (default: 0)")
+    group.addoption("--store", default="store", metavar="DIR", help="where the runs of failed tests are kept")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Make the markers known."""
+    config.addinivalue_line("markers", "cluster(**options): the cluster of this one test: nodes, client_hosts, …")
+    config.addinivalue_line("markers", "net: needs real network namespaces (runs in raftmon's sandbox)")
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_protocol(item: pytest.Item, nextitem: pytest.Item | None) -> bool | None:
+    """A test that needs namespaces runs in a sandbox of its own."""
+    if not needs_sandbox(item):
+        return None
+    run_in_sandbox(item, nextitem)
+    return True
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) -> Any:
+    """Note that a test failed, and say where its run is kept."""
+    report = yield
+    if report.failed:
+        item.stash[_FAILED] = True
+        running = getattr(item, "funcargs", {}).get("cluster")
+        if running is not None:
+            report.sections.append(("raftmon", f"the run is kept in {running.folder}"))
+    return report
+
+
+def _options(request: pytest.FixtureRequest) -> dict[str, Any]:
+    names = ("system", "server", "nodes", "client_hosts", "rules", "seed", "store")
+    options = {name: request.config.getoption(name) for name in names}
+    for mark in reversed(list(request.node.iter_markers("cluster"))):
+        options |= mark.kwargs
+    return options
+
+
+@pytest.fixture
+def cluster(request: pytest.FixtureRequest) -> Iterator[Any]:
+    """A fresh cluster behind the monitor (raftmon.driver.testing.fixtures.TestCluster)."""
+    from raftmon.driver.testing.fixtures import TestCluster
+    from raftmon.driver.testing.start import start_cluster
+
+    options = _options(request)
+    with start_cluster(options, request.node.name) as running:
+        bench = TestCluster(running)
+        try:
+            yield bench
+        finally:
+            bench.close()
+    if not request.node.stash.get(_FAILED, False):
+        running.folder.remove()
+
+
+@pytest.fixture
+def monitor(cluster: Any) -> Any:
+    """The monitor between the nodes (raftmon.driver.testing.fixtures.TestMonitor)."""
+    from raftmon.driver.testing.fixtures import TestMonitor
+
+    return TestMonitor(cluster)
+
+
+@pytest.fixture
+def clients(cluster: Any, request: pytest.FixtureRequest) -> Any:
+    """Client hosts (raftmon.driver.testing.fixtures.TestClients)."""
+    from raftmon.driver.testing.fixtures import TestClients
+
+    return TestClients(cluster, str(_options(request)["seed"]))
+
+
+@pytest.fixture
+def history(cluster: Any) -> Any:
+    """What the clients did (raftmon.driver.testing.fixtures.TestHistory)."""
+    from raftmon.driver.testing.fixtures import TestHistory
+
+    return TestHistory(cluster)

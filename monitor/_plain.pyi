@@ -1,3 +1,0 @@
-from monitor.plain import PlainPathInPython
-
-PlainPath = PlainPathInPython

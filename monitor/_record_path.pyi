@@ -1,3 +1,0 @@
-from monitor.record_path import RecordPathInPython
-
-RecordPath = RecordPathInPython

@@ -1,0 +1,1 @@
+"""The control socket of a live monitor: its operations, server and client."""

@@ -1,0 +1,49 @@
+"""One Raft message as a user's ``message(view)`` sees it while it passes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from raftmon.monitor.message_rules.scanner import Frame
+from raftmon.setup.topology import Link
+
+__all__ = ["MessageView"]
+
+
+@dataclass(frozen=True, slots=True)
+class MessageView:
+    """What the first bytes of a message tell, before the rest has come; None stands for what they do not.
+
+    ``kind`` is raftpb's name, such as ``MsgApp``. ``entries`` is how many it carries, ``keys`` are those that its
+    entries write to, as far as they begin in the same TCP segment. ``size`` is in bytes, with the framing of its stream
+    and without a snapshot's database; None for an append of several entries. ``now_ns`` is CLOCK_MONOTONIC.
+    """
+
+    link: Link
+    kind: str
+    term: int | None
+    index: int | None
+    log_term: int | None
+    commit: int | None
+    entries: int | None
+    keys: tuple[bytes, ...]
+    size: int | None
+    now_ns: int
+
+    @classmethod
+    def of(cls, frame: Frame, link: Link, now_ns: int) -> MessageView:
+        """The view of a message that passes on ``link``."""
+        return cls(
+            link, frame.kind, frame.term, frame.index, frame.log_term, frame.commit, frame.entries,
+            tuple(frame.keys), frame.size, now_ns,
+        )  # fmt: skip
+
+    @property
+    def source(self) -> str:
+        """The name of the host that sent it."""
+        return self.link.source
+
+    @property
+    def target(self) -> str:
+        """The name of the host it goes to."""
+        return self.link.target

@@ -1,0 +1,3 @@
+from raftmon.monitor.queue.fast_path import PlainPathInPython
+
+PlainPath = PlainPathInPython

@@ -1,0 +1,145 @@
+"""The short way of a plain packet: one on a link without rules, with a header as most have. All others are judged.
+
+Here it is in Python; ``_plain.pyx`` is the same compiled, and is taken where it was built (``COMPILED`` says so). Both
+do the same, packet by packet (tests/monitor/queue/test_fast_path.py). ``RAFTMON_INTERPRETED=1`` takes this one.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Collection, Iterable, Mapping
+from typing import Protocol
+
+from raftmon.monitor.queue.delivery import QueuedPacket
+from raftmon.monitor.recorder.pipe import BATCH_NS, BATCH_PACKETS, Batch, Frame, PlainFrame
+
+__all__ = ["COMPILED", "PlainPath", "PlainPathInPython", "Way"]
+
+_OWN_TIME_SHIFT = 8  # time is counted in steps of 256 ns; Histogram takes over once a second
+_OWN_TIME_STEPS = 4096
+_TOTAL_LENGTH = [length.to_bytes(2, "big") for length in range(65_536)]  # what a good header says, by its real length
+_NO_OPTIONS = 0x45  # IPv4 with a header of 20 bytes
+
+Way = tuple[bytes | None, int]
+"""What becomes of a plain packet: the 8 bytes of addresses it leaves with (None: its own), and its link's id."""
+
+
+class _Delivery(Protocol):
+    @property
+    def next_due_ns(self) -> int | None: ...
+
+
+class PlainPathInPython:
+    """Lets plain packets go and keeps them for the recorder. ``frames`` takes what others want to be kept in between.
+
+    ``careful(packet, data, now_ns)`` judges every packet that is not plain. ``clock_ns`` is CLOCK_MONOTONIC, or a
+    test's. ``id_gaps`` counts the packet numbers that were passed over: the kernel gave them to nobody.
+    """
+
+    def __init__(
+        self,
+        careful: Callable[[QueuedPacket, bytes, int], None],
+        slow: Callable[[int], None],
+        clock_ns: Callable[[], int],
+    ) -> None:
+        """``slow(ns)`` is told of each packet that took a millisecond or more; ``take_own_time`` has the others."""
+        self.frames: list[Frame | PlainFrame] = []
+        self.id_gaps = 0
+        self._careful = careful
+        self._slow = slow
+        self._clock_ns = clock_ns
+        self._ways: dict[bytes, Way] = {}
+        self._own_time = [0] * _OWN_TIME_STEPS
+
+    def set_ways(self, ways: Mapping[bytes, Way]) -> None:
+        """From now on these are the plain packets: by the 8 bytes of their addresses."""
+        self._ways.clear()
+        self._ways.update(ways)
+
+    @property
+    def waiting(self) -> bool:
+        """Whether something is kept."""
+        return bool(self.frames)
+
+    def callback(
+        self,
+        flush: Callable[[], None],
+        chores: Callable[[int], None],
+        mailbox: Collection[object],
+        delivery: _Delivery,
+    ) -> Callable[[QueuedPacket], None]:
+        """The function for NetfilterQueue. It calls ``flush`` when enough is kept, and ``chores(now_ns)`` at times:
+        when there is mail, and when a packet was held that must go before the next time.
+
+        Everything it needs is a local name: this runs for every packet. The verdict is given first; bookkeeping runs
+        while the packet is already on its way.
+        """
+        clock, find, lengths, own_time = self._clock_ns, self._ways.get, _TOTAL_LENGTH, self._own_time
+        keep, frames, careful, slow = self.frames.append, self.frames, self._careful, self._slow
+        last_id = -1
+        next_chores_ns = 0
+
+        def judge(packet: QueuedPacket) -> None:
+            nonlocal last_id, next_chores_ns
+            now_ns = clock()
+            data = packet.get_payload()
+            way = find(data[12:20])
+            if way is not None and data[0] == _NO_OPTIONS and data[2:4] == lengths[len(data)]:
+                addresses, link_id = way
+                if addresses is not None:
+                    packet.set_payload(data[:12] + addresses + data[20:])
+                packet.accept()
+                keep((now_ns, link_id, data))
+            else:
+                careful(packet, data, now_ns)
+                due_ns = delivery.next_due_ns
+                if due_ns is not None and due_ns < next_chores_ns:
+                    next_chores_ns = 0
+            number = packet.id
+            if number != last_id + 1 and last_id >= 0:
+                self.id_gaps += (number - last_id - 1) & 0xFFFFFFFF
+            last_id = number
+            spent = (clock() - now_ns) >> _OWN_TIME_SHIFT
+            if spent < _OWN_TIME_STEPS:
+                own_time[spent] += 1
+            else:
+                slow(spent << _OWN_TIME_SHIFT)
+            if len(frames) >= BATCH_PACKETS:
+                flush()
+            if mailbox or now_ns >= next_chores_ns:  # under load NetfilterQueue.run does not come back
+                chores(now_ns)
+                due_ns = delivery.next_due_ns
+                next_chores_ns = now_ns + BATCH_NS if due_ns is None else min(due_ns, now_ns + BATCH_NS)
+
+        return judge
+
+    def take(self) -> Batch | None:
+        """What was kept since the last call, None where nothing was."""
+        frames = self.frames
+        if not frames:
+            return None
+        batch = Batch.of(frames)
+        frames.clear()
+        return batch
+
+    def take_own_time(self) -> Iterable[tuple[int, int]]:
+        """(ns, how many packets took that long) since the last call; times are the upper ends of 256 ns each."""
+        found = [
+            ((step << _OWN_TIME_SHIFT) + (1 << _OWN_TIME_SHIFT) - 1, count)
+            for step, count in enumerate(self._own_time)
+            if count
+        ]
+        self._own_time[:] = [0] * _OWN_TIME_STEPS
+        return found
+
+
+PlainPath: type[PlainPathInPython] = PlainPathInPython
+"""The faster of the two that is there."""
+COMPILED = False
+if os.environ.get("RAFTMON_INTERPRETED", "") in ("", "0"):
+    try:
+        from raftmon.monitor.queue._fast_path import PlainPath as PlainPath
+    except ImportError:  # not built: everything works, packets cost more
+        pass
+    else:
+        COMPILED = True

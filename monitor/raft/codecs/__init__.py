@@ -1,0 +1,1 @@
+"""One codec a protocol: two byte streams in, RaftMessages out."""

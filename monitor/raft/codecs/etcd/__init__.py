@@ -1,0 +1,1 @@
+"""etcd's peer protocol: HTTP, the message and msgapp streams, raftpb."""

@@ -1,0 +1,177 @@
+"""What the head of an etcd message tells before the rest of it has come, and what may stand in an entry's place."""
+
+from __future__ import annotations
+
+import re
+import struct
+from dataclasses import dataclass, field
+
+from raftmon.monitor.raft.codecs.etcd.requests import read_entry_data
+from raftmon.monitor.raft.codecs.protobuf import VARINT, Malformed, read_varint, write_varint
+from raftmon.monitor.raft.message import KINDS
+
+__all__ = [
+    "ENTRY_HEAD",
+    "Frame",
+    "add_key",
+    "disguised_entry",
+    "message_of_entries",
+    "peek",
+    "state_after",
+    "value_of",
+]
+
+_U64 = struct.Struct(">Q")
+ENTRY_HEAD = re.compile(rb"\x08[\x00-\x7f]\x10" + VARINT + rb"\x18" + VARINT, re.DOTALL).match
+"""A raftpb.Entry up to its index: groups term and index."""
+
+_ENTRY_DATA = re.compile(rb"\x08([\x00-\x02])\x10" + VARINT + rb"\x18" + VARINT + rb"\x22" + VARINT, re.DOTALL).match
+
+
+@dataclass(slots=True)
+class Frame:
+    """A message as far as its header shows it. None stands for what the bytes at hand do not tell.
+
+    ``entries`` counts them. ``keys`` are of the entries that begin within the bytes at hand. ``size`` is in bytes, with
+    the framing of its stream, without a snapshot's database. With ``wanted`` set by
+    the decision, ``raw`` becomes the whole raftpb.Message.
+    """
+
+    kind: str
+    carrier: str
+    sender: int | None = None
+    receiver: int | None = None
+    term: int | None = None
+    log_term: int | None = None
+    index: int | None = None
+    entries: int | None = None
+    keys: list[bytes] = field(default_factory=list)
+    commit: int | None = None
+    wanted: bool = False
+    raw: bytes | None = None
+    size: int | None = None
+
+
+def peek(data: bytes, carrier: str, *, whole: bool) -> Frame:
+    """The scalars at the head of a raftpb.Message; ``data`` may end in the middle of it."""
+    frame = Frame("", carrier)
+    place, end = 0, len(data)
+    entries = 0
+    try:
+        while place < end:
+            tag = data[place]
+            number, wire = tag >> 3, tag & 7
+            if wire == 0:
+                value, place = read_varint(data, place + 1, end)
+                _scalar(frame, number, value)
+            elif wire == 2:
+                size, place = read_varint(data, place + 1, end)
+                if number == 7:
+                    entries += 1
+                    add_key(frame, data[place : place + size])
+                place += size
+            else:
+                break
+    except Malformed:
+        pass  # it goes on in the next segment
+    frame.kind = frame.kind or KINDS[0]
+    if whole and place <= end:
+        frame.entries = entries
+    return frame
+
+
+def _scalar(frame: Frame, number: int, value: int) -> None:
+    if number == 1:
+        frame.kind = KINDS[value] if value < len(KINDS) else f"Msg{value}"
+    elif number == 2:
+        frame.receiver = value
+    elif number == 3:
+        frame.sender = value
+    elif number == 4:
+        frame.term = value
+    elif number == 5:
+        frame.log_term = value
+    elif number == 6:
+        frame.index = value
+    elif number == 8:
+        frame.commit = value
+
+
+def add_key(frame: Frame, entry: bytes) -> None:
+    """Note the keys that an entry, perhaps cut off, writes to."""
+    match = _ENTRY_DATA(entry)
+    if match is None or len(frame.keys) >= 64:
+        return
+    data = entry[match.end() :]
+    operations = read_entry_data(match.group(1)[0], data)
+    if operations[0].name == "opaque":  # cut off: a put's key stands near its beginning
+        found = re.match(rb"(?:\x08" + VARINT + rb")?\x22" + VARINT + rb"\x0a([\x00-\x7f])", data, re.DOTALL)
+        if found is not None:
+            frame.keys.append(data[found.end() : found.end() + found.group(3)[0]])
+        return
+    frame.keys += [operation.key for operation in operations if operation.key]
+
+
+def disguised_entry(size: int, entry: bytes) -> bytes:
+    """What replaces ``u64 size`` and the head of ``entry``: a full message of a local type with the same place.
+
+    The receiver's decoder goes to the same (term, index) as it would have; what is left of the entry becomes the
+    message's context. Raises Malformed where the entry's head is not whole.
+    """
+    match = ENTRY_HEAD(entry)
+    if match is None:
+        raise Malformed("an entry does not begin with its type, term and index")
+    term, index = match.groups()
+    body = size - 1
+    place = b"\x30" + index
+    for width in (5, 4, 3, 2, 1):
+        head = b"\x08\x01\x20" + term + place + b"\x62"
+        rest = body - len(head) - width
+        if rest >= 0 and rest < 1 << 7 * width:
+            return b"\x02" + _U64.pack(body) + head + write_varint(rest, width)
+    number, _ = read_varint(term, 0, len(term))
+    for head in (b"", b"\x08\x01"):  # type 0 is local too, and needs no field
+        spare = body - len(head) - 1 - len(place)
+        if len(term) <= spare <= 10:
+            return b"\x02" + _U64.pack(body) + head + b"\x20" + write_varint(number, spare) + place
+    raise Malformed(f"an entry of {size} bytes has no room for a disguise")
+
+
+def value_of(raw: bytes) -> int:
+    """A whole varint as a number."""
+    return read_varint(raw, 0, len(raw))[0]
+
+
+def state_after(data: bytes, size: int, frame: Frame) -> tuple[int, int] | None:
+    """msgappv2's state after a full message; None where its last entry has not come yet."""
+    if frame.term is None or frame.index is None:
+        return None
+    if len(data) < size:
+        return None
+    index, place = frame.index, 0
+    while place < len(data):
+        number, wire = data[place] >> 3, data[place] & 7
+        value, place = read_varint(data, place + 1, len(data))
+        if wire == 2:
+            if number == 7 and (match := ENTRY_HEAD(data, place)) is not None:
+                index = value_of(match.group(2))
+            place += value
+    return frame.term, index
+
+
+def message_of_entries(frame: Frame, data: bytes) -> bytes | None:
+    """The raftpb.Message that an AppEntries frame stands for; None where it is not known who sent it to whom."""
+    if not frame.sender or not frame.receiver or frame.term is None or frame.index is None:
+        return None
+    (count,) = _U64.unpack_from(data, 1)
+    place, entries = 9, []
+    for _ in range(count):
+        (size,) = _U64.unpack_from(data, place)
+        entries.append(data[place + 8 : place + 8 + size])
+        place += 8 + size
+    (commit,) = _U64.unpack_from(data, place)
+    numbers = (3, frame.receiver, frame.sender, frame.term, frame.term, frame.index)
+    out = b"".join(bytes([number << 3]) + write_varint(value) for number, value in enumerate(numbers, 1))
+    out += b"".join(b"\x3a" + write_varint(len(entry)) + entry for entry in entries)
+    empty = b"\x4a\x0a\x12\x08\x0a\x02\x28\x00\x10\x00\x18\x00"
+    return out + b"\x40" + write_varint(commit) + empty + b"\x50\x00\x58\x00"

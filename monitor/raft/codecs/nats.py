@@ -1,0 +1,299 @@
+"""nats-server 2.9's Raft groups, from its route connections (server/raft.go; the protocol is text with sized payloads).
+
+Every stream, consumer and ``_meta_`` is a Raft group of its own; ``RaftMessage.group`` names it. Replies go to an inbox
+subject, so the group of a reply is the one whose request named that inbox. A server is known by the first 8 characters
+of a hash of its name.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import struct
+from collections import OrderedDict
+from typing import Protocol
+
+from raftmon.monitor.packets.tcp_stream import Budget
+from raftmon.monitor.packets.tcp_table import Consumer, Flow
+from raftmon.monitor.raft.codecs.http import TapCounters
+from raftmon.monitor.raft.directory import Directory
+from raftmon.monitor.raft.message import Channel, Entry, Operation, RaftMessage
+
+__all__ = ["NatsTap"]
+
+_MAX_LINE = 1 << 20
+_MAX_PAYLOAD = 64 << 20
+_MAX_INBOXES = 10_000
+_SIZED = {b"RMSG", b"HMSG", b"LMSG", b"MSG", b"PUB", b"HPUB"}
+_PLAIN = {
+    b"INFO", b"CONNECT", b"RS+", b"RS-", b"LS+", b"LS-", b"A+", b"A-",
+    b"PING", b"PONG", b"+OK", b"-ERR", b"SUB", b"UNSUB",
+}  # fmt: skip
+_JOIN = re.compile(rb"(?:\A|(?<=\r\n))(?:[RH]MSG \S+ \$\S+ [^\r\n]*\d\r\n|RS[+-] \S+ \S[^\r\n]*\r\n|P[IO]NG\r\n)")
+_SERVER_NAME = re.compile(rb'"server":\{"name":"([^"\\]{1,200})"').search
+_ENTRY_NAMES = {
+    0: "proposal",
+    1: "old_snapshot",
+    2: "peer_state",
+    3: "add_peer",
+    4: "remove_peer",
+    5: "leader_transfer",
+    6: "snapshot",
+}
+_DIGITS = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+
+
+class _Output(Protocol):
+    now_ns: int
+    taps: TapCounters
+    buffers: Budget
+    directory: Directory
+
+    def message(self, message: RaftMessage) -> None: ...
+    def channel(self, name: str, flow: Flow, system: str = "etcd") -> Channel: ...
+
+
+def peer_hash(name: str) -> str:
+    """The 8 characters under which a server of this name appears in Raft messages."""
+    return bytes(_DIGITS[byte % 62] for byte in hashlib.sha256(name.encode()).digest()[:8]).decode()
+
+
+def _read_operations(kind: int, data: bytes) -> tuple[Operation, ...]:
+    return (Operation(_ENTRY_NAMES.get(kind, f"entry_{kind}"), value=data),)
+
+
+class _Shared:
+    """What the directions of all routes of one capture know together."""
+
+    def __init__(self) -> None:
+        self.inboxes: OrderedDict[bytes, tuple[str, str]] = OrderedDict()
+        self.names: dict[str, str] = {}
+
+    def remember(self, inbox: bytes, kind: str, group: str) -> None:
+        self.inboxes[inbox] = (kind, group)
+        self.inboxes.move_to_end(inbox)
+        if len(self.inboxes) > _MAX_INBOXES:
+            self.inboxes.popitem(last=False)
+
+    def name(self, peer: bytes) -> str:
+        text = peer.decode("latin-1")
+        return self.names.get(text, text)
+
+
+class NatsTap:
+    """One direction of a route."""
+
+    def __init__(self, out: _Output, flow: Flow, shared: _Shared, *, joined: bool) -> None:
+        self._out = out
+        self._shared = shared
+        self.channel = out.channel("route", flow, "nats-server")
+        self.peer: NatsTap = self
+        self._joining = joined
+        self._introduced = joined
+        self._held = bytearray()
+        self._held_mark = 0
+        self._need = 0
+
+    @classmethod
+    def pair(
+        cls, out: _Output, client: Flow, server: Flow, *, joined: bool, shared: object
+    ) -> tuple[Consumer, Consumer]:
+        """The taps of both directions; ``shared`` is ``NatsTap.common()`` of the capture."""
+        assert isinstance(shared, _Shared)
+        one, two = cls(out, client, shared, joined=joined), cls(out, server, shared, joined=joined)
+        one.peer, two.peer = two, one
+        return one, two
+
+    @staticmethod
+    def common() -> object:
+        """What the routes of one capture share: inboxes and names."""
+        return _Shared()
+
+    def data(self, payload: bytes, mark: int) -> None:
+        """See ``Consumer.data``."""
+        first = mark
+        if self._held:
+            self._held += payload
+            self._out.buffers.used += len(payload)
+            if len(self._held) < self._need:
+                return
+            payload, first = bytes(self._held), self._held_mark
+            self._drop_held()
+        place = 0
+        while place < len(payload):
+            if self._joining:
+                found = _JOIN.search(payload, place)
+                if found is None:
+                    self._out.taps.skipped += len(payload) - place
+                    return
+                self._out.taps.skipped += found.start() - place
+                place, self._joining = found.start(), False
+            stop = self._frame(payload, place, first, mark)
+            if stop < 0:
+                self._out.taps.unparsed += len(payload) - place
+                self._joining = True
+                return
+            if stop > len(payload):
+                self._keep(payload[place:], first, stop - place)
+                return
+            place, first = stop, mark
+
+    def hole(self, size: int) -> None:
+        """See ``Consumer.hole``."""
+        self._out.taps.skipped += len(self._held)
+        self._drop_held()
+        self._joining = True
+
+    def end(self) -> None:
+        """See ``Consumer.end``."""
+        self._drop_held()
+
+    def _keep(self, rest: bytes, first: int, need: int) -> None:
+        self._held += rest
+        self._held_mark, self._need = first, need
+        self._out.buffers.used += len(rest)
+        if self._out.buffers.used > self._out.buffers.limit:
+            self._out.taps.unparsed += len(self._held)
+            self._drop_held()
+            self._joining = True
+
+    def _drop_held(self) -> None:
+        self._out.buffers.used -= len(self._held)
+        self._held.clear()
+
+    def _frame(self, data: bytes, place: int, first: int, mark: int) -> int:
+        """The place after the line (and payload) at ``place``; beyond the end if more is needed, -1 if it is none."""
+        end = data.find(b"\r\n", place)
+        if end < 0:
+            start = data[place : place + 8]
+            known = any(verb.startswith(start.split(b" ")[0].rstrip(b"\r")) for verb in _SIZED | _PLAIN)
+            return len(data) + 1 if known and len(data) - place < _MAX_LINE else -1
+        verb, _, rest = data[place:end].partition(b" ")
+        if verb in _PLAIN:
+            if verb == b"INFO":
+                self._introduce(rest)
+            return end + 2
+        words = rest.split()
+        if verb not in _SIZED or not words or not words[-1].isdigit() or len(words[-1]) > 9:
+            return -1
+        size = int(words[-1])
+        stop = end + 2 + size + 2
+        if size > _MAX_PAYLOAD:
+            return -1
+        if stop > len(data):
+            return stop
+        if data[stop - 2 : stop] != b"\r\n":
+            return -1
+        if verb == b"RMSG" and len(words) >= 3:
+            reply = b""
+            if words[2] == b"+" and len(words) > 4:
+                reply = words[3]
+            elif words[2] != b"|" and len(words) == 4:
+                reply = words[2]
+            if words[1].startswith(b"$NRG.") and not self._raft(
+                words[1], reply, data[end + 2 : stop - 2], data[place:stop], first, mark
+            ):
+                self._out.taps.unparsed += stop - place
+            elif words[1].startswith(b"$SYS.SERVER."):  # what a server says of itself from time to time
+                said = _SERVER_NAME(data, end + 2, stop)
+                if said is not None:
+                    self._call(said[1].decode("utf-8", "replace"))
+        return stop
+
+    def _introduce(self, info: bytes) -> None:
+        found = re.search(rb'"server_name":"([^"\\]{1,200})"', info)
+        if found is not None:
+            name = found[1].decode("utf-8", "replace")
+            self._call(name)
+            if not self._introduced:  # later ones pass on what other servers said of themselves
+                self._introduced = True
+                self._speaks(name)
+
+    def _call(self, name: str) -> None:
+        """A server of this name is part of the cluster: its hash is known from now on."""
+        peer = peer_hash(name)
+        if peer not in self._shared.names and len(self._shared.names) < 4096:
+            self._shared.names[peer] = name
+            self._out.directory.renamed[peer] = name
+
+    def _speaks(self, name: str) -> None:
+        self.channel.source = self.peer.channel.target = name
+
+    def _raft(self, subject: bytes, reply: bytes, payload: bytes, raw: bytes, first: int, mark: int) -> bool:
+        words = subject.split(b".", 2)
+        kind, group = words[1].decode("latin-1"), words[-1].decode("latin-1")
+        if kind in ("R", "CR"):
+            asked = self._shared.inboxes.get(subject)
+            if asked is None:
+                return self._joined_reply(payload)
+            kind, group = asked
+        message: RaftMessage | None
+        if kind == "V" and len(payload) == 32:
+            self._shared.remember(reply, "VR", group)
+            message = self._vote(payload, group, first, mark, raw)
+        elif kind == "VR" and len(payload) == 17:
+            term, peer, granted = struct.unpack("<Q8sB", payload)
+            message = self._make("MsgVoteResp", self._shared.name(peer), group, term, first, mark, raw)
+            message.reject = not granted
+        elif kind == "AE" and len(payload) >= 42:
+            if reply:
+                self._shared.remember(reply, "AER", group)
+            message = self._append(payload, group, first, mark, raw)
+        elif kind == "AER" and len(payload) == 25:
+            if reply:
+                self._shared.remember(reply, "AE", group)
+            term, index, peer, okay = struct.unpack("<QQ8sB", payload)
+            message = self._make("MsgAppResp", self._shared.name(peer), group, term, first, mark, raw)
+            message.index, message.reject = index, not okay
+        elif kind in ("P", "RP"):
+            message = self._make("MsgProp", self.channel.source, group, 0, first, mark, raw)
+            message.entries = (Entry(0, 0, payload, 0 if kind == "P" else 4, _read_operations),)
+        else:
+            return False
+        if message is not None:
+            self._out.message(message)
+        return message is not None
+
+    def _joined_reply(self, payload: bytes) -> bool:
+        """A reply to a request from before the capture: its group cannot be known, so it is no message."""
+        return len(payload) in (17, 25) or len(payload) >= 42
+
+    def _vote(self, payload: bytes, group: str, first: int, mark: int, raw: bytes) -> RaftMessage:
+        term, last_term, last_index, candidate = struct.unpack("<QQQ8s", payload)
+        message = self._make("MsgVote", self._shared.name(candidate), group, term, first, mark, raw)
+        message.log_term, message.index = last_term, last_index
+        return message
+
+    def _append(self, payload: bytes, group: str, first: int, mark: int, raw: bytes) -> RaftMessage | None:
+        leader, term, commit, previous_term, previous_index, count = struct.unpack_from("<8sQQQQH", payload)
+        entries = []
+        place = 42
+        for _ in range(count):
+            if place + 5 > len(payload):
+                return None
+            size = int.from_bytes(payload[place : place + 4], "little")
+            stop = place + 4 + size
+            if size < 1 or stop > len(payload):
+                return None
+            # All of one append entry share one place in the log.
+            entries.append(
+                Entry(term, previous_index + 1, payload[place + 5 : stop], payload[place + 4], _read_operations)
+            )
+            place = stop
+        if place != len(payload):
+            return None
+        kind = "MsgApp" if count else "MsgHeartbeat"
+        message = self._make(kind, self._shared.name(leader), group, term, first, mark, raw)
+        message.log_term, message.index, message.commit = previous_term, previous_index, commit
+        message.entries = tuple(entries)
+        return message
+
+    def _make(
+        self, kind: str, source: str | None, group: str, term: int, first: int, mark: int, raw: bytes
+    ) -> RaftMessage:
+        if source is not None and source != self.channel.source:
+            self._speaks(source)  # routes are one hop: who a message is from is who sends here
+        return RaftMessage(
+            self._out.now_ns, kind, source, self.channel.target, term, 0, 0, 0, (), False, 0, b"", self.channel, first,
+            mark, len(raw), raw, group,
+        )  # fmt: skip

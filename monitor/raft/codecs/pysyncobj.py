@@ -1,0 +1,266 @@
+"""pysyncobj 0.3's peers: ``int32 length, zlib(pickle(dict))``, little-endian; the first message names its sender.
+
+Pickles are read with no access to any class and with a bound on what they may build.
+"""
+
+from __future__ import annotations
+
+import io
+import pickle
+import pickletools
+import zlib
+from collections.abc import Callable
+from typing import Any, NoReturn, Protocol
+
+from raftmon.monitor.packets.tcp_stream import Budget
+from raftmon.monitor.packets.tcp_table import Consumer, Flow
+from raftmon.monitor.raft.codecs.http import TapCounters
+from raftmon.monitor.raft.codecs.protobuf import Malformed
+from raftmon.monitor.raft.message import Channel, Entry, Operation, RaftMessage
+
+__all__ = ["PySyncObjTap", "read_frame"]
+
+_MAX_FRAME = 64 << 20
+_MAX_PLAIN = 64 << 20
+_COMMANDS = {0: "command", 1: "noop", 2: "membership", 3: "version"}
+# What imports, makes objects or sets state. GLOBAL and REDUCE stay: up to protocol 2 bytes are written with them.
+_FORBIDDEN = {
+    "STACK_GLOBAL", "INST", "OBJ", "NEWOBJ", "NEWOBJ_EX", "BUILD", "EXT1", "EXT2", "EXT4",
+    "PERSID", "BINPERSID", "NEXT_BUFFER", "READONLY_BUFFER",
+}  # fmt: skip
+
+
+class _Output(Protocol):
+    now_ns: int
+    taps: TapCounters
+    buffers: Budget
+
+    def message(self, message: RaftMessage) -> None: ...
+    def channel(self, name: str, flow: Flow, system: str = "etcd") -> Channel: ...
+
+
+def _encode(text: str, encoding: str) -> bytes:
+    if not isinstance(text, str) or encoding != "latin1":
+        raise Malformed("a pickle encodes what is no byte string")
+    return text.encode("latin-1")
+
+
+def _no_bytes() -> bytes:
+    return b""
+
+
+class _Plain(pickle.Unpickler):
+    def find_class(self, module: str, name: str) -> Callable[..., bytes]:
+        if (module, name) == ("_codecs", "encode"):
+            return _encode
+        if (module, name) in (("__builtin__", "bytes"), ("builtins", "bytes")):
+            return _no_bytes
+        raise Malformed(f"a peer's message names the class {module}.{name}")
+
+    def persistent_load(self, pid: Any) -> NoReturn:
+        raise Malformed("a peer's message refers to a persistent object")
+
+
+def _load(data: bytes) -> Any:
+    """Unpickle plain values; raises Malformed for anything else."""
+    try:
+        for opcode, argument, _ in pickletools.genops(data):
+            if opcode.name in _FORBIDDEN:
+                raise Malformed(f"a pickle with {opcode.name}")
+            if "PUT" in opcode.name and isinstance(argument, int) and argument > len(data):
+                raise Malformed("a pickle with a memo beyond its size")
+        return _Plain(io.BytesIO(data), encoding="latin-1").load()
+    except Malformed:
+        raise
+    except (ValueError, EOFError, KeyError, IndexError, TypeError, AttributeError, OverflowError, MemoryError) as error:
+        raise Malformed(f"no pickle: {error}") from error
+    except (pickle.UnpicklingError, RecursionError, UnicodeDecodeError) as error:
+        raise Malformed(f"no pickle: {error}") from error
+
+
+def read_frame(body: bytes) -> Any:
+    """The object in one frame's bytes (length removed); raises Malformed."""
+    inflate = zlib.decompressobj()
+    try:
+        plain = inflate.decompress(body, _MAX_PLAIN)
+    except zlib.error as error:
+        raise Malformed(f"no zlib stream: {error}") from error
+    if not inflate.eof or inflate.unused_data:
+        raise Malformed("a zlib stream that does not end with its frame")
+    return _load(plain)
+
+
+def _read_operations(_kind: int, data: bytes) -> tuple[Operation, ...]:
+    return (Operation(_COMMANDS.get(data[0], "command") if data else "noop", value=data[1:]),)
+
+
+class PySyncObjTap:
+    """One direction of a connection between two peers."""
+
+    def __init__(self, out: _Output, flow: Flow, *, joined: bool) -> None:
+        self._out = out
+        self._flow = flow
+        self.channel = out.channel("peer", flow, "pysyncobj")
+        self.peer: PySyncObjTap = self
+        self._joining = joined
+        self._held = bytearray()
+        self._held_mark = 0
+        self._need = 0
+
+    @classmethod
+    def pair(cls, out: _Output, client: Flow, server: Flow, *, joined: bool) -> tuple[Consumer, Consumer]:
+        """The taps of both directions. The listening side is known by its address, the dialer by its first message."""
+        one, two = cls(out, client, joined=joined), cls(out, server, joined=joined)
+        one.peer, two.peer = two, one
+        if not joined:
+            address = f"{server.source}:{server.source_port}"
+            two.channel.source = one.channel.target = address
+        return one, two
+
+    def data(self, payload: bytes, mark: int) -> None:
+        """See ``Consumer.data``."""
+        first = mark
+        if self._held:
+            self._held += payload
+            self._out.buffers.used += len(payload)
+            if len(self._held) < self._need:
+                return
+            payload, first = bytes(self._held), self._held_mark
+            self._drop_held()
+        place = 0
+        while place < len(payload):
+            if len(payload) - place < 4:
+                self._keep(payload[place:], first, 4)
+                return
+            size = int.from_bytes(payload[place : place + 4], "little", signed=True)
+            stop = place + 4 + size
+            if not 2 <= size <= _MAX_FRAME or (self._joining and stop > len(payload)):
+                self._lose(len(payload) - place)
+                return
+            if stop > len(payload):
+                self._keep(payload[place:], first, stop - place)
+                return
+            try:
+                content = read_frame(payload[place + 4 : stop])
+                read = self._message(content, payload[place:stop], first, mark)
+            except Malformed:
+                self._lose(len(payload) - place)
+                return
+            if not read:
+                self._out.taps.unparsed += stop - place
+            self._joining = False
+            place, first = stop, mark
+
+    def hole(self, size: int) -> None:
+        """See ``Consumer.hole``."""
+        self._out.taps.skipped += len(self._held)
+        self._drop_held()
+        self._joining = True
+
+    def end(self) -> None:
+        """See ``Consumer.end``."""
+        self._drop_held()
+
+    def _lose(self, size: int) -> None:
+        if self._joining:
+            self._out.taps.skipped += size
+        else:
+            self._out.taps.unparsed += size
+        self._joining = True
+
+    def _keep(self, rest: bytes, first: int, need: int) -> None:
+        self._held += rest
+        self._held_mark, self._need = first, need
+        self._out.buffers.used += len(rest)
+        if self._out.buffers.used > self._out.buffers.limit:
+            self._out.taps.unparsed += len(self._held)
+            self._drop_held()
+            self._joining = True
+
+    def _drop_held(self) -> None:
+        self._out.buffers.used -= len(self._held)
+        self._held.clear()
+
+    def _message(self, content: Any, raw: bytes, first: int, mark: int) -> bool:
+        """Hand on what was read; False where it is none of the protocol's messages."""
+        if isinstance(content, str):
+            if content != "readonly":
+                self.channel.source = self.peer.channel.target = content[:200]
+            return True
+        if isinstance(content, (list, tuple)):  # administration (add, remove, status) of the syncobj_admin tool
+            return True
+        if not isinstance(content, dict) or (make := _READERS.get(str(content.get("type")))) is None:
+            return False
+        message = RaftMessage(
+            self._out.now_ns, "", self.channel.source, self.channel.target, 0, 0, 0, 0, (), False, 0, b"",
+            self.channel, first, mark, len(raw), raw,
+        )  # fmt: skip
+        try:
+            make(message, content)
+        except (KeyError, TypeError, ValueError) as error:
+            raise Malformed(f"a {content.get('type')} message lacks {error}") from error
+        self._out.message(message)
+        return True
+
+
+def _request_vote(message: RaftMessage, content: dict[str, Any]) -> None:
+    message.kind, message.term = "MsgVote", int(content["term"])
+    message.index, message.log_term = int(content["last_log_index"]), int(content["last_log_term"])
+
+
+def _response_vote(message: RaftMessage, content: dict[str, Any]) -> None:
+    message.kind, message.term = "MsgVoteResp", int(content["term"])
+
+
+def _append(message: RaftMessage, content: dict[str, Any]) -> None:
+    message.term, message.commit = int(content["term"]), int(content.get("commit_index", 0))
+    message.index = int(content.get("prevLogIdx") or 0)
+    message.log_term = int(content.get("prevLogTerm") or 0)
+    if "serialized" in content:
+        message.kind = "MsgSnap"
+        return
+    if "transmission" in content:  # one entry too large for a message, in parts
+        message.kind = "MsgApp"
+        message.extra = {"transmission": str(content["transmission"])}
+        return
+    entries = []
+    for data, index, term in content.get("entries") or ():
+        raw = data if isinstance(data, bytes) else str(data).encode("latin-1", "replace")
+        entries.append(Entry(int(term), int(index), raw, 0, _read_operations))
+    message.entries = tuple(entries)
+    message.kind = "MsgApp" if entries else "MsgHeartbeat"
+
+
+def _next_index(message: RaftMessage, content: dict[str, Any]) -> None:
+    message.kind = "MsgAppResp"
+    message.index = int(content["next_node_idx"]) - 1
+    message.reject = not content.get("success", True)
+
+
+def _apply(message: RaftMessage, content: dict[str, Any]) -> None:
+    message.kind = "MsgProp"
+    command = content["command"]
+    raw = command if isinstance(command, bytes) else str(command).encode("latin-1", "replace")
+    message.entries = (Entry(0, 0, raw, 0, _read_operations),)
+
+
+def _applied(message: RaftMessage, content: dict[str, Any]) -> None:
+    message.kind = "MsgPropResp"
+    message.index = int(content.get("log_idx") or 0)
+    message.log_term = int(content.get("log_term") or 0)
+    message.reject = "error" in content
+
+
+def _timeout_now(message: RaftMessage, content: dict[str, Any]) -> None:
+    message.kind, message.term = "MsgTimeoutNow", int(content.get("term") or 0)
+
+
+_READERS: dict[str, Callable[[RaftMessage, dict[str, Any]], None]] = {
+    "request_vote": _request_vote,
+    "response_vote": _response_vote,
+    "append_entries": _append,
+    "next_node_idx": _next_index,
+    "apply_command": _apply,
+    "apply_command_response": _applied,
+    "timeout_now": _timeout_now,
+}

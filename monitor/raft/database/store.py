@@ -1,0 +1,327 @@
+"""``messages.sqlite``: the decoded record of a run or a capture (schema in docs/messages.md).
+
+WAL mode: it can be read while it is written. Rows are written in transactions at least every 100 ms.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import orjson
+
+from raftmon.monitor.raft.decoder import WireEvent
+from raftmon.monitor.raft.invariants import Violation
+from raftmon.monitor.raft.message import Channel, Entry, RaftMessage
+from raftmon.monitor.raft.tracker import Change, Election, Tracker
+from raftmon.setup.errors import InputError, RaftmonError
+
+__all__ = ["SCHEMA_VERSION", "MessageStore", "message_row", "open_store"]
+
+SCHEMA_VERSION = 1
+_KEPT_VALUE = 256
+_LARGEST = (1 << 63) - 1
+_MOST_TIMES = 16  # that an entry is written down; a leader may send the same thousand a thousand times
+_MAX_SENT = 200_000
+
+_TABLES = """
+CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
+CREATE TABLE channels (
+    id INTEGER PRIMARY KEY, name TEXT NOT NULL, system TEXT NOT NULL, source TEXT, target TEXT,
+    source_address TEXT NOT NULL, target_address TEXT NOT NULL
+);
+CREATE TABLE messages (
+    id INTEGER PRIMARY KEY, time_ns INTEGER NOT NULL, kind TEXT NOT NULL, source TEXT, target TEXT,
+    term INTEGER NOT NULL, log_term INTEGER NOT NULL, log_index INTEGER NOT NULL, commit_index INTEGER NOT NULL,
+    entries INTEGER NOT NULL, first_index INTEGER, last_index INTEGER, reject INTEGER NOT NULL,
+    reject_hint INTEGER NOT NULL, context BLOB, snapshot_index INTEGER, snapshot_term INTEGER, grp TEXT NOT NULL,
+    channel INTEGER NOT NULL REFERENCES channels(id), first_packet INTEGER NOT NULL, last_packet INTEGER NOT NULL,
+    size INTEGER NOT NULL, verdict TEXT, delivered INTEGER
+);
+CREATE TABLE entries (
+    message INTEGER NOT NULL REFERENCES messages(id), position INTEGER NOT NULL, part INTEGER NOT NULL,
+    log_index INTEGER NOT NULL, term INTEGER NOT NULL, operation TEXT NOT NULL, key TEXT, value BLOB,
+    value_size INTEGER NOT NULL, request_id TEXT, detail TEXT, PRIMARY KEY (message, position, part)
+) WITHOUT ROWID;
+CREATE TABLE events (
+    time_ns INTEGER NOT NULL, kind TEXT NOT NULL, channel INTEGER NOT NULL, text TEXT NOT NULL, packet INTEGER NOT NULL
+);
+CREATE TABLE changes (
+    time_ns INTEGER NOT NULL, grp TEXT NOT NULL, what TEXT NOT NULL, node TEXT NOT NULL, value TEXT NOT NULL,
+    packet INTEGER NOT NULL
+);
+CREATE TABLE states (
+    time_ns INTEGER NOT NULL, grp TEXT NOT NULL, node TEXT NOT NULL, term INTEGER NOT NULL, role TEXT NOT NULL,
+    commit_index INTEGER NOT NULL, match_index INTEGER NOT NULL, leader TEXT
+);
+CREATE TABLE elections (
+    grp TEXT NOT NULL, term INTEGER NOT NULL, candidate TEXT NOT NULL, start_ns INTEGER NOT NULL, cause TEXT NOT NULL,
+    silent_ms REAL, end_ns INTEGER, winner TEXT, votes TEXT NOT NULL, pre_vote_ns INTEGER
+);
+CREATE TABLE violations (
+    id INTEGER PRIMARY KEY, time_ns INTEGER NOT NULL, grp TEXT NOT NULL, invariant TEXT NOT NULL,
+    sentence TEXT NOT NULL, witnesses TEXT NOT NULL
+);
+"""
+_LIVE_INDEXES = """
+CREATE INDEX messages_time ON messages(time_ns);
+CREATE INDEX states_node ON states(node, time_ns);
+"""  # what is asked while the record grows, and what it costs little to keep
+_INDEXES = """
+CREATE INDEX messages_kind ON messages(kind, time_ns);
+CREATE INDEX messages_link ON messages(source, target, time_ns);
+CREATE INDEX messages_packet ON messages(last_packet);
+CREATE INDEX entries_key ON entries(key);
+CREATE INDEX entries_index ON entries(log_index);
+"""
+_INSERT_MESSAGE = f"INSERT INTO messages VALUES ({','.join('?' * 24)})"
+_INSERT_ENTRY = f"INSERT INTO entries VALUES ({','.join('?' * 11)})"
+
+
+def _text(raw: bytes) -> str:
+    """A key as text: itself where it is printable UTF-8, otherwise ``0x`` and its bytes in hexadecimal."""
+    try:
+        text = raw.decode()
+    except UnicodeDecodeError:
+        return "0x" + raw.hex()
+    return text if text.isprintable() else "0x" + raw.hex()
+
+
+def _fits(row: Sequence[Any]) -> tuple[Any, ...]:
+    """SQLite's integers have 63 bits: what a forged message has beyond that is kept as the largest."""
+    return tuple(min(item, _LARGEST) if isinstance(item, int) else item for item in row)
+
+
+def message_row(ident: int, message: RaftMessage, verdict: str | None, delivered: bool | None) -> tuple[Any, ...]:
+    """The row of table ``messages``."""
+    entries = message.entries
+    first = entries[0].index if entries else None
+    return (
+        ident,
+        message.time_ns,
+        message.kind,
+        message.source,
+        message.target,
+        message.term,
+        message.log_term,
+        message.index,
+        message.commit,
+        len(entries),
+        first,
+        entries[-1].index if entries else None,
+        1 if message.reject else 0,
+        message.reject_hint,
+        message.context or None,
+        message.snapshot_index or None,
+        message.snapshot_term or None,
+        message.group,
+        message.channel.stream,
+        message.first_packet,
+        message.last_packet,
+        message.size,
+        verdict or None,
+        delivered,
+    )
+
+
+def _entry_rows(
+    ident: int, message: RaftMessage, rows: list[tuple[Any, ...]], sent: dict[tuple[str, int, int], int]
+) -> int:
+    """Add the rows of a message's entries, but of those ``sent`` too often already; how many were left out."""
+    group, left_out = message.group, 0
+    for position, entry in enumerate(message.entries):
+        if entry.index:
+            place = (group, entry.index, entry.term)
+            sent[place] = times = sent.get(place, 0) + 1
+            if times > _MOST_TIMES:
+                left_out += 1
+                continue
+        for part, operation in enumerate(entry.operations):
+            value = operation.value
+            rows.append(
+                (
+                    ident, position, part, entry.index, entry.term, operation.name,
+                    _text(operation.key) if operation.key else None, value[:_KEPT_VALUE] or None, len(value),
+                    f"{operation.request_id:x}" if operation.request_id else None, operation.detail or None,
+                )
+            )  # fmt: skip
+    if len(sent) > _MAX_SENT:
+        for place in list(sent)[: _MAX_SENT // 2]:
+            del sent[place]
+    return left_out
+
+
+class MessageStore:
+    """Writes one ``messages.sqlite``. Rows wait in memory until ``flush``."""
+
+    def __init__(self, path: Path, meta: Mapping[str, Any] | None = None, *, live: bool = True) -> None:
+        """Create the file, replacing one that is there. ``live`` keeps the two indexes by time from the beginning; all
+        others are made in ``finish``: to keep them cost a fifth of the time of decoding.
+
+        Raises InputError where it cannot be written.
+        """
+        try:
+            for old in (path, Path(f"{path}-wal"), Path(f"{path}-shm")):
+                old.unlink(missing_ok=True)
+            self._connection = sqlite3.connect(path, isolation_level=None)
+            self._connection.execute("PRAGMA journal_mode = WAL")
+            self._connection.execute("PRAGMA synchronous = OFF")
+            self._connection.executescript(_TABLES + _LIVE_INDEXES if live else _TABLES)
+            self._later = _INDEXES if live else _LIVE_INDEXES + _INDEXES
+        except (sqlite3.Error, OSError) as error:
+            raise InputError(f"cannot write {path}: {error}; choose another place with -o") from error
+        self.path = path
+        self.messages = 0
+        self.put_rows = 0
+        self.entries_left_out = 0
+        self._sent: dict[tuple[str, int, int], int] = {}
+        self._spent: tuple[Entry, ...] = ()
+        self._messages: list[tuple[Any, ...]] = []
+        self._entries: list[tuple[Any, ...]] = []
+        self._others: list[tuple[str, tuple[Any, ...]]] = []
+        self._labels: set[str] = set()
+        self.set_meta({"schema_version": SCHEMA_VERSION, **(meta or {})})
+
+    @property
+    def waiting(self) -> int:
+        """How many messages wait for ``flush``."""
+        return len(self._messages)
+
+    def add(self, message: RaftMessage, verdict: str | None = None, delivered: bool | None = None) -> int:
+        """Queue one message; its id. ``verdict`` is the comment of the packet that completed it."""
+        self.messages += 1
+        ident = self.messages
+        self._messages.append(message_row(ident, message, verdict, delivered))
+        if message.entries:
+            if message.entries is not self._spent:
+                left_out = _entry_rows(ident, message, self._entries, self._sent)
+                self._spent = message.entries if left_out == len(message.entries) else ()
+            else:  # the same objects again (see raftpb): there is nothing to look up
+                left_out = len(message.entries)
+            self.entries_left_out += left_out
+        if message.source is not None:
+            self._labels.add(message.source)
+        if message.target is not None:
+            self._labels.add(message.target)
+        return ident
+
+    def add_channels(self, channels: Iterable[Channel]) -> None:
+        """Queue channels; a channel that comes again replaces what was known of it."""
+        for channel in channels:
+            row = (
+                channel.stream, channel.name, channel.system, channel.source, channel.target, channel.source_address,
+                channel.target_address,
+            )  # fmt: skip
+            self._others.append(("INSERT OR REPLACE INTO channels VALUES (?,?,?,?,?,?,?)", row))
+
+    def add_events(self, events: Iterable[WireEvent]) -> None:
+        """Queue wire events."""
+        for event in events:
+            row = (event.time_ns, event.kind, event.channel.stream, event.text, event.packet)
+            self._others.append(("INSERT INTO events VALUES (?,?,?,?,?)", row))
+
+    def add_changes(self, changes: Iterable[Change]) -> None:
+        """Queue what the tracker saw change."""
+        for change in changes:
+            row = (change.time_ns, change.group, change.what, change.node, str(change.value), change.packet)
+            self._others.append(("INSERT INTO changes VALUES (?,?,?,?,?,?)", row))
+
+    def add_states(self, time_ns: int, tracker: Tracker) -> None:
+        """Queue every node's state at this time."""
+        for group in tracker.groups.values():
+            for node in group.nodes.values():
+                row = (
+                    time_ns, group.name, node.name, node.term, node.role, node.commit, node.match, group.leader,
+                )  # fmt: skip
+                self._others.append(("INSERT INTO states VALUES (?,?,?,?,?,?,?,?)", row))
+
+    def add_violation(self, violation: Violation) -> None:
+        """Queue one broken invariant."""
+        witnesses = orjson.dumps([witness._asdict() for witness in violation.witnesses]).decode()
+        row = (violation.witnesses[-1].time_ns, violation.group, violation.invariant, violation.sentence, witnesses)
+        self._others.append(
+            ("INSERT INTO violations (time_ns, grp, invariant, sentence, witnesses) VALUES (?,?,?,?,?)", row)
+        )
+
+    def set_meta(self, values: Mapping[str, Any]) -> None:
+        """Queue facts about the record itself; values as JSON."""
+        for key, value in values.items():
+            self._others.append(("INSERT OR REPLACE INTO meta VALUES (?,?)", (key, orjson.dumps(value).decode())))
+
+    def flush(self) -> None:
+        """Write what waits, in one transaction. Raises RaftmonError where that fails."""
+        if not (self._messages or self._others):
+            return
+        try:
+            self._connection.execute("BEGIN")
+            self._write()
+            self._connection.execute("COMMIT")
+        except sqlite3.Error as error:
+            raise RaftmonError(f"cannot write {self.path}: {error}") from error
+        self._messages.clear()
+        self._entries.clear()
+        self._others.clear()
+
+    def _write(self) -> None:
+        execute = self._connection
+        try:
+            execute.executemany(_INSERT_MESSAGE, self._messages)
+            execute.executemany(_INSERT_ENTRY, self._entries)
+        except OverflowError:
+            execute.execute("ROLLBACK")
+            execute.execute("BEGIN")
+            execute.executemany(_INSERT_MESSAGE, map(_fits, self._messages))
+            execute.executemany(_INSERT_ENTRY, map(_fits, self._entries))
+        for statement, row in self._others:
+            execute.execute(statement, _fits(row))
+
+    def finish(self, elections: Iterable[Election], renamed: Mapping[str, str], channels: Iterable[Channel]) -> None:
+        """Write the rest, give nodes the names learnt late, and close the file."""
+        for election in elections:
+            row = (
+                election.group, election.term, election.candidate, election.start_ns, election.cause,
+                election.silent_ms, election.end_ns, election.winner, orjson.dumps(sorted(election.votes)).decode(),
+                election.pre_vote_ns,
+            )  # fmt: skip
+            self._others.append(("INSERT INTO elections VALUES (?,?,?,?,?,?,?,?,?,?)", row))
+        self.add_channels(channels)
+        self.flush()
+        try:
+            self._connection.executescript(self._later)
+            self._connection.execute("BEGIN")
+            for old, new in renamed.items():
+                if old not in self._labels or old == new:
+                    continue
+                for table in ("messages", "channels"):
+                    for side in ("source", "target"):
+                        self._connection.execute(f"UPDATE {table} SET {side} = ? WHERE {side} = ?", (new, old))
+                for table in ("states", "changes"):
+                    self._connection.execute(f"UPDATE {table} SET node = ? WHERE node = ?", (new, old))
+            for side in ("source", "target"):
+                self._connection.execute(
+                    f"UPDATE messages SET {side} = (SELECT {side} FROM channels WHERE channels.id = messages.channel) "
+                    f"WHERE {side} IS NULL"
+                )
+            self._connection.execute("COMMIT")
+            self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+            self._connection.close()
+        except sqlite3.Error as error:
+            raise RaftmonError(f"cannot finish {self.path}: {error}") from error
+
+
+def open_store(path: Path) -> sqlite3.Connection:
+    """A read-only connection to a ``messages.sqlite``, rows by name.
+
+    Raises InputError where it is none, or of another version.
+    """
+    try:
+        connection = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)
+        connection.row_factory = sqlite3.Row
+        found = connection.execute("SELECT value FROM meta WHERE key = 'schema_version'").fetchone()
+    except sqlite3.Error as error:
+        raise InputError(f"{path} is no message record ({error}); make one with raftmon decode") from error
+    if found is None or orjson.loads(found[0]) != SCHEMA_VERSION:
+        raise InputError(f"{path} was written by another version of raftmon; decode its capture again")
+    return connection

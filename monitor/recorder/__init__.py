@@ -1,0 +1,1 @@
+"""The recorder process: packets from the monitor's pipe into packets.pcapng and messages.sqlite."""

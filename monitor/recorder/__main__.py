@@ -1,0 +1,95 @@
+"""The recorder process: ``python -m raftmon.monitor.recorder CONFIG.json``, started by the monitor.
+
+It reads frames from descriptor 0 until its end, and reports on descriptor 1, one JSON object a line: once a second, and
+a last time with ``"finished": true``. It outlives the monitor: when that dies, it closes its files properly.
+"""
+
+from __future__ import annotations
+
+import gc
+import os
+import select
+import signal
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+import orjson
+
+from raftmon.monitor import scheduling
+from raftmon.monitor.config import MonitorConfig
+from raftmon.monitor.packets.addresses import AddressBook
+from raftmon.monitor.recorder.recorder import Recorder, default_file, default_sinks
+from raftmon.setup.errors import EXIT_INTERNAL, EXIT_USAGE, InputError, RaftmonError
+
+__all__ = ["main", "record"]
+
+_READ_BYTES = 1 << 18  # small enough to stay in the processor's cache on its way to the file
+_LATE_NS = 100_000_000  # from a packet's arrival to its being taken: later than that and it is behind
+_HURRY_NS = 1_000_000_000  # how long it takes its large share then
+_TICK_S = 0.1
+_REPORT_NS = 1_000_000_000
+
+
+def _say(recorder: Recorder, *, finished: bool) -> None:
+    """One line to the monitor; a monitor that is gone does not matter."""
+    line = orjson.dumps({**recorder.report(), "finished": finished}) + b"\n"
+    try:
+        os.write(1, line)
+    except OSError:
+        return
+
+
+def record(recorder: Recorder, descriptor: int) -> None:
+    """Feed ``recorder`` from ``descriptor`` until its end."""
+    next_tick = time.monotonic_ns()
+    next_report = next_tick + _REPORT_NS
+    os.set_blocking(descriptor, True)
+    share, behind_until_ns = scheduling.Share(), 0
+    share.behind(False)
+    _say(recorder, finished=False)  # the monitor waits for this before it says that it is ready
+    while True:
+        ready, _, _ = select.select([descriptor], [], [], _TICK_S)
+        if ready:
+            data = os.read(descriptor, _READ_BYTES)
+            if not data:
+                share.behind(True)  # somebody waits for the files
+                return
+            recorder.feed(data)
+        now_ns = time.monotonic_ns()
+        if ready and (recorder.last_lag_ns > _LATE_NS or share.hurried):
+            behind_until_ns = now_ns + _HURRY_NS
+        share.behind(now_ns < behind_until_ns)
+        if now_ns >= next_tick:
+            recorder.tick()
+            next_tick = now_ns + int(_TICK_S * 1e9)
+        if now_ns >= next_report:
+            _say(recorder, finished=False)
+            next_report = now_ns + _REPORT_NS
+
+
+def main(argv: Sequence[str]) -> int:
+    """The process: ``argv`` is the path of the monitor's configuration."""
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.SIG_IGN)  # only the end of the pipe ends it, so that nothing already fed is lost
+    signal.signal(signal.SIGPIPE, signal.SIG_IGN)
+    try:
+        config = MonitorConfig.from_json(Path(argv[0]).read_bytes(), argv[0])
+        recorder = Recorder(AddressBook(config), default_file(config), default_sinks(config))
+    except InputError as error:
+        print(f"raftmon recorder: {error}", file=sys.stderr)
+        return EXIT_USAGE
+    except (RaftmonError, OSError) as error:
+        print(f"raftmon recorder: {error}", file=sys.stderr)
+        return EXIT_INTERNAL
+    gc.freeze()
+    scheduling.batch()
+    record(recorder, 0)
+    recorder.close()
+    _say(recorder, finished=True)
+    return EXIT_INTERNAL if recorder.errors else 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main(sys.argv[1:]))

@@ -1,0 +1,3 @@
+from raftmon.monitor.recorder.frame_reader import RecordPathInPython
+
+RecordPath = RecordPathInPython

@@ -1,0 +1,41 @@
+"""The actions a rule can take on a packet."""
+
+from raftmon.monitor.rules.actions.kinds import (
+    Accept,
+    Action,
+    Call,
+    Corrupt,
+    Delay,
+    Drop,
+    Duplicate,
+    Loss,
+    LossBursts,
+    Mirror,
+    Payload,
+    Rate,
+    Reject,
+    Reorder,
+    Replace,
+    Rewrite,
+    Unrecorded,
+)
+
+__all__ = [
+    "Accept",
+    "Action",
+    "Call",
+    "Corrupt",
+    "Delay",
+    "Drop",
+    "Duplicate",
+    "Loss",
+    "LossBursts",
+    "Mirror",
+    "Payload",
+    "Rate",
+    "Reject",
+    "Reorder",
+    "Replace",
+    "Rewrite",
+    "Unrecorded",
+]

@@ -1,0 +1,284 @@
+"""Carries actions out: each is bound to one link, where its state and randomness live, and then applied to plans."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from raftmon.monitor.packets.checksums import transport_sum_is_valid, with_payload
+from raftmon.monitor.packets.view import PacketView
+from raftmon.monitor.rules.actions import kinds
+from raftmon.monitor.rules.actions.decision import Plan
+from raftmon.monitor.rules.actions.reject import refusals
+from raftmon.monitor.rules.actions.token_bucket import TokenBucket
+from raftmon.monitor.rules.verdict import Verdict
+from raftmon.setup.topology import Link
+
+__all__ = ["BINDERS", "Effect", "Scene", "bind", "draw_delay_ns"]
+
+Effect = Callable[[Plan], bool]  # False: it had nothing to do with this packet after all
+
+_STATEFUL = kinds.LossBursts | kinds.Rate
+_STATES = 64  # of stateful actions that one user function may return
+
+
+@dataclass(frozen=True, slots=True)
+class Scene:
+    """What an action may use on its link: ``rng`` is the link's own stream of random numbers."""
+
+    link: Link
+    rng: random.Random
+    present: Callable[[bytes], bytes] | None = None
+
+
+def bind(action: kinds.Action, scene: Scene) -> Effect:
+    """The action as a function on plans, with its own state for this link."""
+    return BINDERS[type(action)](action, scene)
+
+
+def _accept(_action: kinds.Accept, _scene: Scene) -> Effect:
+    def apply(plan: Plan) -> bool:
+        plan.ended = True
+        return True
+
+    return apply
+
+
+def _drop(_action: kinds.Drop, _scene: Scene) -> Effect:
+    def apply(plan: Plan) -> bool:
+        plan.lose("drop")
+        return True
+
+    return apply
+
+
+def _reject(_action: kinds.Reject, scene: Scene) -> Effect:
+    def apply(plan: Plan) -> bool:
+        plan.lose("reject")
+        plan.inject = refusals(plan.view, scene.present)
+        return True
+
+    return apply
+
+
+def draw_delay_ns(action: kinds.Delay, rng: random.Random) -> int:
+    """One delay in nanoseconds, never negative."""
+    if not action.jitter_ms:
+        return round(action.ms * 1e6)
+    if action.distribution == "normal":
+        ms = rng.gauss(action.ms, action.jitter_ms)
+    elif action.distribution == "pareto":
+        # Pareto of shape 3 has minimum 1 and mean 1.5: shifted so that the minimum is ms - jitter and the mean ms.
+        ms = action.ms - action.jitter_ms + (rng.paretovariate(3) - 1) * 2 * action.jitter_ms
+    else:
+        ms = rng.uniform(action.ms - action.jitter_ms, action.ms + action.jitter_ms)
+    return min(max(0, round(ms * 1e6)), kinds.MAX_MS * 1_000_000)
+
+
+def _delay(action: kinds.Delay, scene: Scene) -> Effect:
+    rng = scene.rng
+
+    def apply(plan: Plan) -> bool:
+        delay_ns = draw_delay_ns(action, rng)
+        plan.delay_ns += delay_ns
+        if not action.keep_order:
+            plan.keep_order = False
+        plan.comments.append(f"delay {delay_ns / 1e6:.3f} ms")
+        return True
+
+    return apply
+
+
+def _reorder(action: kinds.Reorder, _scene: Scene) -> Effect:
+    hold_ns = round(action.ms * 1e6)
+
+    def apply(plan: Plan) -> bool:
+        plan.delay_ns += hold_ns
+        plan.keep_order = False
+        plan.comments.append(f"reorder, held {action.ms:g} ms")
+        return True
+
+    return apply
+
+
+def _loss(action: kinds.Loss, scene: Scene) -> Effect:
+    rng = scene.rng
+
+    def apply(plan: Plan) -> bool:
+        if rng.random() >= action.probability:
+            return False
+        plan.lose("loss")
+        return True
+
+    return apply
+
+
+def _loss_bursts(action: kinds.LossBursts, scene: Scene) -> Effect:
+    rng = scene.rng
+    is_bad = False
+
+    def apply(plan: Plan) -> bool:
+        nonlocal is_bad
+        lost = rng.random() < (action.bad if is_bad else action.good)
+        if rng.random() < (action.leave if is_bad else action.enter):
+            is_bad = not is_bad
+        if lost:
+            plan.lose("loss burst")
+        return lost
+
+    return apply
+
+
+def _duplicate(action: kinds.Duplicate, _scene: Scene) -> Effect:
+    gap_ns = round(action.gap_ms * 1e6)
+
+    def apply(plan: Plan) -> bool:
+        plan.duplicates.append((action.copies, gap_ns))
+        plan.comments.append(f"duplicate x{action.copies}")
+        return True
+
+    return apply
+
+
+def _corrupt(action: kinds.Corrupt, scene: Scene) -> Effect:
+    rng = scene.rng
+
+    def flip(plan: Plan) -> None:
+        data = plan.view.data if plan.data is None else plan.data
+        view = PacketView(data)
+        start = view.payload_offset if action.repair else view.transport_offset
+        if start == view.end:  # a rewrite has left nothing to damage
+            return
+        out = bytearray(data)
+        for _ in range(action.bits):
+            bit = rng.randrange(start * 8, view.end * 8)
+            out[bit >> 3] ^= 1 << (bit & 7)
+        if action.repair:
+            plan.data = with_payload(data, bytes(out[start : view.end]))
+        else:
+            # Several flips can cancel out in the sum; one more then makes sure that it is wrong.
+            if action.bits > 1 and transport_sum_is_valid(bytes(out)):
+                out[view.end - 1] ^= 1
+            plan.data = bytes(out)
+
+    def apply(plan: Plan) -> bool:
+        view = plan.view
+        empty = view.end == (view.payload_offset if action.repair else view.transport_offset)
+        if empty or (action.repair and (view.malformed or view.is_fragment)):
+            return False
+        plan.corrupts.append(flip)
+        plan.comments.append(f"corrupt {action.bits} bit{'s' if action.bits > 1 else ''}")
+        return True
+
+    return apply
+
+
+def _rate(action: kinds.Rate, _scene: Scene) -> Effect:
+    depart_ns = TokenBucket(action).depart_ns
+
+    def apply(plan: Plan) -> bool:
+        plan.rates.append(depart_ns)
+        return True
+
+    return apply
+
+
+def _replace(action: kinds.Replace, _scene: Scene) -> Effect:
+    return lambda plan: plan.set_payload(plan.payload().replace(action.find, action.put))
+
+
+def _rewrite(action: kinds.Rewrite, _scene: Scene) -> Effect:
+    def apply(plan: Plan) -> bool:
+        payload = action.function(plan.payload())
+        if payload is None:
+            return False
+        if not isinstance(payload, bytes | bytearray | memoryview):
+            raise TypeError(f"the rewriting function returned {payload!r}; return bytes or None")
+        return plan.set_payload(bytes(payload))
+
+    return apply
+
+
+def _payload(action: kinds.Payload, _scene: Scene) -> Effect:
+    return lambda plan: plan.set_payload(action.payload)
+
+
+def _mirror(_action: kinds.Mirror, _scene: Scene) -> Effect:
+    def apply(plan: Plan) -> bool:
+        plan.record = True
+        plan.comments.append("mirror")
+        return True
+
+    return apply
+
+
+def _unrecorded(_action: kinds.Unrecorded, _scene: Scene) -> Effect:
+    def apply(plan: Plan) -> bool:
+        plan.record = False
+        return True
+
+    return apply
+
+
+def _call(action: kinds.Call, scene: Scene) -> Effect:
+    states: dict[kinds.Action, Effect] = {}  # a rate or a burst that is returned again goes on where it was
+
+    def effect_of(wanted: kinds.Action) -> Effect:
+        if not isinstance(wanted, _STATEFUL):
+            return bind(wanted, scene)
+        if wanted not in states:
+            if len(states) >= _STATES:
+                del states[next(iter(states))]
+            states[wanted] = bind(wanted, scene)
+        return states[wanted]
+
+    def apply(plan: Plan) -> bool:
+        result = action.function(plan.view)
+        if result is None:
+            return False
+        if isinstance(result, Verdict):
+            plan.verdict = result
+            plan.ended = True
+            return True
+        acted = False
+        for effect in [effect_of(wanted) for wanted in _actions(result)]:
+            acted = effect(plan) or acted
+            if plan.ended:
+                break
+        return acted
+
+    return apply
+
+
+def _actions(result: Any) -> Sequence[kinds.Action]:
+    wanted = result if isinstance(result, list | tuple) else [result]
+    for one in wanted:
+        if not isinstance(one, kinds.Action) or isinstance(one, kinds.Call):
+            raise TypeError(f"the rule returned {result!r}; return an action, a list of them, a Verdict or None")
+        if one.stage == "message":
+            raise TypeError(
+                f"packet(view) returned {one!r}, which is for single messages: return it from message(view)"
+            )
+    return wanted
+
+
+BINDERS: dict[type[kinds.Action], Callable[..., Effect]] = {
+    kinds.Accept: _accept,
+    kinds.Drop: _drop,
+    kinds.Reject: _reject,
+    kinds.Delay: _delay,
+    kinds.Reorder: _reorder,
+    kinds.Loss: _loss,
+    kinds.LossBursts: _loss_bursts,
+    kinds.Duplicate: _duplicate,
+    kinds.Corrupt: _corrupt,
+    kinds.Rate: _rate,
+    kinds.Replace: _replace,
+    kinds.Rewrite: _rewrite,
+    kinds.Payload: _payload,
+    kinds.Mirror: _mirror,
+    kinds.Unrecorded: _unrecorded,
+    kinds.Call: _call,
+}

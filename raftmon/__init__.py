@@ -1,0 +1,16 @@
+"""raftmon runs a consensus cluster on one Linux host and intercepts every packet between its nodes.
+
+The rooms lie at the top of the repository (``monitor/``, ``adapters/``, ``driver/``, ``setup/``) and are packages of
+this one: ``raftmon.monitor`` and so on. What your own files import is small:
+
+``raftmon.rules``
+    packet and message rules
+``raftmon.systems``
+    adapters of systems under test
+``raftmon.checkers``
+    histories and checkers
+``raftmon.testing``
+    the pytest plugin's fixtures
+"""
+
+__all__: list[str] = []

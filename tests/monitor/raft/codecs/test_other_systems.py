@@ -1,0 +1,108 @@
+"""nats-server's routes and pysyncobj's peers, from captures of real clusters, and what nobody may slip in."""
+
+from __future__ import annotations
+
+import pickle
+import zlib
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+from raftmon.monitor.raft.codecs.nats import peer_hash
+from raftmon.monitor.raft.codecs.protobuf import Malformed
+from raftmon.monitor.raft.codecs.pysyncobj import read_frame
+from raftmon.monitor.raft.decoder import Decoder
+from raftmon.monitor.raft.tracker import Tracker
+from tests.monitor.raft.wire import DATA, Wire, decode
+
+NATS, SYNC = DATA / "nats-2.9.10.pcap.gz", DATA / "pysyncobj-0.3.pcap.gz"
+UNREAD = ("unparsed_bytes", "skipped_bytes", "foreign_bytes", "hole_bytes")
+
+
+@pytest.mark.parametrize("path", [NATS, SYNC])
+def test_every_byte_of_a_real_cluster_is_read(path: Path) -> None:
+    decoder, _ = decode(path)
+    counters = decoder.counters()
+    assert [counters[name] for name in UNREAD] == [0] * 4
+
+
+def test_nats_groups_are_told_apart_and_their_elections_found() -> None:
+    _, messages = decode(NATS)
+    assert Counter(m.kind for m in messages) == {
+        "MsgAppResp": 264, "MsgApp": 132, "MsgHeartbeat": 132, "MsgVote": 10, "MsgVoteResp": 10,
+    }  # fmt: skip
+    assert {m.source for m in messages} == {"n1", "n2", "n3"}
+    assert all(m.source != m.target for m in messages)
+    tracker = Tracker()
+    for one in messages:
+        tracker.feed(one)
+    groups = {election.group: election.winner for election in tracker.elections}
+    assert len(groups) == 4
+    assert None not in groups.values()
+    stepped_down = [election for election in tracker.elections if election.term == 2]
+    assert len(stepped_down) == 1
+
+
+def test_nats_answers_belong_to_the_group_that_asked() -> None:
+    _, messages = decode(NATS)
+    asked = {(m.group, m.source, m.target) for m in messages if m.kind in ("MsgApp", "MsgHeartbeat")}
+    for answer in messages:
+        if answer.kind == "MsgAppResp":
+            assert (answer.group, answer.target, answer.source) in asked
+
+
+def test_nats_servers_are_known_by_a_hash_of_their_name() -> None:
+    assert peer_hash("n1") == "fjFyEjc1"
+
+
+def test_pysyncobj_messages_and_what_they_carry() -> None:
+    _, messages = decode(SYNC)
+    kinds = Counter(m.kind for m in messages)
+    assert kinds["MsgVote"] == kinds["MsgVoteResp"] == 2
+    assert kinds["MsgProp"] == kinds["MsgPropResp"] == 60
+    assert {m.source for m in messages} == {f"127.0.0.1:{port}" for port in (5000, 5001, 5002)}
+    append = next(m for m in messages if m.kind == "MsgApp" and len(m.entries) > 1)
+    assert [entry.index for entry in append.entries] == list(
+        range(append.entries[0].index, append.entries[0].index + len(append.entries))
+    )
+    assert {entry.operations[0].name for m in messages for entry in m.entries} >= {"command", "noop"}
+
+
+class Evil:
+    def __reduce__(self) -> tuple[object, tuple[str]]:
+        return (exec, ("raise SystemExit('a pickle was executed')",))
+
+
+@pytest.mark.parametrize("protocol", range(6))
+def test_a_pickle_that_would_run_code_is_refused(protocol: int) -> None:
+    with pytest.raises(Malformed):
+        read_frame(zlib.compress(pickle.dumps(Evil(), protocol=protocol)))
+
+
+@pytest.mark.parametrize("protocol", range(2, 6))
+def test_plain_values_of_every_protocol_are_read(protocol: int) -> None:
+    value = {"type": "x", "raw": b"\x00\xff", "empty": b"", "list": [(1, 2.5, None, True)], "large": 1 << 70}
+    assert read_frame(zlib.compress(pickle.dumps(value, protocol=protocol))) == value
+
+
+@pytest.mark.parametrize("body", [b"", b"rubbish", zlib.compress(b"rubbish"), zlib.compress(b"(" * 9) + b"more"])
+def test_what_is_no_frame_is_refused(body: bytes) -> None:
+    with pytest.raises(Malformed):
+        read_frame(body)
+
+
+def test_a_bomb_is_not_unpacked(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("raftmon.monitor.raft.codecs.pysyncobj._MAX_PLAIN", 1000)
+    with pytest.raises(Malformed):
+        read_frame(zlib.compress(pickle.dumps("x" * 100_000)))
+
+
+def test_a_nats_line_that_cannot_be_is_counted_and_the_next_found() -> None:
+    wire = Wire(Decoder())
+    wire.server(b'INFO {"server_id":"A","server_name":"n1"}\r\n')
+    wire.server(b"RUBBISH that nobody wrote\r\n")
+    payload = bytes(24) + b"fjFyEjc1"
+    wire.server(b"RMSG $SYS $NRG.V._meta_ $NRG.R.abc 32\r\n" + payload + b"\r\n")
+    assert [(m.kind, m.source, m.group) for m in wire.messages] == [("MsgVote", "n1", "_meta_")]
+    assert wire.decoder.taps.unparsed == len(b"RUBBISH that nobody wrote\r\n")
