@@ -11,8 +11,6 @@ from raftmon.setup import sandbox, sandbox_init
 
 ROOT = Path(__file__).parents[2]
 PREAMBLE = "from raftmon.setup import sandbox; sandbox.enter(); import os\n"
-    f"import sys; sys.path.insert(0, {str(ROOT)!r}); from raftmon.setup import sandbox; sandbox.enter(); import os\n"
-)
 OUTLIVES = "import subprocess, signal; subprocess.Popen(['sleep', '987654'], start_new_session=True)\n"
 
 
