@@ -10,7 +10,7 @@ import pytest
 from raftmon.setup import sandbox, sandbox_init
 
 ROOT = Path(__file__).parents[2]
-PREAMBLE = "from raftmon.setup import sandbox; sandbox.enter(); import os\n"
+PREAMBLE = "import sys; from raftmon.setup import sandbox; sandbox.enter(); import os\n"
 OUTLIVES = "import subprocess, signal; subprocess.Popen(['sleep', '987654'], start_new_session=True)\n"
 
 
