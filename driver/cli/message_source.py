@@ -88,7 +88,8 @@ def names_of_run(folder: Path) -> dict[str, str]:
             continue
         hosts = found.get("hosts") if isinstance(found, dict) else None
         if isinstance(hosts, list):
-            return {host["address"]: host["name"] for host in hosts if isinstance(host, dict) and "address" in host}
+            named = [host for host in hosts if isinstance(host, dict) and "address" in host and "name" in host]
+            return {host[kind]: host["name"] for kind in ("presented", "address") for host in named if host.get(kind)}
     return {}
 
 

@@ -14,7 +14,7 @@ from raftmon.driver.checkers.registry import checkers_for
 from raftmon.driver.checkers.safe import check_safely
 from raftmon.driver.histories import read_history
 from raftmon.driver.histories.model import NEVER, OUTCOMES, History
-from raftmon.driver.results.wire import wire_results
+from raftmon.driver.results.wire import Invariants, wire_results
 from raftmon.driver.run.store_hashes import stores_result
 from raftmon.driver.run_folder import CONFIG, RunFolder
 
@@ -100,7 +100,9 @@ def judge_run(folder: RunFolder, facts: dict[str, Any]) -> dict[str, Any]:
     results += wire_results(folder, history, workload)
     results += stores_result(folder, list(plan.get("nodes", {})))
     faults = facts.get("faults", [])
-    availability = check_safely(Availability(fault_windows(faults), results), history)
+    # A broken invariant says how the servers went wrong; whether clients saw it is what the other checkers say.
+    consistency = [result for result in results if result.checker != Invariants.name]
+    availability = check_safely(Availability(fault_windows(faults), consistency), history)
     reasons = [str(problem) for problem in history.problems]
     reasons += [f"the fault {fault['name']} failed: {fault['error']}" for fault in faults if fault["error"]]
     if not len(history):

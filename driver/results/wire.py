@@ -17,8 +17,9 @@ from raftmon.driver.histories.operation import Operation, Outcome
 from raftmon.driver.run_folder import RunFolder
 from raftmon.driver.workloads.registry import WORKLOADS
 from raftmon.monitor.raft.database.store import open_store
+from raftmon.monitor.raft.violations import INVARIANTS
 
-__all__ = ["committed_puts", "wire_results"]
+__all__ = ["Invariants", "committed_puts", "wire_results"]
 
 _SHOWN = 5
 
@@ -48,11 +49,14 @@ class Invariants:
             "broken": len(rows),
         }
         if rows:
-            sentence = f"invalid: on the wire, {rows[0]['invariant']} was broken: {rows[0]['sentence']}"
+            name = rows[0]["invariant"]
+            sentence = (
+                f"invalid: Raft invariant {name} ({INVARIANTS.get(name, 'unknown')}) violated: {rows[0]['sentence']}"
+            )
             return Result(Valid.NO, self.name, sentence, details)
         if not messages:
             return Result(Valid.UNKNOWN, self.name, "unknown: no Raft message was seen on the wire", details)
-        return Result(Valid.YES, self.name, f"valid: {messages:,} Raft messages broke no invariant of Raft", details)
+        return Result(Valid.YES, self.name, f"valid: no Raft invariant violated in {messages:,} messages", details)
 
 
 def _commit_times(connection: sqlite3.Connection) -> tuple[list[int], list[int]]:

@@ -1,4 +1,9 @@
-"""Who is who: node ids, names and addresses, learnt from the wire as it comes."""
+"""Who is who: node ids, names and addresses, learnt from the wire as it comes.
+
+A node can be seen under several addresses: the one it is reached at, and the one its peers know it by (behind a NAT, or
+behind raftmon's own presented addresses). Whatever a protocol tells of an address is asked for here, so that one node
+is one party.
+"""
 
 from __future__ import annotations
 
@@ -35,6 +40,7 @@ class Directory:
         self.learnt_from: tuple[Entry, ...] = ()
         self.addresses: dict[str, int] = {}
         self._hosts: dict[str, int] = {}
+        self._claims: dict[str, str | None] = {}
         self._names = dict(names or {})
         self._fixed: set[int] = set()
 
@@ -65,6 +71,30 @@ class Directory:
             channel.source = self._at(channel.source_address)
         if channel.target is None:
             channel.target = self._at(channel.target_address)
+
+    def party(self, address: str) -> str:
+        """The node at ``IP:port`` as a protocol tells it: its name where the topology knows the address, otherwise the
+        address under which the node introduced itself, otherwise the address as it is.
+        """
+        host, _, port = address.rpartition(":")
+        if (name := self._names.get(address) or self._names.get(host)) is not None:
+            return name
+        claimed = self._claims.get(host)
+        return f"{claimed}:{port}" if claimed is not None else address
+
+    def claimed(self, address: str, seen_at: str) -> str:
+        """A peer that connects from the host ``seen_at`` says that it is ``address`` (``IP:port``); who that is.
+
+        Nodes that share a host (loopback) cannot be told apart by it, so two claims from one host are none.
+        """
+        host, _, port = address.rpartition(":")
+        if seen_at != host and port and len(self._claims) < _MAX_NODES:
+            first = self._claims.setdefault(seen_at, host)
+            if first is not None and first != host:
+                self._claims[seen_at] = None
+            elif first is not None:
+                self.renamed.setdefault(f"{seen_at}:{port}", self.party(address))
+        return self.party(address)
 
     def _at(self, address: str) -> str | None:
         if (ident := self.addresses.get(address)) is not None:

@@ -16,6 +16,7 @@ from raftmon.monitor.packets.tcp_stream import Budget
 from raftmon.monitor.packets.tcp_table import Consumer, Flow
 from raftmon.monitor.raft.codecs.http import TapCounters
 from raftmon.monitor.raft.codecs.protobuf import Malformed
+from raftmon.monitor.raft.directory import Directory
 from raftmon.monitor.raft.message import Channel, Entry, Operation, RaftMessage
 
 __all__ = ["PySyncObjTap", "read_frame"]
@@ -37,6 +38,8 @@ class _Output(Protocol):
 
     def message(self, message: RaftMessage) -> None: ...
     def channel(self, name: str, flow: Flow, system: str = "etcd") -> Channel: ...
+
+    directory: Directory
 
 
 def _encode(text: str, encoding: str) -> bytes:
@@ -114,7 +117,7 @@ class PySyncObjTap:
         one.peer, two.peer = two, one
         if not joined:
             address = f"{server.source}:{server.source_port}"
-            two.channel.source = one.channel.target = address
+            two.channel.source = one.channel.target = out.directory.party(address)
         return one, two
 
     def data(self, payload: bytes, mark: int) -> None:
@@ -185,7 +188,9 @@ class PySyncObjTap:
         """Hand on what was read; False where it is none of the protocol's messages."""
         if isinstance(content, str):
             if content != "readonly":
-                self.channel.source = self.peer.channel.target = content[:200]
+                self.channel.source = self.peer.channel.target = self._out.directory.claimed(
+                    content[:200], self._flow.source
+                )
             return True
         if isinstance(content, (list, tuple)):  # administration (add, remove, status) of the syncobj_admin tool
             return True
