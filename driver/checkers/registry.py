@@ -9,8 +9,8 @@ from __future__ import annotations
 import importlib
 import importlib.metadata
 import importlib.util
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -19,28 +19,44 @@ from raftmon.driver.checkers.base import Checker
 from raftmon.driver.checkers.register import RegisterChecker
 from raftmon.driver.checkers.search.linearizable import Linearizable
 from raftmon.driver.checkers.search.models import MODELS, Model
+from raftmon.driver.checkers.understanding import NobodyUnderstands, understood
 from raftmon.driver.checkers.zones.observations import FUNCTIONS
 from raftmon.driver.histories.model import History
 from raftmon.setup.errors import InputError
 
-__all__ = ["CHECKERS", "WORKLOAD_CHECKERS", "Entry", "checker", "checkers_for", "checkers_for_history"]
+__all__ = [
+    "CHECKERS",
+    "WORKLOAD_CHECKERS",
+    "Entry",
+    "checker",
+    "checkers_for",
+    "checkers_for_history",
+    "chosen_checkers",
+]
 
 _GROUP = "raftmon.checkers"
 
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """How to make a checker, and what it asks, in a line."""
+    """One checker: how to make it, what it asks, in a line, and the functions that it understands.
 
-    make: Callable[[], Checker]
+    ``make`` takes the options of the row (``name:option=value`` on the command line) by name. ``aliases`` are other
+    systems' names of its functions.
+    """
+
+    make: Callable[..., Checker]
     summary: str
+    functions: frozenset[str]
+    options: tuple[str, ...] = ()
+    aliases: Mapping[str, str] = field(default_factory=dict)
 
 
-def _later(module: str, name: str) -> Callable[[], Checker]:
+def _later(module: str, name: str) -> Callable[..., Checker]:
     """Imported only when it is asked for: some need scipy, or much of something."""
 
-    def make() -> Checker:
-        made: Checker = getattr(importlib.import_module(module), name)()
+    def make(**options: Any) -> Checker:
+        made: Checker = getattr(importlib.import_module(f"raftmon.driver.checkers.{module}"), name)(**options)
         return made
 
     return make
@@ -52,31 +68,60 @@ def _lock_under_lease() -> Checker:
     return Lock(expires=True)
 
 
-def _searching(model: type[Model]) -> Callable[[], Checker]:
+def _level(module: str, name: str) -> Callable[..., Checker]:
+    """A checker of transactions; ``level`` is the isolation level the system promises."""
+
+    def make(level: str = "strict-serializable") -> Checker:
+        return _later(module, name)(expected=level)
+
+    return make
+
+
+def _searching(model: type[Model]) -> Callable[..., Checker]:
     return lambda: Linearizable(model(), f"linearizable-{model.name}")
 
 
+def _words(text: str) -> frozenset[str]:
+    return frozenset(text.split())
+
+
+_TXN = _words("txn")
+_CHANGES = _words("write put delete cas")
 CHECKERS: dict[str, Entry] = {
-    "register": Entry(RegisterChecker, "registers are linearizable (read, write, cas, delete)"),
+    "register": Entry(RegisterChecker, "registers are linearizable (read, write, cas, delete)", frozenset(FUNCTIONS)),
     **{
-        f"linearizable-{name}": Entry(_searching(model), f"{name} is linearizable, by search")
+        f"linearizable-{name}": Entry(_searching(model), f"{name} is linearizable, by search", model.functions)
         for name, model in MODELS.items()
     },
-    "list-append": Entry(_later("raftmon.driver.checkers.elle", "ListAppend"), "transactions on lists show no anomaly"),
-    "rw-register": Entry(
-        _later("raftmon.driver.checkers.elle", "RwRegister"), "transactions on registers show no anomaly"
-    ),
+    "list-append": Entry(_level("elle", "ListAppend"), "transactions on lists show no anomaly", _TXN, ("level",)),
+    "rw-register": Entry(_level("elle", "RwRegister"), "transactions on registers show no anomaly", _TXN, ("level",)),
     "set-full": Entry(
-        _later("raftmon.driver.checkers.set_full", "SetFull"), "no element of a set is lost or read stale"
+        _later("set_full", "SetFull"),
+        "no element of a set is lost or read stale",
+        _words("add read"),
+        aliases={"broadcast": "add"},
     ),
-    "bank": Entry(_later("raftmon.driver.checkers.bank", "Bank"), "transfers keep the sum of all accounts"),
-    "lock": Entry(_later("raftmon.driver.checkers.lock", "Lock"), "no two processes hold a lock at once"),
-    "lock-under-lease": Entry(_lock_under_lease, "the same of locks that end with a lease"),
-    "watch": Entry(_later("raftmon.driver.checkers.watch", "Watch"), "watches give every event once and in order"),
-    "lease": Entry(_later("raftmon.driver.checkers.lease", "Lease"), "keys live as long as their leases"),
-    "stores-agree": Entry(
-        _later("raftmon.driver.checkers.stores_agree", "StoresAgree"), "all nodes hold the same in the end"
+    "queue": Entry(
+        _later("queues", "Queue"),
+        "a queue in FIFO order (order=fifo) or in any (order=any), drains included",
+        _words("enqueue dequeue drain"),
+        ("order",),
     ),
+    "unique-ids": Entry(_later("unique_ids", "UniqueIds"), "no identifier is generated twice", _words("generate")),
+    "bank": Entry(_later("bank", "Bank"), "transfers keep the sum of all accounts", _words("transfer read")),
+    "lock": Entry(_later("lock", "Lock"), "no two processes hold a lock at once", _words("acquire release guarded")),
+    "lock-under-lease": Entry(
+        _lock_under_lease, "the same of locks that end with a lease", _words("acquire release guarded")
+    ),
+    "watch": Entry(
+        _later("watch", "Watch"), "watches give every event once and in order", _words("watch read") | _CHANGES
+    ),
+    "lease": Entry(
+        _later("lease", "Lease"),
+        "keys live as long as their leases",
+        _words("grant revoke keepalive attach read") | _CHANGES,
+    ),
+    "stores-agree": Entry(_later("stores_agree", "StoresAgree"), "all nodes hold the same in the end", _words("store")),
 }
 """The built-in checkers by name."""
 
@@ -87,7 +132,7 @@ WORKLOAD_CHECKERS: dict[str, tuple[str, ...]] = {
     "mixed": ("register", "list-append", "watch"),
     "key-value": ("linearizable-key-value",),
     "multi-register": ("linearizable-multi-register",),
-    "queue": ("linearizable-fifo-queue",),
+    "queue": ("queue",),
     "counter": ("linearizable-counter",),
     "list-append": ("list-append",),
     "rw-register": ("rw-register",),
@@ -101,15 +146,45 @@ WORKLOAD_CHECKERS: dict[str, tuple[str, ...]] = {
 
 
 def checker(name: str) -> Checker:
-    """A checker by its name, an entry point's name, or ``file.py:Name``. Raises InputError where there is none."""
-    if name in CHECKERS:
-        return CHECKERS[name].make()
+    """A checker by its name, an entry point's name, or ``file.py:Name``; options behind a colon.
+
+    ``queue:order=any`` is the checker ``queue`` with its option ``order``. Raises InputError where there is none.
+    """
     if ".py:" in name:
         return _made(_from_file(name), name)
+    plain, _, text = name.partition(":")
+    if plain in CHECKERS:
+        return CHECKERS[plain].make(**_options(plain, text))
     for point in importlib.metadata.entry_points(group=_GROUP):
         if point.name == name:
             return _made(point.load(), name)
-    raise InputError(f"there is no checker {name!r}; there are {', '.join(CHECKERS)}, or give file.py:Name")
+    raise InputError(f"unknown checker {name!r} (available: {', '.join(CHECKERS)}, or FILE.py:Name)")
+
+
+def _options(name: str, text: str) -> dict[str, str]:
+    """``a=1,b=2`` as a dict. Raises InputError for an option that the checker does not have."""
+    found = {}
+    for part in filter(None, text.split(",")):
+        option, equals, value = part.partition("=")
+        if not equals or option not in CHECKERS[name].options:
+            has = ", ".join(CHECKERS[name].options) or "none"
+            raise InputError(f"the checker {name} has no option {part!r} (available: {has})")
+        found[option] = value
+    return found
+
+
+def chosen_checkers(names: Sequence[str], history: History) -> list[Checker]:
+    """The checkers of these names, each shown what it understands of ``history``."""
+    return understood([_row(name) for name in names], history)
+
+
+def _row(name: str, level: str | None = None) -> tuple[Checker, frozenset[str] | None, dict[str, str]]:
+    entry = CHECKERS.get(name.partition(":")[0]) if ".py:" not in name else None
+    if entry is None:
+        return checker(name), None, {}
+    if level is not None and "level" in entry.options and ":" not in name:
+        name = f"{name}:level={level}"
+    return checker(name), entry.functions, dict(entry.aliases)
 
 
 def _from_file(name: str) -> Any:
@@ -140,20 +215,27 @@ def _made(thing: Any, name: str) -> Checker:
     return made
 
 
-def checkers_for(workload: str, history: History | None = None) -> list[Checker]:
+def checkers_for(workload: str, history: History | None = None, *, level: str | None = None) -> list[Checker]:
     """The assumptions, and what a workload's histories are to be judged by.
 
     For a workload that is not in ``WORKLOAD_CHECKERS`` the history decides; without one it is taken for a register's.
+    ``level`` is the isolation level that transactions are held to. Raises InputError for one that does not exist.
     """
     names = WORKLOAD_CHECKERS.get(workload)
     if names is None and history is not None:
-        return checkers_for_history(history)
-    return [Assumptions(), *map(checker, names or ("register",))]
+        return checkers_for_history(history, level=level)
+    return [Assumptions(), *understood([_row(name, level) for name in names or ("register",)], history)]
 
 
-def checkers_for_history(history: History) -> list[Checker]:
-    """The assumptions, and the checkers that know the functions found in ``history``."""
-    return [Assumptions(), *map(checker, _names_for(history))]
+def checkers_for_history(history: History, *, level: str | None = None) -> list[Checker]:
+    """The assumptions, and the checkers that know the functions found in ``history``.
+
+    A history of which no checker understands anything is judged by one that says so: *unknown*.
+    """
+    names = _names_for(history)
+    if not names:
+        return [Assumptions(), NobodyUnderstands(tuple(CHECKERS))]
+    return [Assumptions(), *understood([_row(name, level) for name in names], history)]
 
 
 _BY_FUNCTION = {
@@ -164,8 +246,11 @@ _BY_FUNCTION = {
     "grant": "lease",
     "keepalive": "lease",
     "store": "stores-agree",
-    "enqueue": "linearizable-fifo-queue",
-    "dequeue": "linearizable-fifo-queue",
+    "enqueue": "queue",
+    "dequeue": "queue",
+    "drain": "queue",
+    "generate": "unique-ids",
+    "broadcast": "set-full",
     "inc": "linearizable-counter",
     "dec": "linearizable-counter",
 }
@@ -178,12 +263,27 @@ def _names_for(history: History) -> list[str]:
         names.append(_transactions(history))
     if "append" in functions:
         names.append("linearizable-key-value")
-    if "add" in functions and "linearizable-counter" not in names:
+    if "add" in functions and not {"linearizable-counter", "set-full"} & set(names):
         names.append(_set_or_counter(history))
     written = functions & FUNCTIONS.keys() - {"read", "get", "r"}
-    if not names or (written and set(names) <= {"watch", "lease", "stores-agree"}):
+    if not names and functions <= _READS and _reads_balances(history):
+        names.append("bank")
+    reads = functions & FUNCTIONS.keys()
+    if (not names and (reads or not functions)) or (written and set(names) <= {"watch", "lease", "stores-agree"}):
         names.append("register")
     return names
+
+
+_READS = frozenset(("read", "get", "r"))
+
+
+def _reads_balances(history: History) -> bool:
+    """Whether all that was read are mappings to numbers, as a bank's accounts are."""
+    values = [one.value for one in history.operations if one.value is not None]
+    return bool(values) and all(
+        isinstance(value, dict) and value and all(isinstance(number, int | float) for number in value.values())
+        for value in values
+    )
 
 
 def _transactions(history: History) -> str:

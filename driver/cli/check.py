@@ -12,11 +12,13 @@ from typing import Any
 import orjson
 
 from raftmon.driver.checkers.assumptions import Assumptions
-from raftmon.driver.checkers.base import Checker, Result, Valid, combine
-from raftmon.driver.checkers.registry import CHECKERS, checker, checkers_for
+from raftmon.driver.checkers.base import Result, Valid, combine
+from raftmon.driver.checkers.registry import CHECKERS, checker, checkers_for, chosen_checkers
 from raftmon.driver.checkers.safe import MEMORY_MB, TIMEOUT_S, check_safely
 from raftmon.driver.cli.arguments import CommandParser
+from raftmon.driver.cli.standard_input import spooled_input
 from raftmon.driver.histories import FORMATS, History, read_history
+from raftmon.driver.histories.formats import is_history_folder
 from raftmon.driver.results.wire import wire_results
 from raftmon.driver.run.store_hashes import stores_result
 from raftmon.driver.run_folder import RunFolder, find_run
@@ -25,7 +27,6 @@ from raftmon.setup.errors import EXIT_USAGE, InputError
 __all__ = ["main", "parser"]
 
 _SHOWN_PROBLEMS = 20
-_OF_A_RUN = ("history.jsonl", "history.jsonl.gz", "config.json")
 
 
 def parser() -> CommandParser:
@@ -34,16 +35,29 @@ def parser() -> CommandParser:
         "check",
         "Judge a recorded run (the newest one where nothing is named), a history, or every history in a folder. "
         "Exit status: 0 valid, 1 invalid, 2 unknown, 64 wrong arguments or no history, 70 raftmon's own failure.",
-        "raftmon check store/latest\nraftmon check history.edn --checker linearizable-cas-register\n"
+        "raftmon check store/latest\nraftmon check history.edn --checker queue:order=any\n"
+        "raftmon check jepsen.edn --initial 0\ncat history.json | raftmon check -\n"
         "raftmon check --format jepsen-log shared/histories/jepsen-etcd --json",
     )
-    made.add_argument("what", nargs="?", metavar="RUN|FILE|DIR", help="default: the newest run in the store")
+    made.add_argument(
+        "what", nargs="?", metavar="RUN|FILE|DIR|-", help="default: the newest run in the store; - is standard input"
+    )
     made.add_argument("--format", default="auto", metavar="NAME", help=f"auto, {', '.join(FORMATS)} (default: auto)")
     made.add_argument(
         "--checker",
         action="append",
         metavar="NAME",
-        help=f"instead of what the history asks for; repeat for several: {', '.join(CHECKERS)}, or file.py:Name",
+        help="instead of what the history asks for; repeat for several; options behind a colon (queue:order=any); "
+        "--list has them all; or FILE.py:Name, a checker or a model of your own",
+    )
+    made.add_argument("--list", action="store_true", help="list every checker and the functions it understands")
+    made.add_argument(
+        "--initial", metavar="VALUE", help="what a register holds before it is written, as JSON (default: null)"
+    )
+    made.add_argument(
+        "--level",
+        metavar="NAME",
+        help="the isolation level transactions are held to (default: strict-serializable)",
     )
     made.add_argument("--timeout", type=float, default=TIMEOUT_S, metavar="S", help="for each checker (default: 60 s)")
     made.add_argument("--memory", type=float, default=MEMORY_MB, metavar="MB", help="for each checker (default: 4000)")
@@ -57,15 +71,49 @@ def main(arguments: argparse.Namespace) -> int:
     """Judge, print, and return the verdict's exit status."""
     if arguments.timeout <= 0 or arguments.memory <= 0:
         raise InputError("--timeout and --memory must be more than 0")
-    chosen = [checker(name) for name in arguments.checker or ()]
+    if arguments.list:
+        return _list()
+    for name in arguments.checker or ():
+        checker(name)  # a name that is none is told before anything is read
+    if arguments.what == "-":
+        with spooled_input() as path:
+            return _check_file(path, arguments)
     path = _path(arguments)
-    if path.is_dir() and not any((path / name).exists() for name in _OF_A_RUN):
+    if path.is_dir() and not is_history_folder(path):
         if arguments.html is not None:
             raise InputError(f"--html draws one history, and {path} is a folder of them: name a file")
-        return _check_folder(path, arguments, chosen)
+        return _check_folder(path, arguments)
+    return _check_file(path, arguments)
+
+
+def _list() -> int:
+    """Every checker, what it asks and what it understands."""
+    for name, entry in CHECKERS.items():
+        functions = ", ".join(sorted([*entry.functions, *entry.aliases]))
+        options = f"; options: {', '.join(entry.options)}" if entry.options else ""
+        print(f"{name:<28} {entry.summary}\n{'':<28} understands {functions}{options}")
+    return 0
+
+
+def _read(path: Path, arguments: argparse.Namespace) -> History:
     history = read_history(path, arguments.format)
+    if arguments.initial is not None:
+        history.meta.initial = _value(arguments.initial)
+    return history
+
+
+def _value(text: str) -> Any:
+    """A value given on the command line: JSON, otherwise the text as it is."""
+    try:
+        return orjson.loads(text)
+    except orjson.JSONDecodeError:
+        return text
+
+
+def _check_file(path: Path, arguments: argparse.Namespace) -> int:
+    history = _read(path, arguments)
     start = time.perf_counter()
-    results = _judge(history, arguments, chosen)
+    results = _judge(history, arguments)
     seconds = time.perf_counter() - start
     if arguments.html is not None:
         _draw(history, results, arguments.html)
@@ -84,10 +132,14 @@ def _path(arguments: argparse.Namespace) -> Path:
     return find_run(arguments.what, arguments.store).path
 
 
-def _judge(history: History, arguments: argparse.Namespace, chosen: Sequence[Checker]) -> list[Result]:
+def _judge(history: History, arguments: argparse.Namespace) -> list[Result]:
     config = history.meta.config.get("config", history.meta.config)
     workload = config.get("workload", "") if isinstance(config, dict) else ""
-    checkers = [Assumptions(), *chosen] if chosen else checkers_for(str(workload), history)
+    chosen = arguments.checker
+    if chosen:
+        checkers = [Assumptions(), *chosen_checkers(chosen, history)]
+    else:
+        checkers = checkers_for(str(workload), history, level=arguments.level)
     results = [check_safely(one, history, arguments.timeout, arguments.memory) for one in checkers]
     if history.meta.folder is not None and not chosen:
         folder = RunFolder(history.meta.folder)
@@ -97,13 +149,13 @@ def _judge(history: History, arguments: argparse.Namespace, chosen: Sequence[Che
     return results
 
 
-def _check_folder(folder: Path, arguments: argparse.Namespace, chosen: Sequence[Checker]) -> int:
+def _check_folder(folder: Path, arguments: argparse.Namespace) -> int:
     """Every history in a folder; files in which nothing is an event are passed over."""
     verdicts: dict[str, str] = {}
     results: list[Result] = []
     for path in sorted(path for path in folder.iterdir() if path.is_file()):
         try:
-            history = read_history(path, arguments.format)
+            history = _read(path, arguments)
         except InputError as error:
             print(f"raftmon check: passed over: {error}", file=sys.stderr)
             continue
@@ -112,7 +164,7 @@ def _check_folder(folder: Path, arguments: argparse.Namespace, chosen: Sequence[
                 f"raftmon check: passed over: {path} holds no history (read as {history.meta.format})", file=sys.stderr
             )
             continue
-        judged = _judge(history, arguments, chosen)
+        judged = _judge(history, arguments)
         verdict = combine(judged)
         verdicts[path.name] = verdict.value
         results.append(Result(verdict, path.name, ""))

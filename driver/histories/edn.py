@@ -11,7 +11,7 @@ from typing import Any
 
 from raftmon.driver.histories.model import MAX_DEPTH
 
-__all__ = ["EdnError", "forms"]
+__all__ = ["EdnError", "first_form", "forms"]
 
 _TOKEN = re.compile(
     r"""[\s,]+ | ;[^\n]*
@@ -26,6 +26,7 @@ _NUMBER = re.compile(r"[-+]?\d+N?$")
 _FLOAT = re.compile(r"[-+]?\d+(?:\.\d*)?(?:[eE][-+]?\d+)?M?$")
 _ESCAPES = {"n": "\n", "t": "\t", "r": "\r", '"': '"', "\\": "\\", "b": "\b", "f": "\f"}
 _CHARACTERS = {"newline": "\n", "space": " ", "tab": "\t", "return": "\r"}
+_MAX_DIGITS = 4000  # Python itself refuses to read longer integers (CVE-2020-10735)
 _WORDS = {"nil": None, "true": True, "false": False}
 
 
@@ -44,7 +45,7 @@ def _atom(text: str) -> Any:
     if text in _WORDS:
         return _WORDS[text]
     if _NUMBER.match(text):
-        return int(text.rstrip("N"))
+        return int(text.rstrip("N")) if len(text) <= _MAX_DIGITS else text
     if _FLOAT.match(text):
         return float(text.rstrip("M"))
     return text
@@ -78,11 +79,21 @@ def _built(opener: str, items: list[Any]) -> Any:
     return {name if isinstance(name, str) else repr(name): value for name, value in zip(pairs, pairs, strict=False)}
 
 
-def forms(text: str, *, flatten: bool = False) -> Iterator[tuple[int, Any]]:
+def first_form(text: str) -> tuple[Any, str]:
+    """The first value in ``text`` and what is behind it. Raises EdnError where there is none."""
+    ends: list[int] = []
+    for _, value in forms(text, ends=ends):
+        return value, text[ends[0] :].strip()
+    raise EdnError("there is no value", 0, cut=True)
+
+
+def forms(  # noqa: C901  (one branch a kind of token)
+    text: str, *, flatten: bool = False, ends: list[int] | None = None
+) -> Iterator[tuple[int, Any]]:
     """Each value at the top of ``text`` with its position.
 
-    With ``flatten`` the items of vectors and lists at the top are given instead of these. Raises EdnError, after having
-    given what came before.
+    With ``flatten`` the items of vectors and lists at the top are given instead of these; ``ends`` takes the position
+    behind each value. Raises EdnError, after having given what came before.
     """
     stack: list[tuple[str, int, list[Any]]] = []
     position, end = 0, len(text)
@@ -118,6 +129,8 @@ def forms(text: str, *, flatten: bool = False) -> Iterator[tuple[int, Any]]:
         if pending_discards and pending_discards[-1] == len(stack):
             pending_discards.pop()
         elif not stack or stack[-1][0] == "top":
+            if ends is not None:
+                ends.append(position)
             yield start, value
         else:
             stack[-1][2].append(value)

@@ -10,7 +10,7 @@ from typing import Any
 
 from raftmon.driver.histories.model import MAX_DEPTH, MONOTONIC, READABLE, Problem, Values, too_deep
 
-__all__ = ["FAIL", "INFO", "INVOKE", "MUTATING", "OK", "TYPES", "Events"]
+__all__ = ["FAIL", "INFO", "INVOKE", "MUTATING", "OK", "TYPES", "Events", "are_micro_operations"]
 
 INVOKE, OK, FAIL, INFO = range(4)
 TYPES = {"invoke": INVOKE, "ok": OK, "fail": FAIL, "info": INFO}
@@ -69,6 +69,8 @@ class Events:
     def add(self, line: int, event: dict[str, Any]) -> None:
         """Append one event with the fields of ``raftmon.driver.histories.operation``; complain where it is none."""
         kind, process, f = event.get("type"), event.get("process"), event.get("f")
+        if process is None and kind in ("ok", "fail", "info") and are_micro_operations(event.get("value")):
+            process = f"of line {line}"  # Elle's histories of completions alone: each is a process of its own
         if process is None or isinstance(process, dict | list | bool):
             self.complain(line, "an event without a process", READABLE)
             return
@@ -79,6 +81,8 @@ class Events:
         if code is None:
             self.complain(line, f"an event of type {kind!r}; there are invoke, ok, fail and info", READABLE)
             return
+        if (f is None or f in _PLAIN) and are_micro_operations(event.get("value")):
+            f = "txn"
         if not isinstance(f, str):
             self.complain(line, f"an event whose function is {f!r}", READABLE)
             return
@@ -103,6 +107,20 @@ class Events:
         rare = {name: value for name, value in event.items() if name not in _COMMON}
         if rare:
             self.rare[row] = rare
+
+
+_PLAIN = frozenset(("read", "write", "r", "w"))
+_MICRO = frozenset(("r", "w", "append", "read", "write"))
+
+
+def are_micro_operations(value: Any) -> bool:
+    """Whether a value is a transaction as Elle writes it: a list of ``[function, key, value]``."""
+    return (
+        isinstance(value, list)
+        and bool(value)
+        and all(isinstance(part, list) and len(part) == 3 for part in value)
+        and all(isinstance(part[0], str) and part[0] in _MICRO for part in value)
+    )
 
 
 _COMMON = frozenset(("type", "process", "f", "time_ns", "time", "index", "key", "value", "node", "host"))

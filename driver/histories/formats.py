@@ -3,26 +3,30 @@
 from __future__ import annotations
 
 import gc
-import gzip
-import io
-import zlib
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
 import orjson
 
+from raftmon.driver.histories.encodings import open_packed, text_of
 from raftmon.driver.histories.events import Events
 from raftmon.driver.histories.jepsen import read_edn, read_text_log
+from raftmon.driver.histories.json_array import read_json_array
 from raftmon.driver.histories.jsonl import read_jsonl
 from raftmon.driver.histories.model import History, Meta
 from raftmon.driver.histories.pairing import pair
+from raftmon.driver.histories.robustness import is_robustness_report, read_robustness
 from raftmon.setup.errors import InputError
 
-__all__ = ["FORMATS", "Format", "detect", "read_history"]
+__all__ = ["FORMATS", "Format", "detect", "is_history_folder", "read_history"]
 
 _HEAD_BYTES = 65536
-_GZIP = b"\x1f\x8b"
+_JSON_ARRAY = re.compile(r"\[\s*\{\s*\"")
+_OF_A_RUN = ("history.jsonl", "history.jsonl.gz", "config.json")
+_OF_JEPSEN = {"results.edn", "test.jepsen", "test.fressian"}
+_IN_A_FOLDER = ("history.jsonl", "history.jsonl.gz", "history.edn", "history.json", "history.txt")
 
 
 class Format(NamedTuple):
@@ -33,11 +37,12 @@ class Format(NamedTuple):
 
 
 def _text(read: Callable[[str], Events]) -> Callable[[BinaryIO], Events]:
-    return lambda file: read(file.read().decode("utf-8", errors="replace"))
+    return lambda file: read(text_of(file.read()))
 
 
 FORMATS: dict[str, Format] = {
     "jsonl": Format(read_jsonl, "raftmon's own: one JSON event a line"),
+    "json": Format(read_json_array, "one JSON array of events"),
     "edn": Format(_text(read_edn), "Jepsen's history.edn, Knossos' histories: EDN maps, one a line or in a vector"),
     "jepsen-log": Format(_text(read_text_log), "Jepsen's text log or history.txt"),
     "append-kv": Format(_text(read_edn), "Porcupine's key-value files: EDN maps with get, put and append"),
@@ -46,11 +51,13 @@ FORMATS: dict[str, Format] = {
 
 def detect(head: bytes) -> str:
     """The name of the format of a file that begins with ``head``; ``jsonl`` where nothing tells."""
-    text = head.decode("utf-8", errors="replace").lstrip("\ufeff \t\r\n,")
+    text = text_of(head).lstrip("\ufeff \t\r\n,")
     first = next((line for line in text.splitlines() if line.strip() and not line.lstrip().startswith(";")), "")
     start = first.lstrip()
     if start.startswith('{"') or start in ("{", "{}"):
         return "jsonl"
+    if _JSON_ARRAY.match(text):
+        return "json"
     if start[:1] in ("{", "[", "(", "#"):
         return "append-kv" if ":f :append" in text else "edn"
     if any(word in text for word in (":invoke", ":ok", ":fail", ":info", "jepsen.util")):
@@ -58,30 +65,19 @@ def detect(head: bytes) -> str:
     return "jsonl"
 
 
-def _open(path: Path) -> tuple[BinaryIO, str | None]:
-    """The file's bytes, unpacked if it is gzip, and what was wrong with the packing."""
-    file = path.open("rb")
-    if file.peek(2)[:2] != _GZIP:
-        return file, None
-    file.close()
-    return _unpack(path)
-
-
-def _unpack(path: Path) -> tuple[BinaryIO, str | None]:
-    unpacked = io.BytesIO()
-    wrong = None
-    with gzip.open(path, "rb") as packed:
-        try:
-            while block := packed.read1(1 << 20):
-                unpacked.write(block)
-        except (EOFError, OSError, zlib.error) as error:
-            wrong = f"the gzip file is damaged ({error}); what came before is read"
-    unpacked.seek(0)
-    return unpacked, wrong
+def is_history_folder(path: Path) -> bool:
+    """Whether a folder is one history: a run, one of Jepsen's store, or a report of etcd's robustness tests."""
+    if is_robustness_report(path) or any((path / name).exists() for name in _OF_A_RUN):
+        return True
+    names = {one.name for one in path.iterdir()}
+    known = any(name in names for name in _IN_A_FOLDER)
+    return known and (bool(names & _OF_JEPSEN) or all(name.startswith("history.") for name in names))
 
 
 def read_history(path: Path | str, format: str = "auto") -> History:
-    """The history in a file, or ``history.jsonl`` in a run's folder; gzip is unpacked.
+    """The history in a file, or in a folder: a run's, one of Jepsen's store, a report of etcd's robustness tests.
+
+    Gzip is unpacked.
 
     Raises InputError where there is no such file, it cannot be read, or nothing in it is an event. Whatever else is
     wrong with it is in ``problems`` of the answer.
@@ -89,15 +85,17 @@ def read_history(path: Path | str, format: str = "auto") -> History:
     path = Path(path)
     folder = path if path.is_dir() else path.parent
     if path.is_dir():
-        path = next((path / name for name in ("history.jsonl", "history.jsonl.gz") if (path / name).exists()), path)
+        if is_robustness_report(path):
+            return _made(read_robustness(path), path, folder, "etcd-robustness", None)
+        path = next((path / name for name in _IN_A_FOLDER if (path / name).exists()), path)
         if path.is_dir():
-            raise InputError(f"{path} holds no history.jsonl; name a run's folder or a history")
+            raise InputError(f"{path} holds no {', '.join(_IN_A_FOLDER)}; name a run's folder or a history")
     if format != "auto" and format not in FORMATS:
-        raise InputError(f"there is no format {format!r}; there are auto, {', '.join(FORMATS)}")
+        raise InputError(f"unknown format {format!r} (available: auto, {', '.join(FORMATS)})")
     collecting = gc.isenabled()
     gc.disable()  # millions of new objects, none of them garbage: collections would take most of the time
     try:
-        file, wrong = _open(path)
+        file, wrong = open_packed(path)
         with file:
             if format == "auto":
                 head = file.read(_HEAD_BYTES)

@@ -42,6 +42,8 @@ def _chunks(file: BinaryIO) -> Iterator[tuple[int, list[bytes], bool]]:
     """(number of the first line, lines, whether the last one ended in a newline)."""
     first = 1
     for lines in iter(lambda: file.readlines(_CHUNK_BYTES), []):
+        if first == 1:
+            lines[0] = lines[0].removeprefix(b"\xef\xbb\xbf")
         yield first, lines, lines[-1].endswith(b"\n")
         first += len(lines)
 

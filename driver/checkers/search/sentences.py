@@ -74,7 +74,9 @@ def _never_written(operations: list[Operation], scale: Scale, columns: Columns) 
             if operation.key == observer.key and operation.f not in ("read", "get", "r"):
                 failed = f"{scale.words(operation)}, which certainly failed"
                 return f"{scale.words(observer)} saw {value_text(value)}, which only came from {failed}"
-    return f"{scale.words(observer)} saw {value_text(value)}, which nobody had written"
+    at_first = f" (if registers hold it at first, say so: --initial {value_text(value)})"
+    plain = isinstance(value, int | str) and not isinstance(value, bool)
+    return f"{scale.words(observer)} saw {value_text(value)}, which nobody had written{at_first if plain else ''}"
 
 
 def _future_read(operations: list[Operation], scale: Scale, columns: Columns) -> str:

@@ -24,7 +24,7 @@ def test_every_built_in_checker_can_be_made_and_looks_at_an_empty_history(name):
         ([op(0, "txn", [["w", "x", 1]], 0, 1)], "rw-register"),
         ([op(0, "add", 1, 0, 1), op(0, "read", [1], 2, 3)], "set-full"),
         ([op(0, "add", 1, 0, 1), op(0, "read", 1, 2, 3)], "linearizable-counter"),
-        ([op(0, "enqueue", 1, 0, 1)], "linearizable-fifo-queue"),
+        ([op(0, "enqueue", 1, 0, 1)], "fifo-queue"),
         ([op(0, "acquire", None, 0, 1)], "lock"),
         ([op(0, "transfer", {}, 0, 1), op(0, "read", {}, 2, 3)], "bank"),
         ([], "register"),
@@ -65,7 +65,7 @@ def test_a_users_model_in_a_file_is_a_checker(tmp_path):
 @pytest.mark.parametrize(
     ("name", "words"),
     [
-        ("nonsense", "there is no checker 'nonsense'"),
+        ("nonsense", "unknown checker 'nonsense'"),
         ("{}/missing.py:X", "there is no file"),
         ("{}/mine.py:Nothing", "has nothing named"),
         ("{}/mine.py:Broken", "neither a checker"),

@@ -76,8 +76,8 @@ def test_the_newest_run_is_judged_where_nothing_is_named(tmp_path, capsys, monke
     ("words", "sentence"),
     [
         (["no/such.jsonl"], "there is no file or folder no/such.jsonl"),
-        (["{}/plain.jsonl", "--format", "yaml"], "there is no format 'yaml'"),
-        (["{}/plain.jsonl", "--checker", "nonsense"], "there is no checker 'nonsense'"),
+        (["{}/plain.jsonl", "--format", "yaml"], "unknown format 'yaml'"),
+        (["{}/plain.jsonl", "--checker", "nonsense"], "unknown checker 'nonsense'"),
         (["{}/plain.jsonl", "--timeout", "0"], "must be more than 0"),
         (["{}/expected.json"], "nothing in it is an event"),
         (["{}", "--html", "x.html"], "--html draws one history"),

@@ -91,7 +91,7 @@ def test_a_runs_folder_is_read_with_its_configuration(tmp_path):
     [
         (None, "cannot be read"),
         (b"no history at all\n", "nothing in it is an event"),
-        (b"\x00\xff" * 50, "nothing in it"),
+        (b"\x00\xff" * 50, "is UTF-16 or UTF-32"),
     ],
 )
 def test_what_is_no_history_is_bad_input(tmp_path, content, words):
@@ -109,7 +109,7 @@ def test_a_folder_without_a_history_is_bad_input(tmp_path):
 
 def test_a_format_that_is_not_there_is_bad_input(tmp_path):
     (tmp_path / "h.jsonl").write_text("")
-    with pytest.raises(InputError, match="there is no format 'yaml'"):
+    with pytest.raises(InputError, match="unknown format 'yaml'"):
         read_history(tmp_path / "h.jsonl", "yaml")
     with pytest.raises(InputError, match="tells no format"):
         write_history(History([]), tmp_path / "h.yaml")

@@ -1,0 +1,46 @@
+"""From a file's bytes to text: byte order marks, UTF-16, compression, and a bound on what is unpacked."""
+
+from __future__ import annotations
+
+import gzip
+import io
+import zlib
+from pathlib import Path
+from typing import BinaryIO
+
+from raftmon.setup.errors import InputError
+
+__all__ = ["MOST_UNPACKED_BYTES", "open_packed", "text_of"]
+
+MOST_UNPACKED_BYTES = 4 << 30
+"""A packed history may unpack to this much; more is refused before it fills the memory."""
+_GZIP = b"\x1f\x8b"
+_BOM = b"\xef\xbb\xbf"
+
+
+def text_of(data: bytes, what: str = "the file") -> str:
+    """``data`` as text; a UTF-8 byte order mark is no part of it. Raises InputError for UTF-16 and UTF-32."""
+    if data[:2] in (b"\xff\xfe", b"\xfe\xff") or (len(data) >= 8 and data[:64].count(0) * 3 >= len(data[:64])):
+        raise InputError(f"{what} is UTF-16 or UTF-32, and histories are read as UTF-8: convert it (iconv -t UTF-8)")
+    return data.removeprefix(_BOM).decode("utf-8", errors="replace")
+
+
+def open_packed(path: Path) -> tuple[BinaryIO, str | None]:
+    """The file's bytes, unpacked if it is gzip, and what was wrong with the packing. Raises OSError, InputError."""
+    file = path.open("rb")
+    if file.peek(2)[:2] != _GZIP:
+        return file, None
+    file.close()
+    unpacked = io.BytesIO()
+    wrong = None
+    with gzip.open(path, "rb") as packed:
+        try:
+            while block := packed.read1(1 << 20):
+                unpacked.write(block)
+                if unpacked.tell() > MOST_UNPACKED_BYTES:
+                    gigabytes = MOST_UNPACKED_BYTES >> 30
+                    raise InputError(f"{path} unpacks to more than {gigabytes} GiB: unpack and split it by hand")
+        except (EOFError, OSError, zlib.error) as error:
+            wrong = f"the gzip file is damaged ({error}); what came before is read"
+    unpacked.seek(0)
+    return unpacked, wrong
