@@ -24,16 +24,28 @@ def parser() -> CommandParser:
     )
     made.add_argument("file", type=Path, metavar="FILE", help="a pcap or pcapng file, gzipped or not")
     made.add_argument(
-        "-o", "--output", type=Path, metavar="FILE", help="the record to write (default: messages.sqlite beside it)"
+        "-o",
+        "--output",
+        type=Path,
+        metavar="FILE",
+        help="the record to write (default: NAME.messages.sqlite beside NAME.pcapng)",
     )
     add_ports(made)
     made.add_argument("--json", action="store_true", help="print what was found as JSON")
     return made
 
 
+def default_target(capture: Path) -> Path:
+    """The record beside a capture, named after it: two captures in one folder have two."""
+    name = capture.name
+    for suffix in (".gz", ".zst", ".lz4", ".pcapng", ".pcap", ".cap"):
+        name = name.removesuffix(suffix)
+    return capture.with_name(f"{name or capture.name}.messages.sqlite")
+
+
 def main(arguments: argparse.Namespace) -> int:
     """Decode and say what was found; 1 where an invariant is broken."""
-    target = arguments.output or arguments.file.parent / "messages.sqlite"
+    target = arguments.output or default_target(arguments.file)
     begin = time.perf_counter()
     result = decode_capture(arguments.file, target, names_of_run(arguments.file.parent), ports=arguments.port)
     seconds = time.perf_counter() - begin
@@ -51,5 +63,9 @@ def main(arguments: argparse.Namespace) -> int:
             print(f"left out, to other ports: {result['left_out_bytes']:,} B")
         broken = {name: found["broken"] for name, found in result["invariants"].items() if found["broken"]}
         print("invariants: " + (", ".join(f"{name} broken {n} times" for name, n in broken.items()) or "none broken"))
+        for note in result["notes"]:
+            print(f"note: {note}")
+        if not result["messages"]:
+            print(f"note: no Raft message was found in {arguments.file}")
         print(f"written to {target}")
     return 1 if result["violations"] else 0

@@ -1,20 +1,27 @@
-"""Reading anybody's capture: pcap and pcapng (draft-ietf-opsawg-pcap, -pcapng), gzipped or not, down to IP packets.
+"""Reading any capture: pcap and pcapng (draft-ietf-opsawg-pcap, -pcapng), plain, gzip, zstd or lz4, to IP packets.
 
-Link types: Ethernet (with VLAN tags), loopback (NULL, LOOP), raw IP, Linux cooked (SLL, SLL2).
+``link_layer`` has the link types and tunnels. A packet of an interface that cannot be read is given with no data.
 """
 
 from __future__ import annotations
 
 import gzip
+import io
 import struct
 import zlib
-from collections.abc import Callable, Iterator
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, NamedTuple
 
+import lz4.frame
+import zstandard
+
+from raftmon.monitor.packets.link_layer import LINK_TYPES, Strip, inner_packet
 from raftmon.setup.errors import InputError
 
-__all__ = ["CapturedPacket", "is_capture", "network_layer", "read_capture"]
+__all__ = ["CaptureNotes", "CapturedPacket", "is_capture", "network_layer", "read_capture"]
 
 _MAX_PACKET = 1 << 24
 _PCAP_MAGIC = {
@@ -40,44 +47,47 @@ class CapturedPacket(NamedTuple):
     comment: str = ""
 
 
-def _ethernet(frame: bytes) -> bytes:
-    place = 12
-    while frame[place : place + 2] in (b"\x81\x00", b"\x88\xa8"):
-        place += 4
-    return frame[place + 2 :] if frame[place : place + 2] in (b"\x08\x00", b"\x86\xdd") else b""
+@dataclass(slots=True)
+class CaptureNotes:
+    """What a capture held beside packets that can be read.
+
+    ``cut``: packets of which the file holds only the beginning (a snap length); ``tunnelled``: packets taken out of a
+    tunnel; ``other_interfaces``: packets of interfaces whose link type cannot be read, by link type; ``broken``: why
+    reading ended before the file did, empty where it did not.
+    """
+
+    packets: int = 0
+    cut: int = 0
+    tunnelled: int = 0
+    no_ip: int = 0
+    other_interfaces: Counter[int] = field(default_factory=Counter)
+    broken: str = ""
+
+    def sentences(self) -> list[str]:
+        """Each note that says something, in words."""
+        found = []
+        if self.cut:
+            found.append(
+                f"the capture is cut: of {self.cut:,} of {self.packets:,} packets it holds only the beginning (a snap "
+                "length), so their messages cannot be read; capture again with -s 0"
+            )
+        if self.tunnelled:
+            found.append(f"{self.tunnelled:,} packets were taken out of a tunnel (VXLAN, GENEVE or GRE)")
+        for link_type, count in sorted(self.other_interfaces.items()):
+            found.append(f"{count:,} packets of an interface of link type {link_type}, which cannot be read")
+        if self.no_ip and self.no_ip == self.packets:
+            found.append("no packet of the capture holds IP")
+        if self.broken:
+            found.append(f"reading ended early: {self.broken}")
+        return found
 
 
-def _raw(frame: bytes) -> bytes:
-    return frame
-
-
-def _after(size: int) -> Callable[[bytes], bytes]:
-    def strip(frame: bytes) -> bytes:
-        return frame[size:]
-
-    return strip
-
-
-_LINK_TYPES: dict[int, Callable[[bytes], bytes]] = {
-    0: _after(4),  # NULL: BSD loopback, a family word
-    1: _ethernet,
-    12: _raw,
-    14: _raw,
-    101: _raw,
-    108: _after(4),
-    113: _after(16),
-    228: _raw,
-    229: _raw,
-    276: _after(20),
-}
-
-
-def network_layer(link_type: int) -> Callable[[bytes], bytes]:
+def network_layer(link_type: int) -> Strip:
     """The function that takes a frame of this link type to its IP packet; raises InputError if there is none."""
-    if link_type not in _LINK_TYPES:
-        known = ", ".join(map(str, _LINK_TYPES))
+    if link_type not in LINK_TYPES:
+        known = ", ".join(map(str, LINK_TYPES))
         raise InputError(f"link type {link_type} cannot be read; convert the capture to one of {known}")
-    return _LINK_TYPES[link_type]
+    return LINK_TYPES[link_type]
 
 
 def is_capture(path: Path) -> bool:
@@ -90,8 +100,10 @@ def is_capture(path: Path) -> bool:
     return magic in _PCAP_MAGIC or magic == b"\x0a\x0d\x0d\x0a"
 
 
-def read_capture(path: Path) -> Iterator[CapturedPacket]:
+def read_capture(path: Path, notes: CaptureNotes | None = None) -> Iterator[CapturedPacket]:
     """The packets of a capture in file order. A file that ends in the middle of a packet ends before it.
+
+    ``notes`` takes down what could not be read. Packets in tunnels are taken out of them.
 
     Raises InputError where the file cannot be opened, is no capture, or breaks off in its first lines.
     """
@@ -99,31 +111,37 @@ def read_capture(path: Path) -> Iterator[CapturedPacket]:
         file = _open(path)
     except OSError as error:
         raise InputError(f"cannot read {path}: {error.strerror}; give a pcap or pcapng file") from error
+    notes = notes if notes is not None else CaptureNotes()
     with file:
         try:
             magic = file.read(4)
             if magic in _PCAP_MAGIC:
-                yield from _pcap(file, *_PCAP_MAGIC[magic], path)
+                yield from _pcap(file, *_PCAP_MAGIC[magic], path, notes)
             elif magic == b"\x0a\x0d\x0d\x0a":
-                yield from _pcapng(file, path)
+                yield from _pcapng(file, path, notes)
             else:
                 raise InputError(
                     f"{path} is not a capture: it begins with {magic.hex() or 'nothing'}; give a pcap or pcapng file"
                 )
-        except (EOFError, zlib.error, gzip.BadGzipFile):
-            return  # a cut gzip file: what came before the cut was handed out
+        except (EOFError, zlib.error, gzip.BadGzipFile, zstandard.ZstdError, RuntimeError) as error:
+            notes.broken = f"the packed file is damaged ({error})"  # what came before was handed out
 
 
 def _open(path: Path) -> IO[bytes]:
     file = path.open("rb")
-    packed = file.read(2) == b"\x1f\x8b"
+    magic = file.read(4)
     file.seek(0)
-    if packed:
+    if magic[:2] == b"\x1f\x8b":
         return gzip.open(file, "rb")  # type: ignore[return-value]
+    if magic == b"\x28\xb5\x2f\xfd":
+        unpacker = zstandard.ZstdDecompressor(max_window_size=1 << 27)
+        return io.BufferedReader(unpacker.stream_reader(file, read_across_frames=True))
+    if magic == b"\x04\x22\x4d\x18":
+        return lz4.frame.open(file, "rb")  # type: ignore[no-any-return]
     return file
 
 
-def _pcap(file: IO[bytes], order: str, tick_ns: int, path: Path) -> Iterator[CapturedPacket]:
+def _pcap(file: IO[bytes], order: str, tick_ns: int, path: Path, notes: CaptureNotes) -> Iterator[CapturedPacket]:
     head = file.read(20)
     if len(head) < 20:
         raise InputError(f"{path} breaks off in its header; record it again")
@@ -134,25 +152,42 @@ def _pcap(file: IO[bytes], order: str, tick_ns: int, path: Path) -> Iterator[Cap
     while True:
         while len(buffer) - place < 16 or (need := record.unpack_from(buffer, place)[2] + 16) > len(buffer) - place:
             if len(buffer) - place >= 16 and need > _MAX_PACKET:
+                notes.broken = f"packet {number + 1} claims to hold {need - 16:,} bytes"
                 return
             more = file.read(1 << 18)
             if not more:
                 return
             buffer, place = buffer[place:] + more, 0
-        seconds, fraction, size, _ = record.unpack_from(buffer, place)
+        seconds, fraction, size, whole = record.unpack_from(buffer, place)
         number += 1
         frame = buffer[place + 16 : place + 16 + size]
         place += 16 + size
-        yield CapturedPacket(number, seconds * 1_000_000_000 + fraction * tick_ns, strip(frame))
+        time_ns = seconds * 1_000_000_000 + fraction * tick_ns
+        yield CapturedPacket(number, time_ns, _ip_packet(strip(frame), whole > size, notes))
+
+
+def _ip_packet(packet: bytes, cut: bool, notes: CaptureNotes) -> bytes:
+    """The packet that is looked at, out of its tunnel where it is in one; notes what there is to say."""
+    notes.packets += 1
+    notes.cut += cut
+    if not packet:
+        notes.no_ip += 1
+        return packet
+    inside = inner_packet(packet)
+    if inside is None:
+        return packet
+    notes.tunnelled += 1
+    return inside
 
 
 class _Interface(NamedTuple):
-    strip: Callable[[bytes], bytes]
+    strip: Strip | None  # None: its link type cannot be read
     ticks_per_s: int
     name: str
+    link_type: int
 
 
-def _pcapng(file: IO[bytes], path: Path) -> Iterator[CapturedPacket]:
+def _pcapng(file: IO[bytes], path: Path, notes: CaptureNotes) -> Iterator[CapturedPacket]:
     order = "<"
     kind, pending = _SECTION, True
     interfaces: list[_Interface] = []
@@ -173,15 +208,19 @@ def _pcapng(file: IO[bytes], path: Path) -> Iterator[CapturedPacket]:
         else:
             size = struct.unpack(order + "I", head[4:])[0] - 8
         if not 4 <= size <= _MAX_PACKET:
+            notes.broken = f"a block of {size + 8:,} bytes behind packet {number}"
             return
         block = file.read(size)
         if len(block) < size:
             return
         if kind == 1:
             interfaces.append(_interface(block[:-4], order))
-        elif kind in (6, 3):
+        elif kind in _PACKET_BLOCKS:
             number += 1
-            packet = _packet_block(kind, block[:-4], order, interfaces, number)
+            if len(block) - 4 < (4 if kind == _SIMPLE else 20):
+                notes.broken = f"packet {number} is a block too short to hold one"
+                return
+            packet = _packet_block(kind, block[:-4], order, interfaces, number, notes)
             if packet is None:
                 raise InputError(f"{path}: packet {number} names an interface that the file does not describe")
             yield packet
@@ -205,29 +244,45 @@ def _interface(block: bytes, order: str) -> _Interface:
             ticks = 2 ** (value[0] & 0x7F) if value[0] & 0x80 else 10 ** value[0]
         elif code == 2:
             name = value.decode("utf-8", "replace")
-    return _Interface(network_layer(link_type), ticks, name)
+    return _Interface(LINK_TYPES.get(link_type), ticks, name, link_type)
+
+
+_SIMPLE, _OBSOLETE, _ENHANCED = 3, 2, 6
+_PACKET_BLOCKS = (_SIMPLE, _OBSOLETE, _ENHANCED)
 
 
 def _packet_block(
-    kind: int, block: bytes, order: str, interfaces: list[_Interface], number: int
+    kind: int, block: bytes, order: str, interfaces: list[_Interface], number: int, notes: CaptureNotes
 ) -> CapturedPacket | None:
-    if kind == 3:  # a Simple Packet Block: no time, the first interface
+    """One packet; None where it names an interface that is not there. Simple blocks have no time."""
+    if kind == _SIMPLE:
         if not interfaces:
             return None
-        size = min(struct.unpack_from(order + "I", block)[0], len(block) - 4)
-        return CapturedPacket(number, 0, interfaces[0].strip(block[4 : 4 + size]), interfaces[0].name)
-    if len(block) < 20:
-        return None
-    index, high, low, size, _ = struct.unpack_from(order + "IIIII", block)
+        whole = struct.unpack_from(order + "I", block)[0]
+        size = min(whole, len(block) - 4)
+        return _captured(number, 0, block[4 : 4 + size], whole > size, interfaces[0], "", notes)
+    if kind == _OBSOLETE:
+        index, _drops, high, low, size, whole = struct.unpack_from(order + "HHIIII", block)
+    else:
+        index, high, low, size, whole = struct.unpack_from(order + "IIIII", block)
     if index >= len(interfaces):
         return None
     interface = interfaces[index]
-    ticks = high << 32 | low
     comment = ""
     options = 20 + (size + 3 & ~3)
     if options < len(block):
         for code, value in _options(block[options:], order):
             if code == 1:
                 comment = value.decode("utf-8", "replace")
-    time_ns = ticks * 1_000_000_000 // interface.ticks_per_s
-    return CapturedPacket(number, time_ns, interface.strip(block[20 : 20 + size]), interface.name, comment)
+    time_ns = (high << 32 | low) * 1_000_000_000 // interface.ticks_per_s
+    return _captured(number, time_ns, block[20 : 20 + size], whole > size, interface, comment, notes)
+
+
+def _captured(
+    number: int, time_ns: int, frame: bytes, cut: bool, interface: _Interface, comment: str, notes: CaptureNotes
+) -> CapturedPacket:
+    if interface.strip is None:
+        notes.packets += 1
+        notes.other_interfaces[interface.link_type] += 1
+        return CapturedPacket(number, time_ns, b"", interface.name, comment)
+    return CapturedPacket(number, time_ns, _ip_packet(interface.strip(frame), cut, notes), interface.name, comment)

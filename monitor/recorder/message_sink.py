@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
+import contextlib
 import gc
+import os
+import sqlite3
 import time
 from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 from typing import Any, Protocol
 
+import orjson
+
 from raftmon.monitor.fidelity import Histogram
 from raftmon.monitor.message_rules.comments import HELD, EditLog
-from raftmon.monitor.packets.capture_reader import read_capture
-from raftmon.monitor.raft.database.store import MessageStore
+from raftmon.monitor.packets.capture_reader import CaptureNotes, read_capture
+from raftmon.monitor.raft.database.store import MessageStore, open_store
 from raftmon.monitor.raft.decoder import Decoder
 from raftmon.monitor.raft.invariants import INVARIANTS, LIMITS, InvariantChecker
 from raftmon.monitor.raft.message import Channel, RaftMessage
 from raftmon.monitor.raft.tracker import Tracker
+from raftmon.setup.errors import InputError
 
 __all__ = ["MessageRecord", "MessageSink", "decode_capture"]
 
@@ -185,16 +191,42 @@ class MessageSink:
         return {**self.record.finish(), "lag_ms": self.lag_ns.summary(1e6), "flushes": self._flushes}
 
 
+def _refuse_foreign(target: Path, capture: Path) -> None:
+    """Raise InputError where ``target`` is there and is not what decoding this capture wrote before."""
+    if not target.exists() and not target.is_symlink():
+        return
+    what = "something else"
+    if target.is_file() and not target.is_symlink():
+        if target.samefile(capture):
+            raise InputError(f"{target} is the capture itself: name another file with -o")
+        try:
+            with contextlib.closing(open_store(target)) as connection:
+                row = connection.execute("SELECT value FROM meta WHERE key = 'capture'").fetchone()
+            of = orjson.loads(row[0]) if row is not None else None
+            if of is not None and Path(of).resolve() == capture.resolve():
+                return
+            what = f"the record of {of}" if of else "a run's own record"
+        except (InputError, sqlite3.Error):
+            what = "no record of raftmon's"
+    raise InputError(f"{target} is there already and is {what}: name another file with -o, or remove it")
+
+
 def decode_capture(
     path: Path, target: Path, names: Mapping[str, str] | None = None, *, ports: Collection[int] | None = None
 ) -> dict[str, Any]:
-    """Decode a capture file into a new ``messages.sqlite``; the record's summary. ``ports`` as in ``Decoder``.
+    """Decode a capture file into ``messages.sqlite``; the record's summary. ``ports`` as in ``Decoder``.
 
-    Raises InputError where either file cannot be used.
+    The record is made beside ``target`` and renamed when it is whole. ``notes`` of the summary are what there is to
+    say of the capture, in words. Raises InputError where the capture cannot be read, and where ``target`` is anything
+    but a record of the same capture: nothing else is ever overwritten.
     """
-    packets = read_capture(path)
+    _refuse_foreign(target, path)
+    notes = CaptureNotes()
+    packets = read_capture(path, notes)
     first = next(packets, None)
-    record = MessageRecord(target, names, live=False, ports=ports, clock="utc", wall_offset_ns=0, capture=str(path))
+    part = target.with_name(f".{target.name}.part")
+    part.unlink(missing_ok=True)
+    record = MessageRecord(part, names, live=False, ports=ports, clock="utc", wall_offset_ns=0, capture=str(path))
     if ports is not None:
         record.store.set_meta({"ports": sorted(ports)})
     collecting = gc.isenabled()
@@ -206,7 +238,14 @@ def decode_capture(
             record.packet(packet.number, packet.time_ns, packet.data, packet.comment, None)
             if record.store.waiting >= _FLUSH_AT:
                 record.flush()
-        return record.finish()
+        summary = record.finish()
+        for leftover in ("-wal", "-shm"):  # of the record that is replaced: they do not fit the new one
+            target.with_name(target.name + leftover).unlink(missing_ok=True)
+        os.replace(part, target)
+        return {**summary, "notes": notes.sentences()}
+    except BaseException:
+        part.unlink(missing_ok=True)
+        raise
     finally:
         if collecting:
             gc.enable()
