@@ -1,51 +1,84 @@
 """A run's folder: ``store/<name>/<UTC time>/``, with ``store/latest`` pointing at the newest.
 
-What a run learns is saved in phases, each file whole or not at all, so that a crash loses nothing already seen.
+What a run learns is saved in phases, each file whole or not at all, so that a crash loses nothing already seen. The
+folder is its owner's alone (mode 0700) and bears a mark: what bears none is no run of ours, whatever it looks like, and
+nothing here removes it or follows a symbolic link.
 """
 
 from __future__ import annotations
 
 import datetime
 import os
+import re
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import orjson
+import psutil
 
 from raftmon.setup.errors import InputError
 from raftmon.setup.sandbox import own_to_caller
 
-__all__ = ["RunFolder", "check_store", "find_run", "list_runs"]
+__all__ = ["LIVE", "MARK", "RunFolder", "check_name", "check_store", "find_run", "list_runs", "remove_runs"]
 
 CONFIG = "config.json"
 RESULTS = "results.json"
+MARK = ".raftmon-run"
+LIVE = "live.json"
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+@-]{0,99}")
 
 
 class RunFolder:
     """The files of one run, by name."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, made: Sequence[Path] = ()) -> None:
+        """``made`` are the folders above it that this run made; ``hand_over`` gives them away with it."""
         self.path = path
+        self._made = tuple(made)
 
     @classmethod
     def create(cls, store: Path, name: str) -> RunFolder:
         """A new folder under ``store``, and ``store/latest`` set to it.
 
-        Raises InputError if the store cannot be written.
+        Raises InputError if the store cannot be written, or the name is no plain name.
         """
+        check_name(name)
         stamp = datetime.datetime.now(datetime.UTC).strftime("%Y%m%dT%H%M%S.%fZ")
         path = store / name / stamp
+        made = [folder for folder in (store, store / name) if not folder.exists()]
         try:
-            path.mkdir(parents=True)
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.mkdir(mode=0o700)
+            (path / MARK).write_text("a run of raftmon: raftmon clean may remove this folder\n")
             (path / "nodes").mkdir()
             _point(store / "latest", path)
         except OSError as error:
             raise InputError(
                 f"the store {store} cannot be written ({error.strerror}): give --store a folder that you can write"
             ) from error
-        return cls(path)
+        return cls(path, made)
+
+    @property
+    def is_run(self) -> bool:
+        """Whether the folder bears the mark of a run, and is reached without a symbolic link below the store."""
+        mark = self.path / MARK
+        return not any(one.is_symlink() for one in (mark, self.path, self.path.parent)) and mark.is_file()
+
+    @property
+    def is_live(self) -> bool:
+        """Whether the run goes on: the process that it noted lives, and is that process still."""
+        noted = self.load(LIVE)
+        try:
+            return bool(abs(psutil.Process(noted["outer_pid"]).create_time() - noted["started"]) < 1.0)
+        except (TypeError, KeyError, ValueError, psutil.Error):
+            return False
+
+    @property
+    def size_bytes(self) -> int:
+        """What it takes on the disk (blocks, so sparse files count by what they hold)."""
+        return sum(one.lstat().st_blocks * 512 for one in self.path.rglob("*"))
 
     @property
     def history(self) -> Path:
@@ -103,8 +136,11 @@ class RunFolder:
                 _point(latest, newest.path)
 
     def hand_over(self) -> None:
-        """Give every file to the user who called (under sudo they would be root's)."""
-        own_to_caller(self.path.parent.parent)
+        """Give what this run made to the user who called (under sudo it would be root's), and nothing else."""
+        own_to_caller(self.path)
+        for folder in self._made:
+            own_to_caller(folder, alone=True)
+        own_to_caller(self.path.parent.parent / "latest", alone=True)
 
 
 def _point(link: Path, target: Path) -> None:
@@ -124,10 +160,20 @@ def check_store(store: Path) -> None:
         raise InputError(f"the store {store} cannot be written: give --store a folder that you can write")
 
 
+def check_name(name: str) -> None:
+    """Raise InputError where ``name`` is no plain name of a folder (it would lead out of the store)."""
+    if not _NAME.fullmatch(name) or name == "latest":
+        raise InputError(
+            f"{name!r} is no name for a run: give a plain name of letters, digits, '.', '_', '+', '@' and '-' (not "
+            "'latest'); --store says where it lies"
+        )
+
+
 def list_runs(store: Path) -> Iterator[RunFolder]:
     """The runs in a store, oldest first."""
     if store.is_dir():
-        yield from (RunFolder(path.parent) for path in sorted(store.glob(f"*/*/{CONFIG}"), key=lambda p: p.parent.name))
+        found = (RunFolder(path.parent) for path in store.glob(f"*/*/{MARK}"))
+        yield from sorted((run for run in found if run.is_run), key=lambda run: run.path.name)
 
 
 def find_run(given: str | None, store: Path) -> RunFolder:
@@ -154,10 +200,11 @@ def find_run(given: str | None, store: Path) -> RunFolder:
     return matches[0]
 
 
-def remove_runs(store: Path, keep: int) -> int:
-    """Delete all but the newest ``keep`` runs; returns how many were deleted. Touches nothing that is not a run."""
+def remove_runs(store: Path, keep: int) -> tuple[list[RunFolder], list[RunFolder]]:
+    """Which runs go if the newest ``keep`` stay: those to be removed, and live ones that are left alone.
+
+    Removes nothing itself: call ``remove`` of each.
+    """
     runs = list(list_runs(store))
     doomed = runs[: len(runs) - keep] if keep else runs
-    for run in doomed:
-        run.remove()
-    return len(doomed)
+    return [run for run in doomed if not run.is_live], [run for run in doomed if run.is_live]

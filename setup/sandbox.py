@@ -7,6 +7,7 @@ outer process: SIGKILL on it ends everything inside; SIGINT, SIGTERM and SIGHUP 
 from __future__ import annotations
 
 import os
+import stat
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -53,22 +54,43 @@ def enter(argv: Sequence[str] | None = None) -> None:
         raise RaftmonError(f"cannot execute {command[0]} to enter the sandbox: {error.strerror}") from error
 
 
-def own_to_caller(path: Path) -> None:
-    """Give ``path``, and all under it, to the user who called sudo.
+def own_to_caller(path: Path, *, alone: bool = False) -> None:
+    """Give ``path``, and all under it unless ``alone``, to the user who called sudo.
 
-    Without root nothing is to do: the user namespace maps the sandbox's root to the caller. Raises RaftmonError if the
-    owner cannot be changed.
+    Only what root owns changes hands. It is done by file descriptors that never follow a symbolic link, and a file with
+    several names is left as it is: one of them may be somebody else's. Without root nothing is to do: the user
+    namespace maps the sandbox's root to the caller. Raises RaftmonError if the owner cannot be changed.
     """
     if os.geteuid() != 0 or "SUDO_UID" not in os.environ or not _really_root():
         return
     uid, gid = int(os.environ["SUDO_UID"]), int(os.environ.get("SUDO_GID", "-1"))
     try:
-        os.chown(path, uid, gid, follow_symlinks=False)
-        for folder, folders, files in os.walk(path):
-            for name in (*folders, *files):
-                os.chown(os.path.join(folder, name), uid, gid, follow_symlinks=False)
+        parent = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
     except OSError as error:
-        raise RaftmonError(f"cannot give {error.filename} to user {uid}, who called sudo: {error.strerror}") from error
+        raise RaftmonError(f"cannot give {path} to user {uid}, who called sudo: {error.strerror}") from error
+    try:
+        if not alone and stat.S_ISDIR(os.stat(path.name, dir_fd=parent, follow_symlinks=False).st_mode):
+            top = os.open(path.name, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW, dir_fd=parent)
+            try:
+                for _, folders, files, here in os.fwalk(".", dir_fd=top, follow_symlinks=False):
+                    for name in (*folders, *files):
+                        _give(name, here, uid, gid)
+            finally:
+                os.close(top)
+        _give(path.name, parent, uid, gid)
+    except FileNotFoundError:
+        return  # removed meanwhile
+    except OSError as error:
+        raise RaftmonError(f"cannot give {path} to user {uid}, who called sudo: {error.strerror}") from error
+    finally:
+        os.close(parent)
+
+
+def _give(name: str, folder: int, uid: int, gid: int) -> None:
+    found = os.stat(name, dir_fd=folder, follow_symlinks=False)
+    shared = found.st_nlink > 1 and not stat.S_ISDIR(found.st_mode)
+    if found.st_uid == 0 and not shared:
+        os.chown(name, uid, gid, dir_fd=folder, follow_symlinks=False)
 
 
 def _really_root() -> bool:

@@ -180,7 +180,9 @@ def install(spec: str, *, again: bool = False) -> ServerBinary:
             raise RaftmonError(f"cannot write {recipe.spec} into {cache}: {error}") from error
         finally:
             shutil.rmtree(folder, ignore_errors=True)
-        sandbox.own_to_caller(cache)
+        sandbox.own_to_caller(cache / recipe.spec)
+        for above in (cache, cache.parent):
+            sandbox.own_to_caller(above, alone=True)
     binary = _installed(recipe)
     if binary is None:
         raise RaftmonError(f"{recipe.spec} did not stay in {cache} after it was installed: does something clean it?")

@@ -7,7 +7,9 @@ from random import Random
 
 from raftmon.setup.errors import InputError
 
-__all__ = ["arrivals_ns"]
+__all__ = ["ARRIVALS", "arrivals_ns"]
+
+ARRIVALS = ("uniform", "poisson")
 
 
 def arrivals_ns(arrival: str, rate: float, slot: int, slots: int, random: Random) -> Iterator[int]:
@@ -28,4 +30,4 @@ def arrivals_ns(arrival: str, rate: float, slot: int, slots: int, random: Random
             due_ns += random.expovariate(1.0) * gap_ns
             yield int(due_ns)
     else:
-        raise InputError(f"there is no arrival {arrival!r}; there are uniform and poisson")
+        raise InputError(f"unknown arrival {arrival!r} (available: {', '.join(ARRIVALS)})")

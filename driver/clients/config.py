@@ -13,9 +13,7 @@ import orjson
 from raftmon.setup.errors import InputError
 from raftmon.setup.topology import Host
 
-__all__ = ["ARRIVALS", "HostConfig"]
-
-ARRIVALS = ("uniform", "poisson")
+__all__ = ["HostConfig"]
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,8 @@ from typing import IO, Any
 import orjson
 
 from raftmon.adapters.registry import nodes_needed, system
-from raftmon.driver.clients.config import ARRIVALS, HostConfig
+from raftmon.driver.clients.arrivals import ARRIVALS
+from raftmon.driver.clients.config import HostConfig
 from raftmon.driver.clients.latency import percentile_ms
 from raftmon.driver.workloads.registry import workload
 from raftmon.setup.errors import InputError, RaftmonError
@@ -59,7 +60,7 @@ class FleetConfig:
         if not names or self.slots < len(names):
             raise InputError(f"{self.slots} clients on {len(names)} client hosts: every host needs at least one client")
         if self.arrival not in ARRIVALS:
-            raise InputError(f"there is no arrival {self.arrival!r}; there are {', '.join(ARRIVALS)}")
+            raise InputError(f"unknown arrival {self.arrival!r} (available: {', '.join(ARRIVALS)})")
         adapter = system(self.system, self.options)
         if getattr(adapter, "one_host", False) and len(names) > 1:
             raise InputError(f"the system {self.system} lives inside one client host: use --client-hosts 1")

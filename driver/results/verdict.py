@@ -107,12 +107,19 @@ def judge_run(folder: RunFolder, facts: dict[str, Any]) -> dict[str, Any]:
     reasons += [f"the fault {fault['name']} failed: {fault['error']}" for fault in faults if fault["error"]]
     if not len(history):
         reasons.append("the clients completed no operation")
+    sentences = [result.sentence for result in [*results, availability] if not _goes_without_saying(result)]
+    final = facts.get("final_reads") or {}
+    if final.get("made", 0) < final.get("wanted", 0):
+        sentences.append(
+            f"last reads: a sample, {final['made']:,} of {final['wanted']:,} through each node, for want of time; "
+            "what the others hold was not looked at again"
+        )
     valid = combine(results)
     if valid is Valid.YES and reasons:
         valid = Valid.UNKNOWN
     return {
         "valid": valid.value,
-        "sentences": [result.sentence for result in [*results, availability] if not _goes_without_saying(result)],
+        "sentences": sentences,
         "reasons": reasons,
         "checkers": {result.checker: result.as_json() for result in [*results, availability]},
         "operations": operation_table(history),

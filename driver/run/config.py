@@ -7,6 +7,8 @@ import re
 from dataclasses import dataclass, field
 from typing import Any
 
+from raftmon.driver.clients.arrivals import ARRIVALS
+from raftmon.driver.run_folder import check_name
 from raftmon.setup.errors import InputError
 
 __all__ = ["DEFAULT_FAULTS", "RunConfig", "duration_s"]
@@ -14,6 +16,10 @@ __all__ = ["DEFAULT_FAULTS", "RunConfig", "duration_s"]
 DEFAULT_FAULTS = "partial-partition@33%..50%,kill-leader@80%..90%"
 
 _DURATION = re.compile(r"(?P<number>\d+(?:\.\d+)?)(?P<unit>ms|s|m|h)?")
+MOST_NODES = 64  # of a cluster on one host; a link is a pair of them
+MOST_CLIENTS = 10_000
+MOST_KEYS = 1_000_000
+MOST_RATE = 1_000_000  # operations a second
 _UNITS_S = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, None: 1.0}
 
 
@@ -61,32 +67,37 @@ class RunConfig:
 
     def __post_init__(self) -> None:
         """Refuse what cannot be run, each with its own sentence."""
-        for option, value, least in (
-            ("--nodes", self.nodes, 1),
-            ("--clients", self.clients, 1),
-            ("--client-hosts", self.client_hosts, 1),
-            ("--keys", self.keys, 1),
+        for option, value, most in (
+            ("--nodes", self.nodes, MOST_NODES),
+            ("--clients", self.clients, MOST_CLIENTS),
+            ("--client-hosts", self.client_hosts, MOST_NODES),
+            ("--keys", self.keys, MOST_KEYS),
         ):
-            if value < least:
-                raise InputError(f"{option} is {value}: a run needs at least {least}")
+            if not 1 <= value <= most:
+                raise InputError(f"{option} is {value}: a run needs at least 1 and takes at most {most:,}")
         if self.client_hosts > self.clients:
             raise InputError(
                 f"--client-hosts is {self.client_hosts} but --clients only {self.clients}: "
                 "every client host needs at least one client"
             )
-        if self.rate is not None and self.rate <= 0:
-            raise InputError(f"--rate is {self.rate:g}: give operations a second, more than 0")
         if not 1 <= self.duration_s <= 86_400:
             raise InputError(f"--duration is {self.duration_s:g} s: give 1 s to 24 h")
-        if self.mtbf_s <= 0:
-            raise InputError(f"--mtbf is {self.mtbf_s:g} s: give more than 0")
-        if self.op_timeout_s <= 0:
-            raise InputError(f"--op-timeout is {self.op_timeout_s:g} s: give more than 0")
+        if not 0 < self.mtbf_s <= 86_400:
+            raise InputError(f"--mtbf is {self.mtbf_s:g} s: give more than 0 s and at most 24 h")
+        if not 0 < self.op_timeout_s <= 3600:
+            raise InputError(f"--op-timeout is {self.op_timeout_s:g} s: give more than 0 s and at most 1 h")
+        if self.rate is not None and not 0 < self.rate <= MOST_RATE:
+            raise InputError(f"--rate is {self.rate:g} a second: give more than 0 and at most {MOST_RATE:,}")
+        if self.arrival not in ARRIVALS:
+            raise InputError(f"unknown --arrival {self.arrival!r} (available: {', '.join(ARRIVALS)})")
+        if self.name is not None:
+            check_name(self.name)
+        check_name(self.run_name)
 
     @property
     def run_name(self) -> str:
         """The folder under the store that runs of this kind share."""
-        return self.name or f"{self.system_name}-{self.workload}"
+        return self.name or re.sub(r"[^\w.+@-]+", "-", f"{self.system_name}-{self.workload}", flags=re.ASCII)
 
     @property
     def system_name(self) -> str:

@@ -12,26 +12,26 @@ from pathlib import Path
 
 import psutil
 
-from raftmon.driver.run_folder import RunFolder
+from raftmon.driver.run_folder import LIVE, RunFolder
 from raftmon.setup.errors import InputError
 from raftmon.setup.sandbox import inside
 
 __all__ = ["LIVE", "OUTER_PID", "announce", "command_on_host", "remember_outer_pid", "withdraw"]
 
-LIVE = "live.json"
 OUTER_PID = "RAFTMON_OUTER_PID"
 
 
 def remember_outer_pid() -> None:
     """Note this process's pid in the environment, just before it enters the sandbox; inside, it is kept as it is."""
     if not inside():
-        os.environ[OUTER_PID] = str(os.getpid())
+        os.environ[OUTER_PID] = f"{os.getpid()} {psutil.Process().create_time()}"
 
 
 def announce(folder: RunFolder) -> None:
     """Note in the run's folder how to find it while it lives; nothing where there is no sandbox."""
     if OUTER_PID in os.environ:
-        folder.save(LIVE, {"outer_pid": int(os.environ[OUTER_PID])})
+        pid, started = os.environ[OUTER_PID].split()
+        folder.save(LIVE, {"outer_pid": int(pid), "started": float(started)})
 
 
 def withdraw(folder: RunFolder) -> None:

@@ -11,6 +11,7 @@ import traceback
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
+from random import Random
 from typing import Any, Protocol
 
 from raftmon.adapters.base import Adapter
@@ -26,7 +27,7 @@ from raftmon.driver.faults.worker import FaultWorkers
 from raftmon.driver.report.report import write_report
 from raftmon.driver.results.verdict import judge_run
 from raftmon.driver.run.config import RunConfig
-from raftmon.driver.run.final_reads import read_everything
+from raftmon.driver.run.final_reads import FinalReads, read_everything
 from raftmon.driver.run.live import announce, withdraw
 from raftmon.driver.run.plan import Plan, make_plan
 from raftmon.driver.run.store_hashes import ask_stores
@@ -67,6 +68,7 @@ class _Progressed:
     client_stats: dict[str, Any] = field(default_factory=dict)
     workers: FaultWorkers | None = None
     deaths: list[str] = field(default_factory=list)
+    final_reads: FinalReads = field(default_factory=lambda: FinalReads(0, 0))
 
 
 def run(
@@ -161,13 +163,15 @@ def _live(
             progress.phase("last reads")
             state.leader_after = _await_leader(cluster)
             state.health_after = quorum_answers(adapter, plan.topology, config.op_timeout_s)
-        read_everything(
+        state.final_reads = read_everything(
             adapter,
             plan.topology,
             workload(config.workload, config.workload_parameters()),
             folder.history,
             config.op_timeout_s,
             len(plan.topology.clients),
+            Random(f"{config.seed} last reads"),
+            progress.event,
         )
         ask_stores(adapter, plan.topology, folder, config.op_timeout_s)
         progress.phase("taking the cluster down")
@@ -266,5 +270,6 @@ def _facts(state: _Progressed) -> dict[str, Any]:
         "health_after": state.health_after,
         "clients": state.client_stats,
         "deaths": state.deaths,
+        "final_reads": state.final_reads.to_json(),
         "faults": [record.to_json() for record in state.workers.records] if state.workers else [],
     }

@@ -12,11 +12,13 @@ import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import orjson
 
 from raftmon.adapters.base import Adapter
+from raftmon.adapters.capabilities import capability
+from raftmon.driver.faults.base import Fault, Target
 from raftmon.driver.faults.intermittent import INTERMITTENT
 from raftmon.driver.faults.registry import (
     RANDOM_FAULTS,
@@ -27,7 +29,7 @@ from raftmon.driver.faults.registry import (
     spares_needed,
 )
 from raftmon.driver.faults.schedule import PlannedFault, check_triggers, plan_faults
-from raftmon.driver.run.config import RunConfig
+from raftmon.driver.run.config import DEFAULT_FAULTS, RunConfig
 from raftmon.driver.topologies import Placement, Quality, place
 from raftmon.driver.workloads.base import Workload, slot_random
 from raftmon.driver.workloads.needs import check_needs
@@ -86,6 +88,43 @@ class Plan:
         )
 
 
+class _NotStarted:
+    """The cluster a fault is asked about before there is one: its topology and what its system can do."""
+
+    def __init__(self, topology: Topology, adapter: Adapter) -> None:
+        self.topology = topology
+        self._adapter = adapter
+
+    def capability(self, kind: type) -> Any:
+        """As the live cluster's."""
+        return capability(self._adapter, kind)
+
+
+def _impossible(fault: Fault, topology: Topology, adapter: Adapter) -> str | None:
+    """Why a fault can certainly not be done on so many nodes of such a system; None where only the run can tell."""
+    try:
+        return fault.available(cast(Target, _NotStarted(topology, adapter)))
+    except AttributeError:  # it asks for what only a live cluster has
+        return None
+
+
+def _possible(
+    faults: list[PlannedFault], config: RunConfig, topology: Topology, adapter: Adapter
+) -> list[PlannedFault]:
+    """The faults that can be done on this cluster. Raises InputError for one that was asked for by name and cannot;
+    of the default ones it is left out, of random ones it is an event of the run.
+    """
+    possible = []
+    for planned in faults:
+        fault = make_fault(planned.name, planned.options, topology.node_names())
+        reason = _impossible(fault, topology, adapter)
+        if reason is None or config.faults.startswith("random"):
+            possible.append(planned)
+        elif config.faults != DEFAULT_FAULTS:
+            raise InputError(f"--fault {planned.name} cannot be done here: {reason}")
+    return possible
+
+
 def make_plan(config: RunConfig, adapter: Adapter) -> Plan:
     """The plan of a configuration: a pure function of it. Raises InputError."""
     has_nodes = getattr(adapter, "nodes_needed", True)
@@ -112,10 +151,15 @@ def make_plan(config: RunConfig, adapter: Adapter) -> Plan:
         raise InputError("--fault needs the monitor: leave --no-monitor out, or use --fault none")
     for planned in faults:
         make_fault(planned.name, planned.options, topology.node_names())
+    for name in (config.pin or "").split(",") if config.pin else ():
+        if name.strip() not in topology.node_names():
+            known_nodes = ", ".join(topology.node_names())
+            raise InputError(f"--pin: unknown node {name.strip()!r} (available: {known_nodes})")
     spares = sum(spares_needed(fault.name) for fault in faults)
     if has_nodes and spares:
         placement = _place(config, spares)
         topology = placement.topology
+    faults = _possible(faults, config, topology, adapter)
     check_triggers(faults, [host.name for host in topology.hosts()])
     if any(fault.when for fault in faults) and not (config.record and adapter.name.startswith("etcd")):
         raise InputError(

@@ -1,10 +1,12 @@
 from __future__ import annotations
 
+import stat
 from pathlib import Path
 
+import psutil
 import pytest
 
-from raftmon.driver.run_folder import CONFIG, RunFolder, find_run, list_runs, remove_runs
+from raftmon.driver.run_folder import CONFIG, LIVE, MARK, RunFolder, check_name, find_run, list_runs, remove_runs
 from raftmon.setup.errors import InputError
 
 
@@ -60,13 +62,62 @@ def test_a_run_is_found_by_a_part_of_its_name_if_only_one_fits(tmp_path: Path):
         find_run("T", tmp_path)
 
 
+def _clean(store, keep=0):
+    doomed, live = remove_runs(store, keep)
+    for run in doomed:
+        run.remove()
+    return len(doomed), len(live)
+
+
 def test_clean_keeps_the_newest_and_leaves_strangers_alone(tmp_path: Path):
     for _ in range(3):
         newest = made(tmp_path)
     (tmp_path / "etcd" / "notes").mkdir()
     (tmp_path / "etcd" / "notes" / "mine.txt").write_text("keep")
-    assert remove_runs(tmp_path, keep=1) == 2
+    assert _clean(tmp_path, keep=1) == (2, 0)
     assert [run.path for run in list_runs(tmp_path)] == [newest.path]
-    assert remove_runs(tmp_path, keep=0) == 1
+    assert _clean(tmp_path) == (1, 0)
     assert not (tmp_path / "latest").is_symlink()
     assert (tmp_path / "etcd" / "notes" / "mine.txt").read_text() == "keep"
+
+
+def test_a_folder_with_a_config_of_its_own_is_no_run(tmp_path: Path):
+    project = tmp_path / "projects" / "app"
+    (project / "src").mkdir(parents=True)
+    (project / CONFIG).write_text("{}")
+    assert list(list_runs(tmp_path)) == []
+    assert _clean(tmp_path) == (0, 0)
+
+
+def test_symbolic_links_to_runs_are_not_followed(tmp_path: Path):
+    elsewhere = made(tmp_path / "other")
+    store = tmp_path / "store"
+    (store / "etcd").mkdir(parents=True)
+    (store / "etcd" / "linked").symlink_to(elsewhere.path)
+    (store / "all").symlink_to(elsewhere.path.parent)
+    (store / "etcd" / "marked").mkdir()
+    (store / "etcd" / "marked" / MARK).symlink_to(elsewhere.path / MARK)
+    assert list(list_runs(store)) == []
+    assert elsewhere.path.is_dir()
+
+
+def test_a_live_run_stays_and_a_stale_mark_of_life_is_recognised(tmp_path: Path):
+    live, dead = made(tmp_path), made(tmp_path)
+    me = psutil.Process()
+    live.save(LIVE, {"outer_pid": me.pid, "started": me.create_time()})
+    dead.save(LIVE, {"outer_pid": me.pid, "started": me.create_time() - 1000})
+    assert _clean(tmp_path) == (1, 1)
+    assert [run.path for run in list_runs(tmp_path)] == [live.path]
+
+
+def test_a_run_s_folder_is_its_owner_s_alone(tmp_path: Path):
+    assert stat.S_IMODE(made(tmp_path).path.stat().st_mode) == 0o700
+
+
+@pytest.mark.parametrize("name", ["../x", "/etc/x", "a/b/c", ".", "..", "latest", "", "a\nb", "-rf", "x" * 101])
+def test_a_name_that_is_no_plain_name_is_refused(name: str, tmp_path: Path):
+    with pytest.raises(InputError, match="is no name for a run"):
+        check_name(name)
+    with pytest.raises(InputError, match="is no name for a run"):
+        RunFolder.create(tmp_path, name)
+    assert list(tmp_path.iterdir()) == []

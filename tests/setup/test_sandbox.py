@@ -178,3 +178,26 @@ def test_under_sudo_files_are_given_to_the_caller(tmp_path, monkeypatch):
     for path in (folder, folder / "run", folder / "run" / "history.jsonl", folder / "latest"):
         assert (path.lstat().st_uid, path.lstat().st_gid) == (12345, 12346)
     assert os.stat("/etc/passwd").st_uid == owner_of_target
+
+
+@pytest.mark.skipif(os.geteuid() != 0 or sandbox.inside(), reason="needs the host's root")
+def test_under_sudo_nothing_of_others_changes_hands(tmp_path, monkeypatch):
+    run = tmp_path / "store" / "run"
+    run.mkdir(parents=True)
+    secret = tmp_path / "secret"
+    secret.write_text("root's")
+    theirs = run / "theirs"
+    theirs.write_text("somebody's")
+    os.chown(theirs, 4321, 4321)
+    os.link(secret, run / "hard")
+    (run / "soft").symlink_to(secret)
+    (run / "folder").symlink_to(tmp_path)
+    monkeypatch.setenv("SUDO_UID", "12345")
+    monkeypatch.setenv("SUDO_GID", "12346")
+    sandbox.own_to_caller(run)
+    assert run.stat().st_uid == 12345
+    assert secret.stat().st_uid == 0
+    assert theirs.stat().st_uid == 4321
+    assert tmp_path.stat().st_uid == (tmp_path / "store").stat().st_uid == 0
+    sandbox.own_to_caller(tmp_path / "store", alone=True)
+    assert (tmp_path / "store").stat().st_uid == 12345

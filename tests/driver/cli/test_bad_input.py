@@ -10,6 +10,7 @@ import pytest
 
 from raftmon.driver.cli import main
 from raftmon.driver.cli.registry import COMMANDS
+from raftmon.driver.run_folder import RunFolder
 
 SERVER = ["--server", "/bin/true"]
 
@@ -30,7 +31,7 @@ def refused(capsys: pytest.CaptureFixture[str], *words: str) -> str:
     [
         (["--fault", "kill-everything"], "there is no fault 'kill-everything'; did you mean"),
         (["--nodes", "0"], "--nodes is 0: a run needs at least 1"),
-        (["--nodes", "251"], "a cluster has 1 to 250 nodes, not 251"),
+        (["--nodes", "251"], "--nodes is 251: a run needs at least 1 and takes at most 64"),
         (["--clients", "0"], "--clients is 0"),
         (["--client-hosts", "9"], "--client-hosts is 9 but --clients only 5"),
         (["--duration", "soon"], "--duration: 'soon' is not a duration"),
@@ -109,3 +110,36 @@ def test_output_that_cannot_be_written_is_no_verdict(tmp_path: Path, full: tuple
             "raftmon check: cannot write the output: No space left on device; make room and try again\n"
         )
         assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        (["--rate", "nan"], "--rate is nan"),
+        (["--rate", "inf"], "--rate is inf"),
+        (["--rate", "1e400"], "--rate is inf"),
+        (["--op-timeout", "99999999h"], "at most 1 h"),
+        (["--keys", "99999999999999999999"], "takes at most 1,000,000"),
+        (["--nodes", "200"], "takes at most 64"),
+        (["--clients", "1000000"], "takes at most 10,000"),
+        (["--pin", "n9"], "--pin: unknown node 'n9' (available: n1, n2, n3)"),
+        (["--workload", "register", "--arrival", "never"], "arrival"),
+        (["--name", "../../../etc/x"], "is no name for a run"),
+        (["--name", "/x"], "is no name for a run"),
+        (["--nodes", "1", "--fault", "halves@0.1s..0.5s"], "--fault halves cannot be done here: halves needs at least"),
+        (["--nodes", "2", "--fault", "kill-minority@0.1s..0.5s"], "cannot be done here"),
+    ],
+)
+def test_a_limit_that_makes_no_sense_is_refused_before_anything_starts(words, sentence, tmp_path, capsys):
+    run = ["run", *SERVER, "--duration", "1", "--store", str(tmp_path / "store")]
+    assert sentence in refused(capsys, *run, *words)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_clean_asks_and_removes_nothing_where_nobody_answers(tmp_path, capsys):
+    folder = RunFolder.create(tmp_path, "etcd")
+    assert main(["clean", "--store", str(tmp_path)]) == 0
+    assert "nothing was removed" in capsys.readouterr().out
+    assert folder.path.is_dir()
+    assert main(["clean", "--yes", "--store", str(tmp_path)]) == 0
+    assert not folder.path.exists()

@@ -213,7 +213,7 @@ def test_the_lies_told_are_in_the_runs_folder(fleets, tmp_path):
         ({"pin": "c1"}, "there is no node 'c1'"),
         ({"hosts": 2}, "lives inside one client host: use --client-hosts 1"),
         ({"slots": 1, "hosts": 2}, "every host needs at least one client"),
-        ({"arrival": "bursty"}, "there is no arrival 'bursty'; there are uniform, poisson"),
+        ({"arrival": "bursty"}, "unknown arrival 'bursty' .available: uniform, poisson"),
         ({"options": {"lie": "white"}}, "knows no lie 'white'; it knows stale-read"),
         ({"options": {"size": 3}}, "has no option 'size'; it has lie"),
         ({"system": "etcd", "nodes": 0}, "needs at least one node"),
