@@ -20,24 +20,31 @@ _VERBS = ("command", "ready", "connect")
 
 
 class System(NamedTuple):
-    """Where a built-in system lives: module, class, what its constructor is given beside the options, one line."""
+    """Where a built-in system lives, and what is known of it.
+
+    ``module`` and ``adapter``: its class; ``fixed``: what the constructor is given beside the options; ``summary``: one
+    line; ``raft_is_read``: whether raftmon decodes its Raft messages, so that a run without any is worth a sentence.
+    """
 
     module: str
     adapter: str
     fixed: Mapping[str, Any]
     summary: str
+    raft_is_read: bool = False
 
 
 SYSTEMS: dict[str, System] = {
-    "etcd": System("raftmon.adapters.etcd", "EtcdAdapter", {}, "etcd 3.4 or 3.5 as it is delivered"),
-    "etcd-pre-vote": System("raftmon.adapters.etcd", "EtcdAdapter", {"pre_vote": True}, "etcd with --pre-vote=true"),
+    "etcd": System("raftmon.adapters.etcd", "EtcdAdapter", {}, "etcd 3.4 or 3.5 as it is delivered", True),
+    "etcd-pre-vote": System(
+        "raftmon.adapters.etcd", "EtcdAdapter", {"pre_vote": True}, "etcd with --pre-vote=true", True
+    ),
     "etcd-no-pre-vote": System(
-        "raftmon.adapters.etcd", "EtcdAdapter", {"pre_vote": False}, "etcd with --pre-vote=false"
+        "raftmon.adapters.etcd", "EtcdAdapter", {"pre_vote": False}, "etcd with --pre-vote=false", True
     ),
     "pysyncobj": System(
-        "raftmon.adapters.pysyncobj", "PySyncObjAdapter", {}, "a register on the Raft library PySyncObj"
+        "raftmon.adapters.pysyncobj", "PySyncObjAdapter", {}, "a register on the Raft library PySyncObj", True
     ),
-    "nats": System("raftmon.adapters.nats", "NatsAdapter", {}, "a key-value bucket of NATS JetStream"),
+    "nats": System("raftmon.adapters.nats", "NatsAdapter", {}, "a key-value bucket of NATS JetStream", True),
     "zookeeper": System("raftmon.adapters.zookeeper", "ZooKeeperAdapter", {}, "ZooKeeper 3.8, replicated by Zab"),
     "memory": System(
         "raftmon.adapters.memory", "MemoryAdapter", {}, "a register in the client host's memory, with lies"

@@ -14,7 +14,7 @@ from raftmon.driver.checkers.registry import checkers_for
 from raftmon.driver.checkers.safe import check_safely
 from raftmon.driver.histories import read_history
 from raftmon.driver.histories.model import NEVER, OUTCOMES, History
-from raftmon.driver.results.wire import Invariants, wire_results
+from raftmon.driver.results.wire import Invariants, unread_wire, wire_results
 from raftmon.driver.run.store_hashes import stores_result
 from raftmon.driver.run_folder import CONFIG, RunFolder
 
@@ -108,6 +108,8 @@ def judge_run(folder: RunFolder, facts: dict[str, Any]) -> dict[str, Any]:
     if not len(history):
         reasons.append("the clients completed no operation")
     sentences = [result.sentence for result in [*results, availability] if not _goes_without_saying(result)]
+    if unread := unread_wire(folder.load("monitor.json"), config.get("system", "")):
+        sentences.append(unread)
     final = facts.get("final_reads") or {}
     if final.get("made", 0) < final.get("wanted", 0):
         sentences.append(

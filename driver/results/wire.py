@@ -9,6 +9,7 @@ from typing import Any
 
 import orjson
 
+from raftmon.adapters.registry import SYSTEMS
 from raftmon.driver.checkers.base import Checker, Result, Valid
 from raftmon.driver.checkers.safe import check_safely
 from raftmon.driver.checkers.wire.checker import Committed, Wire, same_text
@@ -19,7 +20,7 @@ from raftmon.driver.workloads.registry import WORKLOADS
 from raftmon.monitor.raft.database.store import open_store
 from raftmon.monitor.raft.violations import INVARIANTS
 
-__all__ = ["Invariants", "committed_puts", "wire_results"]
+__all__ = ["Invariants", "committed_puts", "unread_wire", "wire_results"]
 
 _SHOWN = 5
 
@@ -128,6 +129,22 @@ def _new_value(operation: Operation) -> tuple[Any, Any]:
     value = operation.value
     return same_text(operation.key), same_text(
         value[1] if isinstance(value, list | tuple) and len(value) == 2 else None
+    )
+
+
+def unread_wire(counters: dict[str, Any] | None, system: str) -> str | None:
+    """What the box says where Raft of a built-in system should have been decoded and no message was; None if not so.
+
+    ``counters`` is the content of ``monitor.json``. Without a record of messages none was asked for.
+    """
+    recorder = (counters or {}).get("recorder") or {}
+    messages = (recorder.get("sinks") or {}).get("messages")
+    known = SYSTEMS.get(system)
+    if known is None or not known.raft_is_read or messages is None or messages.get("messages"):
+        return None
+    return (
+        f"0 Raft messages decoded in {recorder.get('packets', 0):,} packets: Raft's invariants were not checked; "
+        f"this version or configuration of {system} may use a protocol that raftmon cannot read"
     )
 
 

@@ -128,9 +128,9 @@ def _monitor(results: dict[str, Any]) -> Text:
     changed = f" and {counters['modified']:,} changed" if counters.get("modified") else ""
     text = (
         f"{counters.get('packets', 0):,} packets seen, {recorder.get('packets', 0):,} recorded, "
-        f"{counters.get('dropped', 0):,} dropped{changed} by rules; {lost} lost in the queue, "
-        f"{counters.get('truncated', 0)} cut short; "
-        f"own time a packet {own.get('p50', 0):.0f} µs (p50), {own.get('p99', 0):.0f} µs (p99)"
+        f"{counters.get('dropped', 0):,} dropped{changed} by rules; {lost} dropped by the kernel queue, "
+        f"{counters.get('truncated', 0)} truncated; "
+        f"processing time per packet {own.get('p50', 0):.0f} µs (p50), {own.get('p99', 0):.0f} µs (p99)"
     )
     return Text(text)
 

@@ -71,8 +71,7 @@ def cap_verdict(served: Sequence[Served], windows: Sequence[Window], consistency
         sentence = f"Available and inconsistent: every node answered{kinds} while cut, some wrongly."
         return CapVerdict(Label.AP, sentence, f"{anomaly} {_where(partly)}".strip())
     if unserved:
-        sentence = f"Consistent and unavailable where cut: {nodes} unserved, and every answer right."
-        return CapVerdict(Label.CP, sentence, _where(unserved))
+        return CapVerdict(Label.CP, "Consistent, partially unavailable (CP)", _where(unserved))
     return CapVerdict(Label.UNHURT, "Consistent and available: no fault kept a connected node from answering.")
 
 
@@ -118,15 +117,19 @@ def _names(unserved: Sequence[Served]) -> str:
 
 def _where(unserved: Sequence[Served]) -> str:
     parts = [
-        f"{one.node} answered {round(100 * (one.share or 0))}% of {one.operations} in {one.window}, "
-        f"with a gap of {one.longest_gap_ms or 0:.0f} ms"
+        f"during {one.window}, {one.node} answered {one.answered} of {one.operations} requests "
+        f"({round(100 * (one.share or 0))}%); longest gap {_duration(one.longest_gap_ms or 0)}"
         for one in unserved
     ]
     return f"{'; '.join(parts)}." if parts else ""
 
 
+def _duration(ms: float) -> str:
+    return f"{ms:.0f} ms" if ms < 1000 else f"{ms / 1000:.1f} s"
+
+
 def _anomaly(windows: Sequence[Window], consistency: Sequence[Result]) -> str:
-    """Which anomaly, on which nodes, in which window."""
+    """Which anomaly, on which nodes, in which window; the checker's own result says the rest, once."""
     for result in consistency:
         if result.valid is not Valid.NO:
             continue
@@ -134,7 +137,7 @@ def _anomaly(windows: Sequence[Window], consistency: Sequence[Result]) -> str:
         names = ", ".join(result.details.get("anomalies", {})) or "not linearizable"
         text = f"{result.checker}: {names}"
         if found is None:
-            return f"{text}. {result.sentence}"
+            return f"{text}."
         nodes = sorted({operation.node for operation in found.operations if operation.node})
         if nodes:
             text += f", seen at {', '.join(nodes)}"
@@ -149,5 +152,5 @@ def _anomaly(windows: Sequence[Window], consistency: Sequence[Result]) -> str:
                 text += f", after {last.name} had healed"
             else:
                 text += ", outside of every fault"
-        return f"{text}: {found.sentence}" + ("" if found.sentence.endswith(".") else ".")
+        return f"{text}."
     return ""

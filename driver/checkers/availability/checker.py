@@ -125,7 +125,9 @@ def _told_apart(windows: Sequence[Window]) -> list[Window]:
 
 
 def _whole(verdict: CapVerdict) -> str:
-    return verdict.sentence if not verdict.how else f"{verdict.sentence} {verdict.how}"
+    if not verdict.how:
+        return verdict.sentence
+    return f"{verdict.sentence}{'' if verdict.sentence.endswith('.') else ':'} {verdict.how}"
 
 
 def measure(
