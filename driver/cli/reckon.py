@@ -12,6 +12,7 @@ from rich.console import Console
 from raftmon.adapters.registry import system
 from raftmon.driver.checkers.base import Valid
 from raftmon.driver.cli.arguments import CommandParser
+from raftmon.driver.cli.run import end_as_by_ctrl_c
 from raftmon.driver.reckon import add_reckon_options, config_of, write_results
 from raftmon.driver.run.live import remember_outer_pid
 from raftmon.driver.run.phases import run
@@ -56,6 +57,7 @@ def main(arguments: argparse.Namespace) -> int:
     if getattr(adapter, "nodes_needed", True):
         remember_outer_pid()
         enter()
+    end_as_by_ctrl_c()
     console = Console(highlight=False, width=None if sys.stdout.isatty() else LOG_WIDTH)
     screen = RunScreen(console)
     try:

@@ -32,7 +32,7 @@ from raftmon.setup.sandbox import enter
 LOG_WIDTH = 120
 """Columns of the output where it goes to a file or a pipe."""
 
-__all__ = ["add_run_options", "config_of", "main", "parser"]
+__all__ = ["add_run_options", "config_of", "end_as_by_ctrl_c", "main", "parser"]
 
 
 def parser() -> CommandParser:
@@ -156,6 +156,16 @@ def _replayed(arguments: argparse.Namespace) -> RunConfig:
     return RunConfig.from_json(found["config"])
 
 
+def end_as_by_ctrl_c() -> None:
+    """From now on SIGTERM and SIGHUP end the run as Ctrl-C does: early, with a verdict on what there is.
+
+    A signal that is ignored stays so (nohup).
+    """
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        if signal.getsignal(number) is not signal.SIG_IGN:
+            signal.signal(number, signal.default_int_handler)
+
+
 def main(arguments: argparse.Namespace) -> int:
     """Check everything that can be checked outside, enter the sandbox, run, print."""
     if arguments.seed is None:
@@ -168,7 +178,7 @@ def main(arguments: argparse.Namespace) -> int:
     if getattr(adapter, "nodes_needed", True):
         remember_outer_pid()
         enter()
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # a polite end, as by Ctrl-C
+    end_as_by_ctrl_c()
     console = Console(stderr=arguments.json, highlight=False, width=None if sys.stdout.isatty() else LOG_WIDTH)
     screen = RunScreen(console)
     try:

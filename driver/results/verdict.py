@@ -105,6 +105,8 @@ def judge_run(folder: RunFolder, facts: dict[str, Any]) -> dict[str, Any]:
     availability = check_safely(Availability(fault_windows(faults), consistency), history)
     reasons = [str(problem) for problem in history.problems]
     reasons += [f"the fault {fault['name']} failed: {fault['error']}" for fault in faults if fault["error"]]
+    if facts.get("interrupted"):
+        reasons.append("the run was interrupted: only what was recorded until then was checked")
     if not len(history):
         reasons.append("the clients completed no operation")
     sentences = [result.sentence for result in [*results, availability] if not _goes_without_saying(result)]

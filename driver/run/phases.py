@@ -69,6 +69,7 @@ class _Progressed:
     workers: FaultWorkers | None = None
     deaths: list[str] = field(default_factory=list)
     final_reads: FinalReads = field(default_factory=lambda: FinalReads(0, 0))
+    interrupted: bool = False
 
 
 def run(
@@ -95,12 +96,13 @@ def run(
         _live(plan, adapter, folder, log, progress, state, interact)
     except BaseException as error:
         withdraw(folder)
+        state.interrupted |= isinstance(error, KeyboardInterrupt)
         if isinstance(error, InputError) and interact is None and state.began_ns is None:  # refused: it was no run
             folder.remove()
             folder.hand_over()  # the store: latest may be new
             raise
         log.error("run failed", error=f"{type(error).__name__}: {error}", trace=traceback.format_exc())
-        folder.save(RESULTS, {"valid": Valid.UNKNOWN, "error": str(error), **_facts(state)})
+        folder.save(RESULTS, {"valid": Valid.UNKNOWN, "error": str(error) or type(error).__name__, **_facts(state)})
         folder.hand_over()
         if isinstance(error, RaftmonError):
             raise type(error)(f"{error}\nwhat was recorded is in {folder.path}") from error
@@ -247,6 +249,7 @@ def _work(
     except KeyboardInterrupt:
         progress.event("interrupted: the work ends early; once more, and the run is given up")
         log.info("interrupted")
+        state.interrupted = True
         fleet.stop()
     finally:
         workers.end()
@@ -271,5 +274,6 @@ def _facts(state: _Progressed) -> dict[str, Any]:
         "clients": state.client_stats,
         "deaths": state.deaths,
         "final_reads": state.final_reads.to_json(),
+        "interrupted": state.interrupted,
         "faults": [record.to_json() for record in state.workers.records] if state.workers else [],
     }
