@@ -51,6 +51,9 @@ class Progress(Protocol):
     def event(self, text: str) -> None:
         """Something happened (a fault, a death)."""
 
+    def began(self, begin_ns: int) -> None:
+        """The clients' first operation comes at this CLOCK_MONOTONIC time: second 0 of everything that is shown."""
+
     def work(self, done_s: float, whole_s: float, stats: dict[str, Any]) -> None:
         """How far the workload is; about twice a second."""
 
@@ -229,6 +232,7 @@ def _work(
     state.workers = workers
     begin_ns = time.monotonic_ns() + round(LEAD_S * 1e9)
     state.began_ns = begin_ns
+    progress.began(begin_ns)
     progress.phase("working")
     fleet.begin(begin_ns, config.duration_s)
     log.info("workload began", begin_ns=begin_ns)

@@ -23,14 +23,16 @@ class RunScreen:
     def __init__(self, console: Console, quiet: bool = False) -> None:
         self._console = console
         self._quiet = quiet
-        self._started = time.monotonic()
+        self._began_ns: int | None = None
         self._bar: Progress | None = None
         self._task: Any = None
         self._next_line_s = 0.0
 
     def _line(self, text: str, style: str = "") -> None:
         if not self._quiet:
-            stamp = f"{time.monotonic() - self._started:7.1f}s  "
+            # Before the clients' first operation is planned nobody knows how long it is until then.
+            seconds = None if self._began_ns is None else (time.monotonic_ns() - self._began_ns) / 1e9
+            stamp = " " * 10 if seconds is None else f"{seconds:7.1f}s  "
             self._console.print(Text(stamp, style="dim") + Text(text, style=style), highlight=False)
 
     def phase(self, text: str) -> None:
@@ -41,6 +43,10 @@ class RunScreen:
     def event(self, text: str) -> None:
         """One line, above the bar."""
         self._line(text, "cyan")
+
+    def began(self, begin_ns: int) -> None:
+        """From now on lines count seconds from this CLOCK_MONOTONIC time, the clients' first operation."""
+        self._began_ns = begin_ns
 
     def work(self, done_s: float, whole_s: float, stats: dict[str, Any]) -> None:
         """Move the bar on; in a log file print a line every tenth of the work."""

@@ -26,6 +26,7 @@ class Interrupting:
         self._maybe(text)
 
     def event(self, text: str) -> None: ...
+    def began(self, begin_ns: int) -> None: ...
 
     def work(self, done_s: float, whole_s: float, stats: dict[str, Any]) -> None:
         self._maybe("work")

@@ -1,8 +1,10 @@
 from __future__ import annotations
 
+import time
+
 from rich.console import Console
 
-from raftmon.driver.run.screen import summary
+from raftmon.driver.run.screen import RunScreen, summary
 
 MONITOR = {"packets": 1200, "truncated": 3, "dropped": 5, "queue_kernel_dropped": 2, "queue_user_dropped": 1}
 RESULTS = {"valid": "valid", "sentences": [], "monitor": {**MONITOR, "own_time_us": {"p50": 5.2, "p99": 90.0}}}
@@ -15,3 +17,18 @@ def test_the_monitors_line_uses_the_words_of_the_field():
     text = captured.get()
     assert "5 dropped by rules; 3 dropped by the kernel queue, 3 truncated" in text
     assert "processing time per packet 5 µs (p50), 90 µs (p99)" in text
+
+
+def test_lines_count_from_the_clients_first_operation():
+    console = Console(width=100)
+    screen = RunScreen(console)
+    with console.capture() as captured:
+        screen.phase("starting the cluster")
+        screen.began(time.monotonic_ns() + 3600 * 10**9)
+        screen.phase("working")
+        screen.began(time.monotonic_ns() - 3600 * 10**9)
+        screen.event("cut n1<->n2")
+    before, early, late = captured.get().splitlines()
+    assert before == " " * 10 + "starting the cluster"
+    assert early.split()[0] in ("-3600.0s", "-3599.9s")
+    assert late.split()[0] in ("3600.0s", "3600.1s")
