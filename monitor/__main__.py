@@ -6,6 +6,7 @@ finishes its files, ``monitor.json`` is written.
 
 from __future__ import annotations
 
+import faulthandler
 import signal
 import sys
 from collections.abc import Sequence
@@ -18,6 +19,7 @@ from raftmon.setup.errors import EXIT_INTERNAL, InputError, RaftmonError
 
 def main(argv: Sequence[str]) -> int:
     """Run a monitor; returns its exit status."""
+    faulthandler.enable()  # a crash in C, of a user's rule for one, leaves its place in monitor.log
     if len(argv) != 1:
         print("usage: python -m raftmon.monitor CONFIG.json", file=sys.stderr)
         return InputError.exit_status

@@ -14,6 +14,7 @@ __all__ = [
     "BOUND_HOLD_LATENESS_P99_MS",
     "BOUND_OWN_TIME_P99_US",
     "BOUND_RECORDER_LAG_MAX_S",
+    "BOUND_STALL_MAX_MS",
     "Counters",
     "Histogram",
     "judge",
@@ -26,6 +27,9 @@ It counts the time in which the machine ran somebody else, so on a busy machine 
 
 BOUND_HOLD_LATENESS_P99_MS = 20.0
 """How late a held packet may leave at p99: past 20 ms a delay rule did something else than it says."""
+
+BOUND_STALL_MAX_MS = 1000.0
+"""How long the loop may stand still: for 1 s no packet moved, which is as long as an election takes."""
 
 BOUND_RECORDER_LAG_MAX_S = 30.0
 """How far the recorder may fall behind: past that, decoded messages come too late for any rule or screen."""
@@ -98,6 +102,7 @@ class Counters:
     hold_overflow: int = 0
     own_errors: int = 0
     task_refused: int = 0
+    longest_stall_ns: int = 0
     own_time_ns: Histogram = field(default_factory=Histogram)
     hold_lateness_ns: Histogram = field(default_factory=Histogram)
 
@@ -106,6 +111,7 @@ class Counters:
         found: dict[str, Any] = {
             item.name: getattr(self, item.name) for item in fields(self) if not item.name.endswith("_ns")
         }
+        found["longest_stall_ms"] = round(self.longest_stall_ns / 1e6, 3)
         found["own_time_us"] = self.own_time_ns.summary(1e3)
         found["hold_lateness_ms"] = self.hold_lateness_ns.summary(1e6)
         return found
@@ -139,6 +145,10 @@ def judge(counters: Mapping[str, Any]) -> list[str]:
     own = counters.get("own_time_us", {}).get("p99", 0)
     if own > BOUND_OWN_TIME_P99_US:
         reasons.append(f"the monitor took {own:.0f} us a packet at p99, more than {BOUND_OWN_TIME_P99_US:.0f} us")
+    stall = counters.get("longest_stall_ms", 0)
+    if stall > BOUND_STALL_MAX_MS:
+        reasons.append(f"the monitor stood still for {stall / 1000:.1f} s, and no packet moved (bound: 1 s)")
+    reasons += [f"rule {name} did not return and was taken out" for name in counters.get("rules_hung") or ()]
     late = counters.get("hold_lateness_ms", {}).get("p99", 0)
     if late > BOUND_HOLD_LATENESS_P99_MS:
         reasons.append(f"held packets left {late:.1f} ms late at p99, more than {BOUND_HOLD_LATENESS_P99_MS:.0f} ms")

@@ -33,6 +33,7 @@ from raftmon.monitor.recorder.pipe import Backlog, open_pipe
 from raftmon.monitor.rules.engine import Engine
 from raftmon.monitor.rules.rule import RuleSet
 from raftmon.monitor.rules.scripts import Scripts
+from raftmon.monitor.rules.watchdog import Watchdog
 from raftmon.setup.errors import RaftmonError
 from raftmon.setup.eventlog import open_event_log
 from raftmon.setup.python import module_command
@@ -106,6 +107,7 @@ class MonitorProcess:
         peers = {host.name: (host.address, host.port or ETCD_PEER_PORT) for host in config.hosts}
         self._agent = PostAgent(peers) if (config.decode or "").startswith("etcd") else None
         self._messages = MessageRules(config.decode, self._agent, present=self._book.present)
+        self._watchdog = Watchdog()
         self._engine = Engine(
             self._book.links,
             config.seed,
@@ -115,6 +117,7 @@ class MonitorProcess:
             on_error=self._user_error,
             strict=config.strict,
             message_stage=self._messages,
+            watchdog=self._watchdog,
         )
         names = [host.name for host in config.hosts]
         self._scripts = Scripts(
@@ -146,9 +149,11 @@ class MonitorProcess:
         self._log.info("monitor-started", queue=self._config.queue, mode=self._config.mode, pid=os.getpid())
         try:
             self._scripts.started()
+            self._watchdog.start()
             try:
                 self._loop.run()
             finally:
+                self._watchdog.stop()
                 self._scripts.done()
         finally:
             self._finish()
@@ -169,6 +174,7 @@ class MonitorProcess:
             "links": {str(link): self._judge.link_packets[number] for number, link in enumerate(self._book.links)},
             "rules": self._engine.stats(),
             "messages": {**self._messages.stats(), **(self._agent.stats() if self._agent is not None else {})},
+            "rules_hung": list(self._engine.hung),
             "paused": self._judge.paused,
             "held": self._delivery.held,
             "held_most": self._delivery.most_held,

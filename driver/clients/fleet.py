@@ -240,12 +240,17 @@ class ClientFleet:
                 )
             self._hosts.append(_HostProcess(config, process, log))
 
-    def wait_connected(self, timeout_s: float | None = None) -> None:
-        """Wait until every client had an answer from its node (the hosts' own time-out is ``connect_timeout_s``)."""
+    def wait_connected(self, timeout_s: float | None = None, check: Callable[[], None] = lambda: None) -> None:
+        """Wait until every client had an answer from its node (the hosts' own time-out is ``connect_timeout_s``).
+
+        ``check`` is called a few times a second and may raise.
+        """
         limit_s = self._config.connect_timeout_s + _JOIN_SLACK_S if timeout_s is None else timeout_s
         end = time.monotonic() + limit_s
         for host in self._hosts:
-            if not host.connected.wait(max(0.0, end - time.monotonic())):
+            while not host.connected.wait(min(0.25, max(0.0, end - time.monotonic()))) and time.monotonic() < end:
+                check()
+            if not host.connected.is_set():
                 raise RaftmonError(f"client host {host.config.host} was not connected within {limit_s:g} s")
             host.check()
 

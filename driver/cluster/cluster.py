@@ -6,6 +6,7 @@ Used by ``raftmon run`` and by the fixtures of the pytest plugin. It must be ent
 from __future__ import annotations
 
 import shutil
+import signal
 import subprocess
 import threading
 import time
@@ -82,6 +83,7 @@ class Cluster:
         self._nodes: dict[str, NodeProcess] = {}
         self._data: dict[str, Path] = {}
         self._monitor_process: subprocess.Popen[bytes] | None = None
+        self._monitor_wanted: subprocess.Popen[bytes] | None = None  # from its start until it is told to end
         self._rules: dict[str, list[str]] = {}
         self._down: set[str] = set()
         self._lock = threading.RLock()
@@ -94,15 +96,21 @@ class Cluster:
     def __enter__(self) -> Cluster:
         try:
             self._up()
-        except BaseException:
+        except BaseException as error:
+            died = self._why_monitor_died()
             self._stack.close()
+            if died is not None:
+                raise RaftmonError(died) from error
             raise
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        died = self._why_monitor_died()
         self._stack.close()
+        if died is not None:
+            raise RaftmonError(died) from error
 
     def _up(self) -> None:
         if not self.topology.nodes:
@@ -151,12 +159,14 @@ class Cluster:
             # A rule that cannot be carried out on this system: the user's to change, in the monitor's own words.
             said = (self.folder.path / "monitor.log").read_text().strip().rpartition("raftmon monitor: ")[2]
             raise InputError(said) from None
+        self._monitor_wanted = process
+        threading.Thread(target=self._watch_monitor, args=(process,), name="monitor-death", daemon=True).start()
         for line in self.options.rules:  # what waits is armed before the first node starts
             if split_waiting(line) is not None:
                 self.monitor.add(line)
 
     def _stop_monitor(self) -> None:
-        process = self._monitor_process
+        process, self._monitor_wanted = self._monitor_process, None
         assert process is not None
         if process.poll() is None and self.monitor is not None:
             try:
@@ -340,7 +350,28 @@ class Cluster:
 
     def check_alive(self) -> None:
         """Raise RaftmonError if the monitor died."""
+        if (died := self._why_monitor_died()) is not None:
+            raise RaftmonError(died)
+
+    def _why_monitor_died(self) -> str | None:
+        """What ended the monitor while it was wanted, in words; None where it lives, or was told to end."""
         process = self._monitor_process
-        if process is not None and process.poll() is not None:
-            tail = (self.folder.path / "monitor.log").read_text(errors="replace")[-2000:]
-            raise RaftmonError(f"the monitor ended with status {process.returncode} in the middle of the run:\n{tail}")
+        if process is None or self._monitor_wanted is None or process.poll() is None:
+            return None
+        code = process.returncode
+        how = f"was killed by {signal.Signals(-code).name}" if code < 0 else f"ended with status {code}"
+        yours = [Path(script).name for script in self.options.scripts]
+        blame = f" Your rules run inside it: {', '.join(yours)}." if yours else ""
+        tail = (self.folder.path / "monitor.log").read_text(errors="replace")[-2000:].strip()
+        return (
+            f"the monitor {how} in the middle of the run; from then on the cluster was cut off.{blame} "
+            f"The end of monitor.log: {tail or '(empty)'}"
+        )
+
+    def _watch_monitor(self, process: subprocess.Popen[bytes]) -> None:
+        """A thread: when the monitor dies, the nodes are ended at once, so that no phase waits for them in vain."""
+        process.wait()
+        if self._monitor_wanted is process:
+            self.log.error("monitor died", status=process.returncode)
+            for node in list(self._nodes.values()):
+                node.kill()

@@ -49,6 +49,7 @@ def read_everything(
     random: Random | None = None,
     say: Callable[[str], None] = lambda _text: None,
     most_s: float = MOST_S,
+    check: Callable[[], None] = lambda: None,
 ) -> FinalReads:
     """Append the workload's last calls, through every node, to ``history``, by a process id a node.
 
@@ -69,7 +70,9 @@ def read_everything(
         with ThreadPoolExecutor(max_workers=len(topology.nodes)) as pool:
             made = list(
                 pool.map(
-                    lambda numbered: _through(adapter, numbered, workload, calls, events, op_timeout_s, deadline),
+                    lambda numbered: _through(
+                        adapter, numbered, workload, calls, events, op_timeout_s, deadline, check
+                    ),
                     enumerate(topology.nodes),
                 )
             )
@@ -86,6 +89,7 @@ def _through(
     events: EventWriter,
     op_timeout_s: float,
     deadline: float,
+    check: Callable[[], None],
 ) -> int:
     """The calls through one node until the deadline; how many were made."""
     number, node = numbered
@@ -97,6 +101,7 @@ def _through(
         for call in calls:
             if time.monotonic() > deadline:
                 break
+            check()
             made += 1
             events.put(time.monotonic_ns(), process, "invoke", call.f, call.key, call.value, place)
             try:

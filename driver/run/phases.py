@@ -159,7 +159,7 @@ def _live(
         fleet = ClientFleet(_fleet_config(plan, folder), cluster.launch)
         try:
             fleet.start()
-            fleet.wait_connected()
+            fleet.wait_connected(check=cluster.check_alive)
             with StatusWatch(cluster.statuses, log):
                 _work(plan, cluster, fleet, log, progress, state)
         finally:
@@ -177,6 +177,7 @@ def _live(
             len(plan.topology.clients),
             Random(f"{config.seed} last reads"),
             progress.event,
+            check=cluster.check_alive,
         )
         ask_stores(adapter, plan.topology, folder, config.op_timeout_s)
         progress.phase("taking the cluster down")

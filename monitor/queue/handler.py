@@ -91,6 +91,11 @@ class Judge:
             self._counters.bytes += batch.size
         return batch
 
+    def stalled(self, span_ns: int) -> None:
+        """The loop stood still for so long (0 or less: not at all); the longest span is kept."""
+        if span_ns > self._counters.longest_stall_ns:
+            self._counters.longest_stall_ns = span_ns
+
     def settle_counts(self) -> None:
         """Move what the path of plain packets counted into the lasting counters."""
         self._counters.queue_id_gaps = self._path.id_gaps

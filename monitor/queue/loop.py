@@ -27,6 +27,7 @@ from raftmon.setup.errors import RaftmonError
 __all__ = ["QueueLoop"]
 
 _SECOND_NS = 1_000_000_000
+_HEARTBEAT_NS = 100_000_000  # how long the loop waits at most: what stands still for longer was stopped or starved
 _SOCKET_BYTES = 64 << 20
 _LULL_US = 4_000
 _PATIENT_BYTES = 4 << 20  # 1,800 full packets; without root the system's net.core.rmem_max may allow far fewer
@@ -57,6 +58,7 @@ class QueueLoop:
         self._stopping = False
         self._next_flush_ns = 0
         self._next_second_ns = 0
+        self._last_pass_ns: int | None = None  # of the work between packets; None: not begun, or just woken
         self._last_drain_until_ns: int | None = None
         self._draining = False  # inside NetfilterQueue.run, which may not come back while packets keep coming
         self._patient = False  # whether the socket has room for what comes meanwhile
@@ -159,7 +161,7 @@ class QueueLoop:
                 placement.anywhere()
 
     def _timeout_s(self, now_ns: int) -> float:
-        until_ns = self._next_second_ns
+        until_ns = min(self._next_second_ns, now_ns + _HEARTBEAT_NS)
         due_ns = self._delivery.next_due_ns
         if due_ns is not None and due_ns < until_ns:
             until_ns = due_ns
@@ -168,6 +170,9 @@ class QueueLoop:
         return max(until_ns - now_ns, 0) / 1e9
 
     def _chores(self, now_ns: int) -> None:
+        if self._last_pass_ns is not None:
+            self._judge.stalled(now_ns - self._last_pass_ns - _HEARTBEAT_NS)
+        self._last_pass_ns = now_ns
         due_ns = self._delivery.next_due_ns
         if due_ns is not None and due_ns <= now_ns:
             self._delivery.release_due(now_ns)

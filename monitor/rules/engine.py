@@ -14,12 +14,14 @@ from raftmon.monitor.packets.connections import ConnectionTable
 from raftmon.monitor.packets.view import PacketView
 from raftmon.monitor.rules.actions.decision import Order, Plan
 from raftmon.monitor.rules.actions.effects import Effect, Scene, bind
+from raftmon.monitor.rules.actions.kinds import Call, Rewrite
 from raftmon.monitor.rules.conditions import Age, All, Always, Dialled, Match, Not, Test
 from raftmon.monitor.rules.conditions import Any as AnyOf
 from raftmon.monitor.rules.gate import Counters, Gate
 from raftmon.monitor.rules.rule import Rule, RuleSet
 from raftmon.monitor.rules.user_code import UserCodeError, trimmed_traceback
 from raftmon.monitor.rules.verdict import ACCEPT, Copy, Verdict
+from raftmon.monitor.rules.watchdog import UserCodeHung, Watchdog
 from raftmon.setup.topology import Link
 
 __all__ = ["Chain", "Engine", "MessageStage", "UserCodeError"]
@@ -46,12 +48,14 @@ class MessageStage(Protocol):
 class _Bound(Gate):
     """A packet rule on one link: the match compiled, the action with its state."""
 
-    __slots__ = ("effect", "test")
+    __slots__ = ("effect", "hung", "test", "user_code")
 
     def __init__(self, rule: Rule, counters: Counters, rng: random.Random, test: Test | None, effect: Effect) -> None:
         super().__init__(rule, counters, rng)
         self.test = test
         self.effect = effect
+        self.user_code = isinstance(rule.action, Call | Rewrite)
+        self.hung = False  # its code did not return: it is asked no more
 
 
 class _Line:
@@ -104,6 +108,7 @@ class Engine:
         on_error: Callable[[str, str], None] | None = None,
         strict: bool = False,
         message_stage: MessageStage | None = None,
+        watchdog: Watchdog | None = None,
     ) -> None:
         self.present = present
         self.listening = frozenset(listening)
@@ -111,6 +116,9 @@ class Engine:
         self._on_error = on_error
         self._strict = strict
         self._message_stage = message_stage
+        self._watchdog = watchdog or Watchdog()
+        self.hung: list[str] = []
+        self._stage_hung = False
         self._counters: dict[str, tuple[Rule, Counters]] = {}
         self._message_errors = Counters(started_ns)
         self._ruleset = RuleSet()
@@ -236,15 +244,24 @@ class Engine:
         return judge
 
     def _act(self, bound: _Bound, view: PacketView, plan: Plan | None) -> Plan | None:
-        if not bound.fires():
+        if bound.hung or not bound.fires():
             return plan
         if plan is None:
             plan = Plan(view)
+        watchdog = self._watchdog
+        if bound.user_code:
+            watchdog.enter(bound.name)
         try:
             acted = bound.effect(plan)
+        except UserCodeHung:
+            bound.hung = True
+            self._hung(bound.name, bound.counters)
+            acted = False
         except (Exception, SystemExit) as error:  # user code: its mistakes never stop traffic
             self._user_error(bound.name, bound.counters, error)
             acted = False
+        finally:
+            watchdog.leave()
         if acted:
             bound.acted(view.size)
             plan.rules.append(bound.name)
@@ -254,14 +271,33 @@ class Engine:
         """What the message rules make of a packet that no packet rule has lost."""
         if plan is None:
             plan = Plan(view)
+        if self._stage_hung:
+            return plan if plan.rules else None
+        self._watchdog.enter("messages")
         try:
             acted = stage(plan)
+        except UserCodeHung:
+            self._stage_hung = True
+            self._hung("messages", self._message_errors)
+            acted = False
         except UserCodeError:  # a user's message(view) in a strict run; told with its rule's name already
             raise
         except (Exception, SystemExit) as error:
             self._user_error("messages", self._message_errors, error)
             acted = False
+        finally:
+            self._watchdog.leave()
         return plan if acted or plan.rules else None
+
+    def _hung(self, name: str, counters: Counters) -> None:
+        """A rule did not return in time and was interrupted: it is taken out, or ends a strict run."""
+        counters.errors += 1
+        self.hung.append(name)
+        text = f"it did not return within {self._watchdog.limit_s:g} s, so it was interrupted and is taken out"
+        if self._strict:
+            raise UserCodeError(f"rule {name}: {text}")
+        if self._on_error is not None:
+            self._on_error(name, text)
 
     def _user_error(self, name: str, counters: Counters, error: BaseException) -> None:
         counters.errors += 1
