@@ -24,7 +24,7 @@ RUN .venv/bin/pip install --no-cache-dir --no-deps -q -e . \
 FROM debian:bookworm-slim
 # hadolint ignore=DL3008
 RUN apt-get update \
- && apt-get install -y --no-install-recommends iptables libnetfilter-queue1 python3 \
+ && apt-get install -y --no-install-recommends iptables libfuse3-3 libnetfilter-queue1 python3 \
  && rm -rf /var/lib/apt/lists/*
 COPY --from=build /raftmon /raftmon
 RUN useradd --create-home --uid 1000 raftmon && install -d -m 1777 /runs

@@ -26,6 +26,11 @@ EXIT_USAGE, EXIT_INTERNAL = (
     70,
 )  # as in raftmon.setup.errors, which is not importable before the environment is there
 OLDEST_PYTHON = (3, 11)
+_FUSE = (
+    "/usr/lib/x86_64-linux-gnu/libfuse3.so.3",
+    "/usr/lib/aarch64-linux-gnu/libfuse3.so.3",
+    "/usr/lib64/libfuse3.so.3",
+)
 _CANDIDATES = ("/usr/bin/python3", "python3", "python3.13", "python3.12", "python3.11")
 _PROBE = (
     "import sys, os, sysconfig, importlib.util as u; v = sys.version_info >= (3, 11); "
@@ -91,8 +96,8 @@ def choose_python(machine: Machine) -> tuple[str, bool, bool]:
     raise Failed("raftmon needs Python 3.11 or newer: install one (Debian 12 has it as python3)", EXIT_USAGE)
 
 
-def missing_packages(machine: Machine, python: str, has_headers: bool, has_venv: bool) -> list[str]:
-    """The Debian packages that are truly missing, judged by what they bring."""
+def missing_packages(machine: Machine, python: str, has_headers: bool, has_venv: bool, dev: bool = False) -> list[str]:
+    """The Debian packages that are truly missing, judged by what they bring; with ``dev`` also what tests look with."""
     prefix = "python3" if python.endswith("python3") else Path(python).name
     checks: list[tuple[bool, list[str]]] = [
         (machine.has_command("gcc"), ["gcc", "libc6-dev"]),  # NetfilterQueue and python-iptables come as source
@@ -100,7 +105,10 @@ def missing_packages(machine: Machine, python: str, has_headers: bool, has_venv:
         (has_venv, [f"{prefix}-venv"]),
         (machine.has_file("/usr/include/libnetfilter_queue/libnetfilter_queue.h"), ["libnetfilter-queue-dev"]),
         (machine.has_command("iptables-restore"), ["iptables"]),
+        (any(map(machine.has_file, _FUSE)), ["libfuse3-3"]),  # the nodes' disks (setup/disks)
     ]
+    if dev:
+        checks += [(machine.has_command(name), [name]) for name in ("tshark", "tcpdump", "chromium")]
     return [name for there, names in checks if not there for name in names]
 
 
@@ -193,7 +201,7 @@ def set_up(machine: Machine, dev: bool, say: Callable[[str], None] = _say) -> No
     """Do what is missing. Raises Failed."""
     if not is_fresh(dev):
         python, has_headers, has_venv = choose_python(machine)
-        packages = missing_packages(machine, python, has_headers, has_venv)
+        packages = missing_packages(machine, python, has_headers, has_venv, dev)
         if packages:
             install_packages(machine, packages)
             python, *_ = choose_python(machine)

@@ -21,11 +21,13 @@ from typing import Any
 
 from raftmon.adapters.base import Adapter
 from raftmon.adapters.capabilities import Leader, Leadership, start_in_turn
+from raftmon.driver.cluster.disks import Disks
 from raftmon.driver.cluster.leadership import LeaderSeen, WireRecord, newest_leader
 from raftmon.driver.run_folder import RunFolder
 from raftmon.monitor.config import MonitorConfig
 from raftmon.monitor.control.client import MonitorClient, wait_until_ready
 from raftmon.monitor.message_rules.triggers import split_waiting
+from raftmon.setup.disks.disk import NodeDisk
 from raftmon.setup.errors import EXIT_USAGE, InputError, RaftmonError
 from raftmon.setup.eventlog import EventLog, open_event_log
 from raftmon.setup.firewall import Firewall
@@ -56,6 +58,7 @@ class ClusterOptions:
     strict: bool = False
     record: bool = True
     server: str | None = None
+    disks: bool = False
 
 
 class Cluster:
@@ -85,6 +88,7 @@ class Cluster:
         self._monitor_process: subprocess.Popen[bytes] | None = None
         self._monitor_wanted: subprocess.Popen[bytes] | None = None  # from its start until it is told to end
         self._rules: dict[str, list[str]] = {}
+        self.disks = Disks(options.seed)
         self._down: set[str] = set()
         self._lock = threading.RLock()
         self._wire = WireRecord(folder.path / "messages.sqlite")
@@ -120,6 +124,7 @@ class Cluster:
             self._stack.enter_context(Firewall(self.topology, QUEUE_NUM, client_traffic=self.options.client_traffic))
             self._start_monitor()
         self._say(f"{len(self.topology.nodes)} namespaces, monitor up; starting {self.adapter.name}")
+        self._stack.callback(self.disks.close)
         for node in self.topology.nodes:
             self._make_node(node)
         self._stack.callback(self._stop_nodes)
@@ -191,6 +196,8 @@ class Cluster:
         def popen(argv: Sequence[str], **keywords: Any) -> subprocess.Popen[bytes]:
             return network.popen(node.name, argv, **keywords)
 
+        if self.options.disks:
+            self.disks.open(node.name, command.data)
         self._nodes[node.name] = NodeProcess(node.name, command.argv, command.env, folder, popen)
 
     def _stop_nodes(self) -> None:
@@ -318,9 +325,14 @@ class Cluster:
         """Start a node or a spare with an empty data folder, as one that joins ``members`` (itself among them)."""
         if node in self._nodes:
             self._nodes[node].kill()
-            shutil.rmtree(self._data[node], ignore_errors=True)
+            for old in self._data[node].iterdir() if self._data[node].is_dir() else ():
+                shutil.rmtree(old) if old.is_dir() and not old.is_symlink() else old.unlink()
         self._make_node(self.topology.host(node), self.topology.with_members(members))
         self.start(node)
+
+    def disk(self, node: str) -> NodeDisk:
+        """The node's disk, in a run that has them."""
+        return self.disks.of(node)
 
     def log_folder(self, node: str) -> Path:
         """The node's data folder."""

@@ -8,6 +8,7 @@ from pathlib import Path
 from random import Random
 from typing import Any, Protocol
 
+from raftmon.setup.disks.disk import NodeDisk
 from raftmon.setup.topology import Link, Topology
 
 __all__ = ["Effect", "Fault", "Target", "Unavailable"]
@@ -73,6 +74,9 @@ class Target(Protocol):
 
     def resume(self, node: str) -> None:
         """SIGCONT the node."""
+
+    def disk(self, node: str) -> NodeDisk:
+        """The node's disk, in a run whose faults need one."""
 
     def capability(self, kind: type) -> Any:
         """The adapter's optional capability of that Protocol, None where it has none."""

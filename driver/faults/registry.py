@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from functools import partial
 
 from raftmon.driver.faults.base import Fault
+from raftmon.driver.faults.disks import DiskFault, PowerCut
 from raftmon.driver.faults.intermittent import Intermittent
 from raftmon.driver.faults.links import PARTITIONS, BadLinks, Partition
 from raftmon.driver.faults.membership import MemberAdd, MemberRemove, MemberReplace
@@ -15,9 +16,20 @@ from raftmon.driver.faults.nodes import Kill, KillN, Pause, Restart
 from raftmon.driver.faults.selectors import SELECTORS
 from raftmon.driver.faults.wal import WalDamage
 from raftmon.driver.run.config import duration_s
+from raftmon.setup.disks.behaviour import OPERATIONS, Behaviour
+from raftmon.setup.disks.pages import Cut
 from raftmon.setup.errors import InputError
 
-__all__ = ["RANDOM_FAULTS", "WINDOWS", "FaultKind", "catalogue", "make_fault", "needs_client_traffic", "spares_needed"]
+__all__ = [
+    "RANDOM_FAULTS",
+    "WINDOWS",
+    "FaultKind",
+    "catalogue",
+    "make_fault",
+    "needs_client_traffic",
+    "needs_disk",
+    "spares_needed",
+]
 
 RANDOM_FAULTS = (
     "kill-leader", "kill-one", "pause-leader", "pause-one", "restart-one", "full-partition", "partial-partition",
@@ -36,6 +48,7 @@ class FaultKind:
 
     make: Callable[..., Fault]
     summary: str
+    needs_disk: bool = False
 
 
 def _node_kinds(names: tuple[str, ...]) -> dict[str, FaultKind]:
@@ -159,9 +172,63 @@ def catalogue(nodes: tuple[str, ...] = ()) -> Mapping[str, FaultKind]:
         "wal-truncate": FaultKind(_wal("wal-truncate"), "kill, cut the log's tail off, start (node=, bytes=)"),
         "wal-flip": FaultKind(_wal("wal-flip"), "kill, invert a bit of the log's tail, start (node=, bytes=)"),
         "wal-unsynced": FaultKind(_wal("wal-unsynced"), "kill, cut off what the log had not synced, start (node=)"),
+        "power-cut": FaultKind(
+            _power_cut, "nodes die and what they had not synced is gone (node=, keep=, torn=)", needs_disk=True
+        ),
+        "slow-disk": FaultKind(_slow_disk, "a disk is slow (node=, delay=, jitter=, calls=)", needs_disk=True),
+        "full-disk": FaultKind(_full_disk, "a disk is full (node=, room= in bytes)", needs_disk=True),
+        "disk-error": FaultKind(_disk_error, "a disk fails with EIO (node=, calls=, chance=, count=)", needs_disk=True),
         "slow-node": FaultKind(_slow_node, "all links of one node delayed (delay=, where=)"),
     }
     return kinds
+
+
+def _number(name: str, option: str, text: str) -> float:
+    try:
+        number = float(text.removesuffix("%")) / (100 if text.endswith("%") else 1)
+    except ValueError:
+        number = -1.0
+    if not 0 <= number <= 1:
+        raise InputError(f"--fault {name}: {option}={text} is no chance: give 0 to 1, or a percentage")
+    return number
+
+
+def _power_cut(node: str = "one", keep: str = "0", torn: str = "0") -> Fault:
+    return PowerCut("power-cut", node, Cut(_number("power-cut", "keep", keep), _number("power-cut", "torn", torn)))
+
+
+def _slow_disk(node: str = "one", delay: str = "20ms", jitter: str = "0ms", calls: str = "write,fsync") -> Fault:
+    delay_ms = duration_s(delay, "--fault slow-disk(delay=)") * 1000
+    jitter_ms = duration_s(jitter, "--fault slow-disk(jitter=)") * 1000
+    slowed = {f"{call}_ms": delay_ms for call in _calls("slow-disk", calls)}
+    behaviour = Behaviour.from_json({"jitter_ms": jitter_ms, **slowed})
+    return DiskFault("slow-disk", node, behaviour, f"{calls} take {delay} longer")
+
+
+def _full_disk(node: str = "one", room: str = "0") -> Fault:
+    return DiskFault("full-disk", node, Behaviour(), "full", _whole("full-disk", "room", room))
+
+
+def _disk_error(node: str = "one", calls: str = "fsync", chance: str = "100%", count: str = "0") -> Fault:
+    failing = Behaviour(
+        fail=_calls("disk-error", calls),
+        fail_chance=_number("disk-error", "chance", chance),
+        fail_count=_whole("disk-error", "count", count),
+    )
+    return DiskFault("disk-error", node, failing, f"{calls} fail ({chance})")
+
+
+def _calls(name: str, text: str) -> tuple[str, ...]:
+    found = tuple(part.strip() for part in text.replace("+", ",").split(","))
+    for call in found:
+        if call not in OPERATIONS:
+            raise InputError(f"--fault {name}: a disk has no call {call!r} (available: {', '.join(OPERATIONS)})")
+    return found
+
+
+def needs_disk(name: str) -> bool:
+    """Whether the fault only works on disks that raftmon serves itself."""
+    return catalogue()[name].needs_disk if name in catalogue() else False
 
 
 def make_fault(name: str, options: Mapping[str, str], nodes: tuple[str, ...]) -> Fault:

@@ -146,6 +146,7 @@ def _live(
         scripts=config.scripts,
         strict=config.strict,
         record=config.record,
+        disks=plan.disks,
     )
     progress.phase("starting the cluster")
     with Cluster(plan.topology, adapter, folder, options, progress.event) as cluster:

@@ -26,6 +26,7 @@ from raftmon.driver.faults.registry import (
     catalogue,
     make_fault,
     needs_client_traffic,
+    needs_disk,
     spares_needed,
 )
 from raftmon.driver.faults.schedule import PlannedFault, check_triggers, plan_faults
@@ -62,6 +63,7 @@ class Plan:
     faults: tuple[PlannedFault, ...]
     client_traffic: bool
     placement: Placement
+    disks: bool = False
 
     def to_json(self) -> dict[str, Any]:
         """The same for the same configuration and seed, byte for byte."""
@@ -173,7 +175,8 @@ def make_plan(config: RunConfig, adapter: Adapter) -> Plan:
         if not Path(script).is_file():
             raise InputError(f"--rules: there is no file {script}")
     client_traffic = placement.client_traffic or any(needs_client_traffic(fault.name) for fault in faults)
-    return Plan(config, topology, tuple(faults), client_traffic, placement)
+    disks = any(needs_disk(fault.name) for fault in faults)
+    return Plan(config, topology, tuple(faults), client_traffic, placement, disks)
 
 
 def _check_rules(lines: Sequence[str], names: list[str]) -> None:

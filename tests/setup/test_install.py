@@ -54,8 +54,9 @@ def test_packages_are_judged_by_what_they_bring():
     everything_there = FakeMachine()
     assert missing_packages(everything_there, "/usr/bin/python3", True, True) == []
     bare = FakeMachine(commands=(), files=False)
+    assert missing_packages(bare, "/usr/bin/python3", True, True, dev=True)[-3:] == ["tshark", "tcpdump", "chromium"]
     assert missing_packages(bare, "/usr/bin/python3", False, False) == [
-        "gcc", "libc6-dev", "python3-dev", "python3-venv", "libnetfilter-queue-dev", "iptables",
+        "gcc", "libc6-dev", "python3-dev", "python3-venv", "libnetfilter-queue-dev", "iptables", "libfuse3-3",
     ]  # fmt: skip
     assert missing_packages(everything_there, "python3.12", False, True) == ["python3.12-dev"]
 

@@ -6,6 +6,8 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
+from raftmon.setup.disks.behaviour import Behaviour
+from raftmon.setup.disks.pages import Cut
 from raftmon.setup.topology import Host, Topology
 
 
@@ -33,6 +35,25 @@ class FakeSystem:
         return sorted(data.glob("*.wal"))
 
 
+class FakeDisk:
+    """A disk that remembers; n1's loses something at a power cut, the others nothing."""
+
+    def __init__(self, name: str, log: list[str]) -> None:
+        self.name, self.log, self.behaviour = name, log, Behaviour()
+
+    def cut(self, how: Cut) -> dict[str, Any]:
+        self.log.append(f"cut {self.name} keep {how.keep:g} torn {how.torn:g}")
+        files = [{"name": "wal", "lost_bytes": 1234, "before": 9000, "after": 7766}] if self.name == "n1" else []
+        return {"files": files, "entries": ["snap created"] if self.name == "n1" else []}
+
+    def behave(self, behaviour: Behaviour) -> None:
+        self.behaviour = behaviour
+        self.log.append(f"{self.name} {'healthy' if behaviour == Behaviour() else 'ill'}")
+
+    def usage(self) -> dict[str, int]:
+        return {"used_bytes": 1_000_000}
+
+
 class FakeTarget:
     def __init__(self, nodes: int = 3, leader: str | None = "n1") -> None:
         self.topology = Topology.star(nodes)
@@ -45,6 +66,7 @@ class FakeTarget:
         self.adapter: Any = None
         self.witness: str | None = None
         self.fires: list[dict[str, Any]] = []
+        self.disks: dict[str, FakeDisk] = {}
 
     def with_system(self, folder: Path, spares: int = 1) -> FakeSystem:
         """Let the cluster have members that can change, a spare host, and a log of 5000 bytes a node."""
@@ -105,6 +127,9 @@ class FakeTarget:
 
     def resume(self, node: str) -> None:
         self.log.append(f"resume {node}")
+
+    def disk(self, node: str) -> FakeDisk:
+        return self.disks.setdefault(node, FakeDisk(node, self.log))
 
     def capability(self, kind: type) -> Any:
         return self.adapter if isinstance(self.adapter, kind) else None
