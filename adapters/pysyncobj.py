@@ -40,7 +40,8 @@ class PySyncObjAdapter:
     """A cluster of ``raftmon.adapters.pysyncobj_node`` processes.
 
     Options: ``election_min_ms`` and ``election_max_ms`` (default 1000 and 2000), ``heartbeat_ms`` (default 100),
-    ``fallback_ms`` (a leader without a majority steps down after; default 5000).
+    ``fallback_ms`` (a leader without a majority steps down after; default 5000), ``server`` (a folder that holds the
+    library; default: the installed one).
     """
 
     name = "pysyncobj"
@@ -54,6 +55,7 @@ class PySyncObjAdapter:
         high = given.number("election_max_ms", 2000, least=10)
         heartbeat = given.number("heartbeat_ms", 100, least=1)
         fallback = given.number("fallback_ms", 5000, least=1)
+        self._library = given.text("server", None)
         given.done()
         self._raft = {
             "autoTickPeriod": 0.01,
@@ -79,7 +81,8 @@ class PySyncObjAdapter:
         folder.mkdir(parents=True, exist_ok=True)
         path = folder / "config.json"
         path.write_bytes(orjson.dumps(config, option=orjson.OPT_INDENT_2))
-        return NodeCommand(tuple(module_command("raftmon.adapters.pysyncobj_node", str(path))), data)
+        env = {} if self._library is None else {"PYTHONPATH": self._library}
+        return NodeCommand(tuple(module_command("raftmon.adapters.pysyncobj_node", str(path))), data, env)
 
     def ready(self, node: Host, topology: Topology, timeout_s: float) -> bool:
         """A read through the log, asked of the node."""

@@ -46,6 +46,11 @@ SYSTEMS: dict[str, System] = {
     ),
     "nats": System("raftmon.adapters.nats", "NatsAdapter", {}, "a key-value bucket of NATS JetStream", True),
     "zookeeper": System("raftmon.adapters.zookeeper", "ZooKeeperAdapter", {}, "ZooKeeper 3.8, replicated by Zab"),
+    "ovsdb": System("raftmon.adapters.ovsdb", "OvsdbAdapter", {}, "Open vSwitch's clustered database OVSDB"),
+    "hashicorp-raft": System(
+        "raftmon.adapters.hashicorp_raft", "HashicorpRaftAdapter", {}, "a key-value server on hashicorp/raft"
+    ),
+    "dqlite": System("raftmon.adapters.dqlite", "DqliteAdapter", {}, "dqlite: SQLite replicated by Raft"),
     "memory": System(
         "raftmon.adapters.memory", "MemoryAdapter", {}, "a register in the client host's memory, with lies"
     ),

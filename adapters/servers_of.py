@@ -15,6 +15,9 @@ _OF_SYSTEM = {
     "etcd-no-pre-vote": "etcd",
     "nats": "nats",
     "zookeeper": "zookeeper",
+    "ovsdb": "ovsdb",
+    "dqlite": "dqlite",
+    "hashicorp-raft": "hashicorp-raft",
 }
 
 
@@ -27,6 +30,8 @@ def with_server(system: str, spec: str | None, options: Mapping[str, Any]) -> di
     default = _OF_SYSTEM.get(system)
     if default is not None:
         result["server"] = str(resolve(spec or default).path)
+    elif system == "pysyncobj" and spec is not None and "/" not in spec:
+        result["server"] = str(resolve(spec).path.parents[1])  # a version of the library
     elif spec is not None:
         result["server"] = spec
     return result

@@ -181,7 +181,7 @@ def make_environment(machine: Machine, python: str, dev: bool) -> None:
 def install_servers(machine: Machine, dev: bool) -> None:
     """The default server; for development all that the tests use. apt's lists are fetched once if they are stale."""
     inner = str(ROOT / ".venv" / "bin" / "python")
-    which = "[r.spec for r in servers.RECIPES]" if dev else "['etcd']"
+    which = "[r.spec for r in servers.RECIPES if r.developed]" if dev else "['etcd']"
     code = (
         "import sys; from raftmon.setup import servers; from raftmon.setup.errors import RaftmonError\n"
         "try:\n"

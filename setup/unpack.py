@@ -20,21 +20,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from raftmon.setup.errors import RaftmonError
+from raftmon.setup.suites import Suite
 
-__all__ = ["Origin", "debian", "unpack_wheel", "wheel", "zookeeper_launcher"]
+__all__ = ["Origin", "debian", "library", "unpack_wheel", "wheel"]
 
 _LONGEST_DOWNLOAD_S = 600.0
-_JAVA_PACKAGE = re.compile(r"^lib[a-z0-9.+-]+-java$")
-
-_ZOOKEEPER_LAUNCHER = """\
-#!/bin/sh
-# Starts a ZooKeeper server: zookeeper CONFIG. Another class: ZOOMAIN=org.apache.zookeeper.ZooKeeperMain zookeeper …
-# CLASSPATH_FIRST: a folder with a log4j.properties of your own. JVMFLAGS: options of the Java machine.
-here=$(dirname "$(readlink -f "$0")")
-case "$1" in --version) ZOOMAIN=org.apache.zookeeper.version.VersionInfoMain ;; esac
-exec "$here/usr/lib/jvm/java/bin/java" $JVMFLAGS -cp "${CLASSPATH_FIRST:+$CLASSPATH_FIRST:}$here/usr/share/java/*" \\
-    "${ZOOMAIN:-org.apache.zookeeper.server.quorum.QuorumPeerMain}" "$@"
-"""
+_LIBRARIES = {
+    "java": re.compile(r"^lib[a-z0-9.+-]+-java$"),
+    "golang": re.compile(r"^golang-(?!\d)[a-z0-9.+-]+-dev$"),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,19 +39,31 @@ class Origin:
     sha256: dict[str, str] = field(default_factory=dict)
 
 
-def debian(folder: Path, *packages: str, closure_of: str | None = None) -> Origin:
-    """Unpack Debian packages into ``folder``; with ``closure_of`` also that package's Java library dependencies.
+def debian(
+    folder: Path, *packages: str, closure_of: str | None = None, libraries: str = "java", suite: Suite | None = None
+) -> Origin:
+    """Unpack Debian packages into ``folder``; with ``closure_of`` also that package's dependencies.
+
+    - ``closure_of``: a package whose dependencies are unpacked too, itself included.
+    - ``libraries``: which of them: ``java`` (Java libraries) or ``golang`` (sources of Go packages). System libraries
+      are the host's, unless they are named in ``packages``.
+    - ``suite``: another suite than the machine's own.
 
     Each file must have the SHA-256 of the (signed) package index. Raises RaftmonError where apt is missing, does not
     know a package, or its lists were never fetched.
     """
     if shutil.which("apt-get") is None or shutil.which("dpkg") is None:
         raise RaftmonError(f"{packages[0]} comes from Debian's packages, and there is no apt-get here")
-    wanted = [*packages, *(_java_closure(closure_of) if closure_of else ())]
-    expected = _index(wanted)
+    options: list[str] = []
+    if suite is not None:
+        suite.update()
+        options = suite.options
+    closure = _closure(closure_of, _LIBRARIES[libraries], options) if closure_of else []
+    wanted = [*packages, *(name for name in closure if name not in packages)]
+    expected = _index(wanted, options)
     sums: dict[str, str] = {}
     with tempfile.TemporaryDirectory(prefix=".debs-", dir=folder) as downloads:
-        _run(["apt-get", "-q", "download", *wanted], f"download {', '.join(packages)}", cwd=downloads)
+        _run(["apt-get", "-q", *options, "download", *wanted], f"download {', '.join(packages)}", cwd=downloads)
         for archive in sorted(Path(downloads).glob("*.deb")):
             digest = hashlib.sha256(archive.read_bytes()).hexdigest()
             if digest not in expected.values():
@@ -67,13 +73,13 @@ def debian(folder: Path, *packages: str, closure_of: str | None = None) -> Origi
     if len(sums) != len(wanted):
         raise RaftmonError(f"apt-get fetched {len(sums)} of the {len(wanted)} packages of {packages[0]}: try again")
     _keep_links_inside(folder)
-    return Origin(f"Debian's {packages[0]}", sums)
+    return Origin(f"Debian {suite.name}'s {packages[0]}" if suite is not None else f"Debian's {packages[0]}", sums)
 
 
-def _index(packages: list[str]) -> dict[str, str]:
+def _index(packages: list[str], options: list[str]) -> dict[str, str]:
     """The SHA-256 of each package's candidate version in apt's lists."""
     done = subprocess.run(
-        ["apt-cache", "show", "--no-all-versions", *packages], capture_output=True, text=True, check=False
+        ["apt-cache", *options, "show", "--no-all-versions", *packages], capture_output=True, text=True, check=False
     )
     sums: dict[str, str] = {}
     name = ""
@@ -91,16 +97,16 @@ def _index(packages: list[str]) -> dict[str, str]:
     return sums
 
 
-def _java_closure(package: str) -> list[str]:
-    """The Java libraries ``package`` needs, itself included; not the system libraries, which the host has."""
+def _closure(package: str, wanted: re.Pattern[str], options: list[str]) -> list[str]:
+    """The packages of the ``wanted`` names that ``package`` needs, itself included; the others the host has."""
     without = ("recommends", "suggests", "conflicts", "breaks", "replaces", "enhances")
     done = subprocess.run(
-        ["apt-cache", "depends", "--recurse", *(f"--no-{word}" for word in without), package],
+        ["apt-cache", *options, "depends", "--recurse", *(f"--no-{word}" for word in without), package],
         capture_output=True,
         text=True,
         check=False,
     )
-    return sorted({line for line in done.stdout.splitlines() if _JAVA_PACKAGE.match(line)})
+    return sorted({line for line in done.stdout.splitlines() if wanted.match(line)})
 
 
 def _keep_links_inside(folder: Path) -> None:
@@ -114,15 +120,6 @@ def _keep_links_inside(folder: Path) -> None:
             if target.startswith("/"):
                 path.unlink()
                 path.symlink_to(os.path.relpath(folder / target.lstrip("/"), parent))
-
-
-def zookeeper_launcher(folder: Path) -> None:
-    """Write the script ``zookeeper``, which starts the unpacked server on the unpacked Java runtime."""
-    runtimes = sorted((folder / "usr/lib/jvm").glob("java-*-openjdk-*"))
-    if not runtimes:
-        raise RaftmonError("Debian's Java runtime was unpacked, but usr/lib/jvm has no java-*-openjdk-* in it")
-    (folder / "usr/lib/jvm/java").symlink_to(runtimes[0].name)
-    (folder / "zookeeper").write_text(_ZOOKEEPER_LAUNCHER)
 
 
 def wheel(folder: Path, requirement: str) -> Origin:
@@ -139,6 +136,16 @@ def wheel(folder: Path, requirement: str) -> Origin:
         unpack_wheel(archives[0], folder)
         digest = hashlib.sha256(archives[0].read_bytes()).hexdigest()
         return Origin(f"PyPI's {requirement}", {archives[0].name: digest})
+
+
+def library(folder: Path, requirement: str) -> Origin:
+    """Put a pure Python library from PyPI into ``folder`` (built from its source where there is no wheel of it).
+
+    Raises RaftmonError if pip cannot.
+    """
+    command = [sys.executable, "-m", "pip", "install", "-q", "--no-deps", "--no-compile", "--target", str(folder)]
+    _run([*command, "--disable-pip-version-check", requirement], f"install {requirement}")
+    return Origin(f"PyPI's {requirement}")
 
 
 def unpack_wheel(archive: Path, folder: Path) -> None:

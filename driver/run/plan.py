@@ -130,6 +130,8 @@ def _possible(
 def make_plan(config: RunConfig, adapter: Adapter) -> Plan:
     """The plan of a configuration: a pure function of it. Raises InputError."""
     has_nodes = getattr(adapter, "nodes_needed", True)
+    if getattr(adapter, "transparent", False):  # its nodes can only listen on the address their peers know them by
+        config = dataclasses.replace(config, transparent=True)
     placement = _place(config)
     topology = placement.topology
     if not has_nodes:

@@ -34,9 +34,8 @@ def start_cluster(options: Mapping[str, Any], test: str) -> Iterator[Cluster]:
     if flags := options.get("server_flags"):
         adapter_options["server_flags"] = list(flags)
     adapter = system(options["system"], adapter_options)
-    topology = Topology.star(
-        options["nodes"], options["client_hosts"], transparent=bool(options.get("transparent", False))
-    )
+    transparent = bool(options.get("transparent", False)) or bool(getattr(adapter, "transparent", False))
+    topology = Topology.star(options["nodes"], options["client_hosts"], transparent=transparent)
     name = "test-" + re.sub(r"[^\w.-]+", "-", test).strip("-")
     folder = RunFolder.create(Path(options["store"]), name)
     folder.save(CONFIG, {"config": {"workload": "register", **{k: options[k] for k in ("system", "nodes", "seed")}}})

@@ -25,7 +25,7 @@ class Source:
     def __init__(self, says="9.9.1", error=None):
         self.says, self.error, self.fetched = says, error, 0
 
-    def __call__(self, folder):
+    def __call__(self, folder, state=None):
         self.fetched += 1
         (folder / "bin").mkdir()
         (folder / "bin/etcd").write_text(SCRIPT.format(version=self.says))
@@ -120,7 +120,7 @@ def test_two_at_once_install_once(recipe):
 
 @pytest.mark.parametrize("spec", ["zetcd", "etcd@1.0.0", "etcd@", ""])
 def test_an_unknown_server_is_refused_with_those_there_are(spec):
-    with pytest.raises(InputError, match=r"etcd@3\.4\.23, etcd@3\.5\.1, nats@2\.9\.10, zookeeper@3\.8\.0"):
+    with pytest.raises(InputError, match=r"etcd@3\.4\.23, etcd@3\.5\.1, .*nats@2\.9\.10, .*zookeeper@3\.8\.0"):
         resolve(spec)
 
 

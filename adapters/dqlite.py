@@ -1,0 +1,102 @@
+"""dqlite, SQLite replicated by Raft: ``dqlite-demo`` of Debian's go-dqlite, one process a node."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from raftmon.adapters.asking import ask_until
+from raftmon.adapters.base import Client, Definite, Indefinite, NodeCommand
+from raftmon.adapters.capabilities import Leadership
+from raftmon.adapters.dqlite_client import DqliteClient
+from raftmon.adapters.options import Options
+from raftmon.setup.errors import InputError
+from raftmon.setup.topology import Host, Topology
+
+__all__ = ["API_PORT", "PEER_PORT", "DqliteAdapter"]
+
+API_PORT = 8001
+PEER_PORT = 9001
+_ASK_AGAIN_S = 0.1
+
+
+class DqliteAdapter:
+    """A cluster of ``dqlite-demo`` processes; clients speak dqlite's own protocol.
+
+    Only a leader carries out requests, so a client of a node asks it who leads and talks to that one, as dqlite's own
+    clients do. Options: ``server`` (path of the launcher that ``raftmon servers install dqlite`` makes), ``reads``
+    (``linearizable``: a counter is moved first, so that a deposed leader cannot answer; or ``leader``: may be stale).
+
+    A node listens on the very address that its peers know it by, so a run of it is always *transparent*.
+    """
+
+    name = "dqlite"
+    nodes_needed = True
+    transparent = True
+    client_port = PEER_PORT
+    peer_port = PEER_PORT
+
+    def __init__(self, options: Mapping[str, Any] | None = None) -> None:
+        given = Options(self.name, options)
+        self._server = given.text("server", None)
+        reads = given.text("reads", "linearizable")
+        given.done()
+        if reads not in ("linearizable", "leader"):
+            raise InputError(f"option reads of the system dqlite is {reads!r}: give linearizable or leader")
+        self._leader_reads = reads == "leader"
+
+    def command(self, node: Host, topology: Topology, folder: Path) -> NodeCommand:
+        """The first node makes the cluster, the others join it."""
+        found = shutil.which(self._server or "dqlite-demo")
+        if found is None:
+            given = f"{self._server!r} is no program" if self._server else "there is no dqlite-demo on PATH"
+            raise InputError(f"{given}: run `raftmon servers install dqlite`, or give --server a launcher's path")
+        if not topology.transparent:
+            raise InputError("dqlite listens on the address its peers know it by: give --transparent")
+        data = folder / "data"
+        data.mkdir(parents=True, exist_ok=True)
+        command = [
+            found, "--api", f"{node.address}:{API_PORT}", "--db", f"{node.address}:{PEER_PORT}", "--dir", str(data),
+            "--verbose",
+        ]  # fmt: skip
+        first = topology.nodes[0]
+        if node != first:
+            command += ["--join", f"{first.address}:{PEER_PORT}"]
+        return NodeCommand(tuple(command), data)
+
+    def ready(self, node: Host, topology: Topology, timeout_s: float) -> bool:
+        """The node knows a leader, and a read through the log is answered there."""
+
+        def ask(left_s: float) -> bool:
+            client = DqliteClient((node.address, PEER_PORT), min(left_s, 3.0))
+            try:
+                client.make_tables()
+                client.read("raftmon-ready")
+                return True
+            except (Definite, Indefinite):
+                return False
+            finally:
+                client.close()
+
+        return ask_until(ask, timeout_s, _ASK_AGAIN_S)
+
+    def connect(self, node: Host, timeout_s: float) -> Client:
+        """A client that finds the leader through that node."""
+        return DqliteClient((node.address, PEER_PORT), timeout_s, leader_reads=self._leader_reads)
+
+    def client_class(self) -> type:
+        """What ``connect`` returns: its capabilities can be asked without a connection."""
+        return DqliteClient
+
+    def leadership(self, node: Host, timeout_s: float) -> Leadership | None:
+        """The node's own word. dqlite tells no term: it is 0."""
+        client = DqliteClient((node.address, PEER_PORT), timeout_s)
+        try:
+            leader = client.leader()
+        except (Definite, Indefinite):
+            return None
+        finally:
+            client.close()
+        return Leadership(leader == f"{node.address}:{PEER_PORT}", 0)

@@ -1,0 +1,117 @@
+"""A key-value server of ours on hashicorp/raft, the Raft of Consul, Nomad and Vault (setup/raftkv)."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import orjson
+
+from raftmon.adapters.asking import ask_until
+from raftmon.adapters.base import Client, Definite, Indefinite, NodeCommand
+from raftmon.adapters.capabilities import Leadership
+from raftmon.adapters.line_client import LineClient
+from raftmon.adapters.options import Options
+from raftmon.adapters.outcomes import Row
+from raftmon.setup.errors import InputError
+from raftmon.setup.topology import Host, Topology
+
+__all__ = ["CLIENT_PORT", "OUTCOMES", "PEER_PORT", "HashicorpRaftAdapter"]
+
+CLIENT_PORT = 7002
+PEER_PORT = 7001
+_ASK_AGAIN_S = 0.05
+
+OUTCOMES = (
+    Row("NO_LEADER", "", True, "the node knew no leader that it could pass the request on to"),
+    Row("NOT_LEADER", "", True, "hashicorp/raft's ErrNotLeader: refused before it entered the log"),
+    Row("NOT_QUEUED", "", True, "hashicorp/raft's ErrEnqueueTimeout: it never entered the log"),
+    Row("TRANSFERRING", "", True, "hashicorp/raft's ErrLeadershipTransferInProgress: refused"),
+    Row("UNKNOWN_OPERATION", "", True, "not understood"),
+    Row("LOST", "", False, "leadership was lost, or the leader's answer did not come"),
+)
+
+
+class HashicorpRaftAdapter:
+    """A cluster of ``raftkv`` servers.
+
+    Options: ``server`` (path of the binary that ``raftmon servers install hashicorp-raft`` builds), ``election_ms`` and
+    ``heartbeat_ms`` (timeouts of hashicorp/raft; default 1000), ``snapshot_threshold`` (entries between snapshots;
+    default 8192), ``snapshot_interval_ms`` (how often that is looked at; default 120000), ``trailing_logs`` (entries
+    kept after a snapshot; default 10240).
+    """
+
+    name = "hashicorp-raft"
+    nodes_needed = True
+    client_port = CLIENT_PORT
+    peer_port = PEER_PORT
+
+    def __init__(self, options: Mapping[str, Any] | None = None) -> None:
+        given = Options(self.name, options)
+        self._server = given.text("server", None)
+        self._raft = {
+            "election_ms": given.number("election_ms", 1000, least=50),
+            "heartbeat_ms": given.number("heartbeat_ms", 1000, least=50),
+            "snapshot_threshold": given.number("snapshot_threshold", 8192, least=1),
+            "snapshot_interval_ms": given.number("snapshot_interval_ms", 120_000, least=10),
+            "trailing_logs": given.number("trailing_logs", 10_240, least=0),
+        }
+        given.done()
+
+    def command(self, node: Host, topology: Topology, folder: Path) -> NodeCommand:
+        """Peers go by presented addresses; each listens on its real one."""
+        found = shutil.which(self._server or "raftkv")
+        if found is None:
+            given = f"{self._server!r} is no program" if self._server else "there is no raftkv on PATH"
+            raise InputError(f"{given}: run `raftmon servers install hashicorp-raft`, or give --server its path")
+        data = folder / "data"
+        config = {
+            "name": node.name,
+            "bind": f"{node.address}:{PEER_PORT}",
+            "advertise": f"{node.presented}:{PEER_PORT}",
+            "serve": f"{node.address}:{CLIENT_PORT}",
+            "folder": str(data),
+            "peers": {peer.name: f"{peer.presented}:{PEER_PORT}" for peer in topology.nodes},
+            "clients": {f"{peer.presented}:{PEER_PORT}": f"{peer.presented}:{CLIENT_PORT}" for peer in topology.nodes},
+            **self._raft,
+        }
+        folder.mkdir(parents=True, exist_ok=True)
+        path = folder / "config.json"
+        path.write_bytes(orjson.dumps(config, option=orjson.OPT_INDENT_2))
+        return NodeCommand((found, str(path)), data)
+
+    def ready(self, node: Host, topology: Topology, timeout_s: float) -> bool:
+        """A read through the log, asked of the node."""
+
+        def ask(left_s: float) -> bool:
+            client = LineClient((node.address, CLIENT_PORT), min(left_s, 1.0), OUTCOMES)
+            try:
+                client.read("raftmon-ready")
+                return True
+            except Definite:
+                return False
+            finally:
+                client.close()
+
+        return ask_until(ask, timeout_s, _ASK_AGAIN_S)
+
+    def connect(self, node: Host, timeout_s: float) -> Client:
+        """A client of that node alone."""
+        return LineClient((node.address, CLIENT_PORT), timeout_s, OUTCOMES)
+
+    def client_class(self) -> type:
+        """What ``connect`` returns: its capabilities can be asked without a connection."""
+        return LineClient
+
+    def leadership(self, node: Host, timeout_s: float) -> Leadership | None:
+        """The node's own word."""
+        client = LineClient((node.address, CLIENT_PORT), timeout_s, OUTCOMES)
+        try:
+            told = client.ask({"op": "status"}, read=True)["value"]
+            return Leadership(bool(told["leader"]), int(told["term"]))
+        except (Definite, Indefinite, KeyError, TypeError, ValueError):
+            return None
+        finally:
+            client.close()

@@ -1,0 +1,138 @@
+"""OVSDB, Open vSwitch's database: a clustered database of ours (one table of keys and values), replicated by Raft.
+
+Reads are made linearizable by a counter that is moved in the same transaction: a transaction that only reads is
+answered by the node alone, and may be stale. ``reads=local`` asks for those.
+"""
+
+from __future__ import annotations
+
+import shlex
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import orjson
+
+from raftmon.adapters.asking import ask_until
+from raftmon.adapters.base import Client, Definite, Indefinite, NodeCommand
+from raftmon.adapters.capabilities import Leadership
+from raftmon.adapters.options import Options
+from raftmon.adapters.ovsdb_client import DATABASE, OvsdbClient
+from raftmon.setup.errors import InputError
+from raftmon.setup.topology import Host, Topology
+
+__all__ = ["CLIENT_PORT", "PEER_PORT", "SCHEMA", "OvsdbAdapter"]
+
+CLIENT_PORT = 6640
+PEER_PORT = 6643
+_ASK_AGAIN_S = 0.1
+
+SCHEMA = {
+    "name": DATABASE,
+    "version": "1.0.0",
+    "tables": {
+        "kv": {
+            "columns": {"key": {"type": "string"}, "value": {"type": "string"}},
+            "indexes": [["key"]],
+            "isRoot": True,
+        },
+        "fence": {"columns": {"n": {"type": "integer"}}, "isRoot": True, "maxRows": 1},
+    },
+}
+
+_START = """\
+[ -e {db} ] || {tool} {make} || exit 1
+exec {server} --remote=ptcp:{port}:{address} --unixctl={folder}/control.sock --no-chdir --log-file={folder}/ovsdb.log \
+-vconsole:off -vfile:info {flags} {db}
+"""
+
+
+class OvsdbAdapter:
+    """A cluster of ovsdb-servers.
+
+    Options: ``server`` (path of the launcher that ``raftmon servers install ovsdb`` makes; ``ovsdb-tool`` lies beside
+    it), ``server_flags``, ``election_ms`` (the cluster's election timer; default 1000), ``reads`` (``linearizable`` or
+    ``local``).
+
+    ovsdb-server listens on the very address that its peers know it by, so a run of it is always *transparent*.
+    """
+
+    name = "ovsdb"
+    nodes_needed = True
+    transparent = True
+    client_port = CLIENT_PORT
+    peer_port = PEER_PORT
+
+    def __init__(self, options: Mapping[str, Any] | None = None) -> None:
+        given = Options(self.name, options)
+        self._server = given.text("server", None)
+        self._flags = given.words("server_flags")
+        self._election_ms = given.number("election_ms", 1000, least=100, most=600_000)
+        reads = given.text("reads", "linearizable")
+        given.done()
+        if reads not in ("linearizable", "local"):
+            raise InputError(f"option reads of the system ovsdb is {reads!r}: give linearizable or local")
+        self._local_reads = reads == "local"
+
+    def command(self, node: Host, topology: Topology, folder: Path) -> NodeCommand:
+        """The first node creates the cluster, the others join it; a node that has a database starts with it."""
+        found = shutil.which(self._server or "ovsdb-server")
+        tool = shutil.which(str(Path(found).with_name("ovsdb-tool"))) if found else None
+        if found is None or tool is None:
+            given = f"{self._server!r} is no program" if self._server else "there is no ovsdb-server on PATH"
+            raise InputError(f"{given}: run `raftmon servers install ovsdb`, or give --server a launcher's path")
+        if not topology.transparent:
+            raise InputError("ovsdb-server listens on the address its peers know it by: give --transparent")
+        data = folder / "data"
+        data.mkdir(parents=True, exist_ok=True)
+        database, schema = data / "raftmon.db", folder / "schema.ovsschema"
+        schema.write_bytes(orjson.dumps(SCHEMA, option=orjson.OPT_INDENT_2))
+        first, address = topology.nodes[0], f"tcp:{node.presented}:{PEER_PORT}"
+        if node == first:
+            make = f"--election-timer={self._election_ms} create-cluster {shlex.quote(str(database))} "
+            make += f"{shlex.quote(str(schema))} {address}"
+        else:
+            make = f"join-cluster {shlex.quote(str(database))} {DATABASE} {address} tcp:{first.presented}:{PEER_PORT}"
+        script = _START.format(
+            db=shlex.quote(str(database)), tool=shlex.quote(tool), make=make, server=shlex.quote(found),
+            port=CLIENT_PORT, address=node.address, folder=shlex.quote(str(folder)), flags=shlex.join(self._flags),
+        )  # fmt: skip
+        path = folder / "start.sh"
+        path.write_text(script)
+        return NodeCommand(("/bin/sh", str(path)), data, {"OVS_RUNDIR": str(folder), "OVS_DBDIR": str(data)})
+
+    def ready(self, node: Host, topology: Topology, timeout_s: float) -> bool:
+        """The node carries out a transaction through the log; the first that is asked makes the counter."""
+
+        def ask(left_s: float) -> bool:
+            client = OvsdbClient((node.address, CLIENT_PORT), min(left_s, 3.0))
+            try:
+                client.make_fence()
+                client.read("raftmon-ready")
+                return True
+            except (Definite, Indefinite):
+                return False
+            finally:
+                client.close()
+
+        return ask_until(ask, timeout_s, _ASK_AGAIN_S)
+
+    def connect(self, node: Host, timeout_s: float) -> Client:
+        """A client of that node alone."""
+        return OvsdbClient((node.address, CLIENT_PORT), timeout_s, local_reads=self._local_reads)
+
+    def client_class(self) -> type:
+        """What ``connect`` returns: its capabilities can be asked without a connection."""
+        return OvsdbClient
+
+    def leadership(self, node: Host, timeout_s: float) -> Leadership | None:
+        """The node's own word, from its database ``_Server``, which tells no term: it is 0."""
+        client = OvsdbClient((node.address, CLIENT_PORT), timeout_s)
+        try:
+            row = client.cluster()
+        except (Definite, Indefinite):
+            return None
+        finally:
+            client.close()
+        return Leadership(bool(row.get("leader")), 0)
