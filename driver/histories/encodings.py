@@ -10,7 +10,7 @@ from typing import BinaryIO
 
 from raftmon.setup.errors import InputError
 
-__all__ = ["MOST_UNPACKED_BYTES", "open_packed", "text_of"]
+__all__ = ["MOST_UNPACKED_BYTES", "open_packed", "text_of", "utf8_of"]
 
 MOST_UNPACKED_BYTES = 4 << 30
 """A packed history may unpack to this much; more is refused before it fills the memory."""
@@ -18,11 +18,16 @@ _GZIP = b"\x1f\x8b"
 _BOM = b"\xef\xbb\xbf"
 
 
-def text_of(data: bytes, what: str = "the file") -> str:
-    """``data`` as text; a UTF-8 byte order mark is no part of it. Raises InputError for UTF-16 and UTF-32."""
+def utf8_of(data: bytes, what: str = "the file") -> bytes:
+    """``data`` without a UTF-8 byte order mark. Raises InputError for UTF-16 and UTF-32."""
     if data[:2] in (b"\xff\xfe", b"\xfe\xff") or (len(data) >= 8 and data[:64].count(0) * 3 >= len(data[:64])):
         raise InputError(f"{what} is UTF-16 or UTF-32, and histories are read as UTF-8: convert it (iconv -t UTF-8)")
-    return data.removeprefix(_BOM).decode("utf-8", errors="replace")
+    return data.removeprefix(_BOM)
+
+
+def text_of(data: bytes, what: str = "the file") -> str:
+    """``data`` as text; what is no UTF-8 becomes U+FFFD. Raises InputError for UTF-16 and UTF-32."""
+    return utf8_of(data, what).decode("utf-8", errors="replace")
 
 
 def open_packed(path: Path) -> tuple[BinaryIO, str | None]:

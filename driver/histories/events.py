@@ -1,16 +1,35 @@
 """Events as every reader leaves them, before they are paired into operations.
 
-Readers append one row an event; ``pairing.pair`` makes operations of them. Bad lines become Problems here.
+Readers append one row an event, a field a column; ``pairing.pair`` makes operations of them. Bad lines become Problems
+here. ``_scan.pyx`` fills the same columns from text, without a Python object an event.
 """
 
 from __future__ import annotations
 
+from array import array
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 from raftmon.driver.histories.model import MAX_DEPTH, MONOTONIC, READABLE, Problem, Values, too_deep
 
-__all__ = ["FAIL", "INFO", "INVOKE", "MUTATING", "OK", "TYPES", "Events", "are_micro_operations"]
+__all__ = [
+    "FAIL",
+    "INFO",
+    "INVOKE",
+    "MISSING",
+    "MUTATING",
+    "NESTED",
+    "NOTHING",
+    "OF_LISTS",
+    "OK",
+    "PLAIN",
+    "PLAIN_FUNCTIONS",
+    "TYPES",
+    "Events",
+    "are_micro_operations",
+    "shape_of",
+]
 
 INVOKE, OK, FAIL, INFO = range(4)
 TYPES = {"invoke": INVOKE, "ok": OK, "fail": FAIL, "info": INFO}
@@ -20,24 +39,44 @@ MUTATING = frozenset(
 )
 """Functions whose value stands in the invocation; of any other the completion's value counts."""
 
+MISSING = -(2**63)
+"""A time or an index that an event does not have."""
+
+NOTHING, PLAIN, NESTED, OF_LISTS = range(4)
+"""Shapes of values: None; a number or text; a list, dict or set; a list that begins with a list."""
+
+NO_KEY = 0  # Events.key of an event without one: the code of None
+
 MAX_PROBLEMS = 1000  # a file of another kind would otherwise fill the memory with complaints
+
+
+_wide: partial[array[int]] = partial(array, "q")
+_codes: partial[array[int]] = partial(array, "i")
+_small: partial[array[int]] = partial(array, "b")
 
 
 @dataclass(slots=True)
 class Events:
-    """Rows of events in file order. ``rare`` holds row -> fields that are seldom there (seen, error, extra…)."""
+    """Rows of events in file order, one array a field.
 
-    line: list[int] = field(default_factory=list)
-    time: list[int | None] = field(default_factory=list)
-    process: list[int] = field(default_factory=list)
-    type: list[int] = field(default_factory=list)
-    f: list[int] = field(default_factory=list)
-    key: list[Any] = field(default_factory=list)
+    ``time`` and ``index`` are MISSING where there is none; ``f``, ``key`` and ``place`` are codes of ``f_names``,
+    ``keys`` and ``places``. ``value`` holds Python objects, ``shape`` what each is (NOTHING, PLAIN, NESTED, OF_LISTS).
+    ``rare`` holds row -> fields that are seldom there (seen, error, extra…).
+    """
+
+    line: array[int] = field(default_factory=_wide)
+    time: array[int] = field(default_factory=_wide)
+    process: array[int] = field(default_factory=_wide)
+    type: array[int] = field(default_factory=_small)
+    f: array[int] = field(default_factory=_codes)
+    key: array[int] = field(default_factory=_codes)
     value: list[Any] = field(default_factory=list)
-    index: list[int | None] = field(default_factory=list)
-    place: list[int] = field(default_factory=list)
+    shape: array[int] = field(default_factory=_small)
+    index: array[int] = field(default_factory=_wide)
+    place: array[int] = field(default_factory=_codes)
     rare: dict[int, dict[str, Any]] = field(default_factory=dict)
     f_names: Values = field(default_factory=Values)
+    keys: Values = field(default_factory=Values)
     places: Values = field(default_factory=Values)
     problems: list[Problem] = field(default_factory=list)
     notes: list[Problem] = field(default_factory=list)
@@ -48,6 +87,7 @@ class Events:
 
     def __post_init__(self) -> None:
         self.places.code((None, None))
+        self.keys.code(None)
 
     def __len__(self) -> int:
         return len(self.type)
@@ -81,7 +121,7 @@ class Events:
         if code is None:
             self.complain(line, f"an event of type {kind!r}; there are invoke, ok, fail and info", READABLE)
             return
-        if (f is None or f in _PLAIN) and are_micro_operations(event.get("value")):
+        if (f is None or f in PLAIN_FUNCTIONS) and are_micro_operations(event.get("value")):
             f = "txn"
         if not isinstance(f, str):
             self.complain(line, f"an event whose function is {f!r}", READABLE)
@@ -96,21 +136,32 @@ class Events:
         index = event.get("index")
         row = len(self.type)
         self.line.append(line)
-        self.time.append(moment)
+        self.time.append(MISSING if moment is None else moment)
         self.process.append(self.process_code(process))
         self.type.append(code)
         self.f.append(self.f_names.code(f))
-        self.key.append(event.get("key"))
+        self.key.append(self.keys.code(event.get("key")))
         self.value.append(event.get("value"))
-        self.index.append(index if type(index) is int and abs(index) < 2**62 else None)
+        self.shape.append(shape_of(event.get("value")))
+        self.index.append(index if type(index) is int and abs(index) < 2**62 else MISSING)
         self.place.append(self.places.code((_text(event.get("node")), _text(event.get("host")))))
         rare = {name: value for name, value in event.items() if name not in _COMMON}
         if rare:
             self.rare[row] = rare
 
 
-_PLAIN = frozenset(("read", "write", "r", "w"))
+PLAIN_FUNCTIONS = frozenset(("read", "write", "r", "w"))
+"""Functions that, with a value of micro-operations, are transactions in truth."""
 _MICRO = frozenset(("r", "w", "append", "read", "write"))
+
+
+def shape_of(value: Any) -> int:
+    """NOTHING, PLAIN, NESTED or OF_LISTS."""
+    if value is None:
+        return NOTHING
+    if isinstance(value, list):
+        return OF_LISTS if value and isinstance(value[0], list) else NESTED
+    return NESTED if isinstance(value, dict | set | tuple) else PLAIN
 
 
 def are_micro_operations(value: Any) -> bool:

@@ -10,7 +10,7 @@ from typing import BinaryIO, NamedTuple
 
 import orjson
 
-from raftmon.driver.histories.encodings import open_packed, text_of
+from raftmon.driver.histories.encodings import open_packed, text_of, utf8_of
 from raftmon.driver.histories.events import Events
 from raftmon.driver.histories.jepsen import read_edn, read_text_log
 from raftmon.driver.histories.json_array import read_json_array
@@ -36,6 +36,10 @@ class Format(NamedTuple):
     summary: str
 
 
+def _bytes(read: Callable[[bytes], Events]) -> Callable[[BinaryIO], Events]:
+    return lambda file: read(utf8_of(file.read()))
+
+
 def _text(read: Callable[[str], Events]) -> Callable[[BinaryIO], Events]:
     return lambda file: read(text_of(file.read()))
 
@@ -43,9 +47,9 @@ def _text(read: Callable[[str], Events]) -> Callable[[BinaryIO], Events]:
 FORMATS: dict[str, Format] = {
     "jsonl": Format(read_jsonl, "raftmon's own: one JSON event a line"),
     "json": Format(read_json_array, "one JSON array of events"),
-    "edn": Format(_text(read_edn), "Jepsen's history.edn, Knossos' histories: EDN maps, one a line or in a vector"),
+    "edn": Format(_bytes(read_edn), "Jepsen's history.edn, Knossos' histories: EDN maps, one a line or in a vector"),
     "jepsen-log": Format(_text(read_text_log), "Jepsen's text log or history.txt"),
-    "append-kv": Format(_text(read_edn), "Porcupine's key-value files: EDN maps with get, put and append"),
+    "append-kv": Format(_bytes(read_edn), "Porcupine's key-value files: EDN maps with get, put and append"),
 }
 
 

@@ -11,13 +11,17 @@ import re
 from bisect import bisect_right
 from typing import Any
 
+import numpy as np
+
 from raftmon.driver.histories.edn import EdnError, first_form, forms
-from raftmon.driver.histories.events import INVOKE, Events
+from raftmon.driver.histories.events import INVOKE, NESTED, Events, shape_of
 from raftmon.driver.histories.model import READABLE
+from raftmon.driver.histories.scanning import EDN, Scanner, ScannerInPython
 
 __all__ = ["read_edn", "read_text_log", "take_keys_apart"]
 
-_ONE_MAP = re.compile(r"\s*(?:#[\w.]+\s*)?\{.*\}\s*$")
+_ONE_MAP = re.compile(rb"\s*(?:#[\w.]+\s*)?\{.*\}\s*$")
+_OPENING = re.compile(rb"[\s,]*[\[(]")
 _PAIR = re.compile(
     r"""[\s,]*:([\w-]+)\s+(?:(-?\d{1,4000})|:([\w.-]+)|(nil)|"([^"\\]*)"|\[((?:\s*(?:-?\d{1,4000}|nil)(?=[\s,\]]),?)*\s*)\])(?=[\s,}])"""
 )
@@ -25,44 +29,76 @@ _LOGGED = re.compile(r"(?:^|\s)(:?[\w.-]+)\s+:(invoke|ok|fail|info)\s+:(\S+)(?:\
 _MOST_LINES = 200  # that one event may be printed over
 
 
-def read_edn(text: str) -> Events:
-    """The events in EDN ``text``, whether a map a line (or over several) or one vector of maps."""
+def read_edn(data: bytes) -> Events:
+    """The events in EDN (UTF-8), whether a map a line (or over several) or one vector of maps."""
     events = Events()
-    lines = text.split("\n")
-    events.lines = len(lines) - (not lines[-1])
-    first = next((line for line in lines if line.strip() and not line.lstrip().startswith(";")), "")
-    if first.lstrip().startswith("{") or _ONE_MAP.match(first):
-        _read_lines(events, lines)
+    events.lines = data.count(b"\n") + (not data.endswith(b"\n") and bool(data))
+    scanner = Scanner(events, EDN)
+    first = _first_line(data)
+    if first.lstrip().startswith(b"{") or _ONE_MAP.match(first):
+        _read_lines(events, scanner, data)
     else:
-        starts = [0]
-        for line in lines[:-1]:
-            starts.append(starts[-1] + len(line) + 1)
-        _read_forms(events, text, starts, 1, last=True)
+        _read_vector(events, scanner, data)
     take_keys_apart(events)
     return events
 
 
-def _read_lines(events: Events, lines: list[str]) -> None:
+def _first_line(data: bytes) -> bytes:
+    """The first line that says something."""
+    begin = 0
+    while begin < len(data):
+        end = data.find(b"\n", begin)
+        end = len(data) if end < 0 else end
+        line = data[begin:end].strip()
+        if line and not line.startswith(b";"):
+            return line
+        begin = end + 1
+    return b""
+
+
+def _text(data: bytes) -> str:
+    return data.decode("utf-8", errors="replace")
+
+
+def _read_lines(events: Events, scanner: ScannerInPython, data: bytes) -> None:
     """One map a line, or, where a value was printed over several lines, one a group of lines."""
-    number = 0
-    while number < len(lines):
-        line = lines[number]
+    position, number = 0, 1
+    while position < len(data):
+        position, number = scanner.scan(data, position, number)
+        if position >= len(data):
+            return
+        end = _line_end(data, position)
+        line = _text(data[position:end])
         event = _flat_map(line)
         if event is not None:
-            events.add(number + 1, event)
-            number += 1
+            events.add(number, event)
+            position, number = end + 1, number + 1
             continue
-        group = 1
-        while _is_cut(line) and number + group < len(lines) and group < _MOST_LINES:
-            line += "\n" + lines[number + group]
+        group, behind = 1, end
+        while _is_cut(line) and behind < len(data) and group < _MOST_LINES:
+            behind, start = _line_end(data, behind + 1), behind + 1
+            line += "\n" + _text(data[start:behind])
             group += 1
         if _is_cut(line):  # it never ends: the lines behind it are read by themselves
-            line, group = lines[number], 1
-        starts = [0]
-        for part in line.split("\n")[:-1]:
-            starts.append(starts[-1] + len(part) + 1)
-        _read_forms(events, line, starts, number + 1, last=number + group == len(lines))
-        number += group
+            line, group, behind = _text(data[position:end]), 1, end
+        _read_forms(events, line, number, last=behind + 1 >= len(data))
+        position, number = behind + 1, number + group
+
+
+def _line_end(data: bytes, begin: int) -> int:
+    end = data.find(b"\n", begin)
+    return len(data) if end < 0 else end
+
+
+def _read_vector(events: Events, scanner: ScannerInPython, data: bytes) -> None:
+    """One vector of maps: as many as the scanner takes, then the rest by the full rules."""
+    opening = _OPENING.match(data)
+    if opening is None:
+        _read_forms(events, _text(data), 1, last=True)
+        return
+    opener = opening.group()[-1:]
+    position, number = scanner.scan_values(data, opening.end(), 1 + opening.group().count(b"\n"))
+    _read_forms(events, _text(opener + data[position:]), number, last=True)
 
 
 def _is_cut(text: str) -> bool:
@@ -97,10 +133,13 @@ def _flat_map(line: str) -> dict[str, Any] | None:
     return event if line[position:].strip() == "}" and "error" not in event else None
 
 
-def _read_forms(events: Events, text: str, starts: list[int], first: int, *, last: bool) -> None:
-    """Add every map in ``text``; ``starts`` are the positions of its lines, ``first`` the number of the first."""
+def _read_forms(events: Events, text: str, first: int, *, last: bool) -> None:
+    """Add every map in ``text``, whose first line has the number ``first``."""
     if not text.strip():
         return
+    starts = [0]
+    for line in text.split("\n")[:-1]:
+        starts.append(starts[-1] + len(line) + 1)
 
     def line_of(position: int) -> int:
         return first + bisect_right(starts, position) - 1
@@ -181,14 +220,16 @@ def take_keys_apart(events: Events) -> None:
     It is decided once for the whole history: every call carries a pair with a plain key, what comes back carries the
     same key, and one call at least is no ``cas``, whose plain value is a pair too.
     """
-    if any(key is not None for key in events.key):
+    if any(events.key):
         return
     values = events.value
     names = events.f_names.objects
-    calls = [row for row in range(len(events)) if events.type[row] == INVOKE]
-    if not calls or not all(_is_keyed(values[row]) for row in calls):
+    calls = np.flatnonzero(np.frombuffer(events.type, np.int8) == INVOKE)
+    shapes = np.frombuffer(events.shape, np.int8)
+    if not len(calls) or (shapes[calls] != NESTED).any() or not all(_is_keyed(values[row]) for row in calls.tolist()):
         return
-    if all(names[events.f[row]] in ("cas", "compare-and-set") for row in calls):
+    del shapes  # an array that is looked at cannot grow
+    if all(names[code] in ("cas", "compare-and-set") for code in {events.f[row] for row in calls.tolist()}):
         return
     waiting: dict[int, Any] = {}
     for row, value in enumerate(values):
@@ -199,7 +240,8 @@ def take_keys_apart(events: Events) -> None:
             return
     for row, value in enumerate(values):
         if _is_keyed(value):
-            events.key[row], values[row] = value
+            events.key[row], values[row] = events.keys.code(value[0]), value[1]
+            events.shape[row] = shape_of(value[1])
 
 
 def _is_keyed(value: Any) -> bool:

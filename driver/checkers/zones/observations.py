@@ -100,9 +100,11 @@ def observe(columns: Columns, initial: Any = None) -> Observations:
     expected: list[Any] = []
     new: list[Any] = []
     kept: list[int] = []
-    for row in cas_rows.tolist():
-        outcome, rare = columns.outcome[row], columns.rare.get(row)
-        pair = _pair(values[row])
+    told = columns.rare
+    for row, outcome in zip(cas_rows.tolist(), columns.outcome[cas_rows].tolist(), strict=True):
+        rare = told.get(row)
+        value = values[row]
+        pair = value if type(value) is list and len(value) == 2 else _pair(value)
         if outcome == _FAIL and rare is not None and rare.get("has_seen"):
             kind[row], pair = READ, (rare.get("seen"), None)
         elif pair is None:

@@ -1,0 +1,3 @@
+from raftmon.driver.histories.scanning import ScannerInPython
+
+class Scanner(ScannerInPython): ...
