@@ -1,6 +1,6 @@
 # `make` alone says what there is. ARGS are passed on: make run ARGS="--nodes 5 --duration 30".
 .DEFAULT_GOAL := help
-.PHONY: help install install-dev run doctor test lint types pytest bench test-leftovers image clean
+.PHONY: help install install-dev run doctor reproduce test lint types pytest bench test-leftovers image clean
 ARGS ?=
 BIN := .venv/bin
 TIMES ?= 20
@@ -49,6 +49,9 @@ bench: install ## measure the monitor, the decoder and the checkers (docs/benchm
 	$(call step,decoding,$(BIN)/python -m tests.bench.decode)
 	$(call step,checkers,$(BIN)/python -m tests.bench.checkers)
 	$(call step,checkers of transactions,$(BIN)/python -m tests.bench.transactions)
+
+reproduce: install ## play every known bug on stock binaries and write docs/reproduced.md (ARGS="--repeat 5")
+	$(call step,reproduce,$(BIN)/raftmon reproduce --all --markdown docs/reproduced.md $(ARGS))
 
 image: ## build the container image
 	docker build -t raftmon .

@@ -11,6 +11,8 @@ this one: ``raftmon.monitor`` and so on. What your own files import is small:
     histories and checkers
 ``raftmon.testing``
     the pytest plugin's fixtures
+``raftmon.scenario``
+    scenarios for ``raftmon reproduce``
 """
 
 __all__: list[str] = []

@@ -25,6 +25,7 @@ COMMANDS: dict[str, Command] = {
     "test": Command(
         "raftmon.driver.cli.test", "run the test scripts on a system: sanity, multi-client, restart, partition"
     ),
+    "reproduce": Command("raftmon.driver.cli.reproduce", "play known bugs on stock binaries, with a control version"),
     "compare": Command(
         "raftmon.driver.cli.compare", "the same experiment on several systems, side by side (HAOC 2021)"
     ),

@@ -1,0 +1,133 @@
+"""``raftmon reproduce``: known bugs, one command each, on stock binaries."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+import orjson
+from rich.console import Console
+from rich.table import Table
+
+from raftmon.driver.cli.arguments import CommandParser
+from raftmon.driver.reproduce.rounds import Reproduced, reproduce
+from raftmon.driver.reproduce.scenario import Loaded, load_scenario, scenarios
+from raftmon.setup.errors import EXIT_INVALID, InputError
+
+__all__ = ["main", "parser"]
+
+
+def parser() -> CommandParser:
+    """The options of ``raftmon reproduce``."""
+    made = CommandParser(
+        "reproduce",
+        "Play a known bug's scenario on a version that has it and on one that has not, and say what was seen. Exit "
+        "status: 0 shown on the affected version and not on the control, 1 otherwise, 2 where it could not be set up.",
+        "raftmon reproduce --list\nraftmon reproduce etcd-18667\nraftmon reproduce etcd-18089 --repeat 5 --json\n"
+        "raftmon reproduce ./mine.py\nraftmon reproduce --all --system etcd",
+    )
+    made.add_argument("names", nargs="*", metavar="NAME|FILE.py", help="scenarios, by name or from a file")
+    made.add_argument("--list", action="store_true", help="list every scenario")
+    made.add_argument("--all", action="store_true", help="every scenario")
+    made.add_argument("--system", metavar="NAME", help="with --list and --all: of this system only")
+    made.add_argument("--repeat", type=int, default=1, metavar="N", help="attempts on each version (default: 1)")
+    made.add_argument("--affected", metavar="SPEC", help="another version to show it on (etcd@3.5.1)")
+    made.add_argument("--control", metavar="SPEC", help="another version to compare with; none leaves it out")
+    made.add_argument("--seed", type=int, default=1, metavar="N", help="of the first attempt; then N+1, … (default: 1)")
+    made.add_argument("--json", action="store_true", help="print JSON: one object, or a list for several scenarios")
+    made.add_argument("--markdown", type=Path, metavar="FILE", help="also write the table of results as Markdown")
+    made.add_store()
+    return made
+
+
+def main(arguments: argparse.Namespace) -> int:
+    """Play them all; the worst exit status."""
+    if arguments.list:
+        Console(highlight=False).print(_listed(arguments.system))
+        return 0
+    chosen = _chosen(arguments)
+    if arguments.repeat < 1:
+        raise InputError(f"--repeat is {arguments.repeat}: give 1 or more")
+    console = Console(stderr=True, highlight=False)
+    found: list[tuple[Loaded, Reproduced]] = []
+    for loaded in chosen:
+        scenario = loaded.scenario
+        console.print(f"{scenario.name}: {scenario.title}")
+        control = arguments.control or (scenario.control[0] if scenario.control else None)
+        if control is None:
+            console.print(f"  no control: {scenario.why_no_control or 'none is known'}")
+        result = reproduce(
+            loaded,
+            arguments.affected or scenario.affected[0],
+            None if control == "none" else control,
+            arguments.repeat,
+            arguments.seed,
+            arguments.store,
+            lambda text: console.print(f"  {text}", markup=False),
+        )
+        found.append((loaded, result))
+    if arguments.markdown is not None:
+        arguments.markdown.write_text(_markdown(found))
+    if arguments.json:
+        rows = [result.to_json() for _, result in found]
+        print(orjson.dumps(rows[0] if len(rows) == 1 else rows, option=orjson.OPT_INDENT_2).decode())
+    else:
+        Console(highlight=False).print(_results(found))
+    statuses = [result.exit_status for _, result in found]
+    return EXIT_INVALID if EXIT_INVALID in statuses else max(statuses, default=0)
+
+
+def _chosen(arguments: argparse.Namespace) -> list[Loaded]:
+    if arguments.all:
+        return [one for one in scenarios().values() if arguments.system in (None, one.scenario.system)]
+    if not arguments.names:
+        raise InputError("name a scenario, a .py file, or --all (raftmon reproduce --list has them)")
+    return [load_scenario(name) for name in arguments.names]
+
+
+def _listed(system: str | None) -> Table:
+    table = Table(box=None, pad_edge=False, header_style="dim")
+    for name in ("name", "what", "affected", "control", "fixed in"):
+        table.add_column(name, overflow="fold")
+    for loaded in scenarios().values():
+        one = loaded.scenario
+        if system in (None, one.system):
+            table.add_row(one.name, one.title, ", ".join(one.affected), ", ".join(one.control) or "–", one.fixed)
+    return table
+
+
+def _results(found: list[tuple[Loaded, Reproduced]]) -> Table:
+    table = Table(box=None, pad_edge=False, header_style="dim")
+    for name in ("name", "affected", "shown", "control", "shown", "seconds"):
+        table.add_column(name, overflow="fold")
+    for _, one in found:
+        control = one.control
+        table.add_row(
+            one.name,
+            one.affected.version,
+            f"{one.affected.shown} of {one.affected.of}",
+            control.version if control else "–",
+            f"{control.shown} of {control.of}" if control else "–",
+            f"{one.affected.to_json()['seconds']:.1f}",
+        )
+    return table
+
+
+def _markdown(found: list[tuple[Loaded, Reproduced]]) -> str:
+    lines = [
+        "# Reproduced on stock binaries",
+        "",
+        "Made by `make reproduce`. *m of n*: attempts in which the bug showed.",
+        "",
+        "| name | what the client sees | needs | affected | shown | control | shown | seconds | fixed in |",
+        "|---|---|---|---|---|---|---|---|---|",
+    ]
+    for loaded, one in found:
+        scenario, control = loaded.scenario, one.control
+        lines.append(
+            f"| {scenario.name} | {scenario.seen} | {scenario.needs} | {one.affected.version} | "
+            f"{one.affected.shown} of {one.affected.of} | {control.version if control else scenario.why_no_control} | "
+            f"{f'{control.shown} of {control.of}' if control else '–'} | {one.affected.to_json()['seconds']:.1f} | "
+            f"{scenario.fixed} |"
+        )
+    return "\n".join(lines) + "\n"

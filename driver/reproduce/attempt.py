@@ -1,0 +1,89 @@
+"""One attempt of a scenario in a sandbox: ``python -m raftmon.driver.reproduce.attempt SCENARIO SERVER SEED STORE``.
+
+Prints one JSON object on the last line: ``outcome``, ``sentence``, ``seconds``, ``run``.
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+from pathlib import Path
+
+import orjson
+
+from raftmon.adapters.registry import system
+from raftmon.adapters.servers_of import with_server
+from raftmon.driver.cluster.cluster import Cluster, ClusterOptions
+from raftmon.driver.reproduce.scenario import CouldNotSetUp, Loaded, Outcome, load_scenario
+from raftmon.driver.reproduce.stage import Stage
+from raftmon.driver.run_folder import CONFIG, RESULTS, RunFolder
+from raftmon.setup import sandbox
+from raftmon.setup.errors import EXIT_INTERNAL, InputError, RaftmonError
+from raftmon.setup.topology import Topology
+
+__all__ = ["attempt", "main"]
+
+
+def attempt(loaded: Loaded, server: str, seed: str, store: Path) -> dict[str, object]:
+    """Play a scenario once on ``server``. Must be called inside the sandbox."""
+    scenario = loaded.scenario
+    options = with_server(scenario.system, server, dict(scenario.options))
+    adapter = system(scenario.system, options)
+    folder = RunFolder.create(store, f"reproduce-{scenario.name}")
+    folder.save(
+        CONFIG,
+        {
+            "config": {"workload": scenario.workload, "system": scenario.system, "nodes": scenario.nodes, "seed": seed},
+            "scenario": scenario.name,
+            "server": server,
+        },
+    )
+    began = time.monotonic()
+    cluster_options = ClusterOptions(seed=seed, disks=scenario.disks)
+    try:
+        with Cluster(Topology.star(scenario.nodes), adapter, folder, cluster_options) as cluster:
+            cluster.system = scenario.system
+            cluster.system_options = options
+            stage = Stage(scenario, cluster, seed)
+            try:
+                sentence = loaded.play(stage)
+            finally:
+                stage.close()
+        outcome = Outcome.SHOWN if sentence else Outcome.NOT_SHOWN
+    except CouldNotSetUp as error:
+        outcome, sentence = Outcome.NOT_SET_UP, str(error)
+    except RaftmonError as error:
+        if isinstance(error, InputError):
+            raise
+        outcome, sentence = Outcome.NOT_SET_UP, f"{type(error).__name__}: {error}"
+    result: dict[str, object] = {
+        "outcome": outcome.value,
+        "sentence": sentence,
+        "seconds": round(time.monotonic() - began, 2),
+        "run": str(folder.path),
+    }
+    folder.save(RESULTS, {"valid": "unknown", "scenario": result})
+    folder.hand_over()
+    return result
+
+
+def main(argv: list[str]) -> int:
+    """Enter the sandbox, play, print."""
+    name, server, seed, store = argv
+    try:
+        loaded = load_scenario(name)
+        with_server(loaded.scenario.system, server, {})  # found or fetched before the sandbox: inside is no network
+        sandbox.enter()
+        result = attempt(loaded, server, seed, Path(store))
+    except RaftmonError as error:
+        print(f"raftmon reproduce: {error}", file=sys.stderr)
+        return error.exit_status
+    except Exception as error:
+        print(f"raftmon reproduce: {type(error).__name__}: {error}", file=sys.stderr)
+        return EXIT_INTERNAL
+    print(orjson.dumps(result).decode(), flush=True)
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main(sys.argv[1:]))
