@@ -26,7 +26,9 @@ from raftmon.setup.recipes import NEWEST, RECIPES, Recipe
 
 __all__ = ["RECIPES", "Recipe", "ServerBinary", "available", "cache_folder", "install", "resolve"]
 
-_CHECKOUT = Path(__file__).resolve().parents[1]
+_ABOVE = Path(__file__).resolve().parents[1]
+_CHECKOUT = _ABOVE if (_ABOVE / "setup.cfg").is_file() else None
+"""The checkout that this runs from; None where raftmon is installed from a wheel."""
 _STAMP = "raftmon-server.json"
 _LONGEST_VERSION_ANSWER_S = 20.0
 _VERSION = re.compile(r"\b[vV]?(\d+\.\d+\.\d+)\b")
@@ -53,15 +55,16 @@ def cache_folder() -> Path:
     given = os.environ.get("RAFTMON_CACHE")
     if given:
         return Path(given) / "servers"
-    if (_CHECKOUT / "setup.cfg").is_file() and os.access(_CHECKOUT, os.W_OK):
+    if _CHECKOUT is not None and os.access(_CHECKOUT, os.W_OK):
         return _CHECKOUT / ".cache" / "raftmon" / "servers"
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "raftmon" / "servers"
 
 
 def _readable_folders() -> list[Path]:
     """Where to look: the cache, and the checkout's own, which may be another user's to write."""
-    own = _CHECKOUT / ".cache" / "raftmon" / "servers"
-    return list(dict.fromkeys([cache_folder(), *([] if os.environ.get("RAFTMON_CACHE") else [own])]))
+    if _CHECKOUT is None or os.environ.get("RAFTMON_CACHE"):
+        return [cache_folder()]
+    return list(dict.fromkeys([cache_folder(), _CHECKOUT / ".cache" / "raftmon" / "servers"]))
 
 
 def available() -> list[tuple[Recipe, ServerBinary | None]]:

@@ -22,6 +22,8 @@ SCRIPTS = {
     "partition": "test_partition.py",
 }
 _PYTEST_STATUS = {0: 0, 1: EXIT_INVALID, 4: EXIT_USAGE}
+_ALONE = ("-p", "no:cacheprovider", "--import-mode=importlib")
+"""The scripts may lie where nothing can be written, and beside the user's own tests."""
 _NO_TESTS = 5  # pytest's exit status where nothing was selected
 
 
@@ -74,7 +76,7 @@ def main(arguments: argparse.Namespace) -> int:
     if arguments.script == "adapter":
         return _rounds(_contract(arguments), arguments.repeat, None)
     targets = _targets(arguments)
-    command = [*module_command("pytest"), *map(str, targets), "-q", "--system", arguments.system]
+    command = [*module_command("pytest"), *map(str, targets), "-q", *_ALONE, "--system", arguments.system]
     command += ["--nodes", str(arguments.nodes), "--seed", arguments.seed, "--store", str(arguments.store)]
     for name in ("server", "k"):
         if getattr(arguments, name) is not None:

