@@ -57,6 +57,6 @@ image: ## build the container image
 	docker build -t raftmon .
 
 clean: ## remove .venv, caches and server binaries; recorded runs stay (raftmon clean removes those)
-	rm -rf .venv .cache .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache build *.egg-info 
-	find monitor driver \( -name '*.c' -o -name '*.so' \) -delete
+	rm -rf .venv .cache .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache build *.egg-info
+	find adapters driver monitor setup \( -name '*.c' -o -name '*.so' \) -delete
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

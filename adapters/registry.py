@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 
 from raftmon.adapters.base import Adapter
 from raftmon.setup.errors import InputError
+from raftmon.setup.old_imports import load_failure
 
 __all__ = ["SYSTEMS", "System", "nodes_needed", "system", "system_names"]
 
@@ -115,7 +116,7 @@ def _class_in(path: Path) -> type:
     try:
         spec.loader.exec_module(module)
     except Exception as error:
-        raise InputError(f"{path} fails when it is loaded: {type(error).__name__}: {error}") from error
+        raise InputError(f"{path} fails when it is loaded: {load_failure(error)}") from error
     if isinstance(chosen := getattr(module, "ADAPTER", None), type):
         return chosen
     classes = [

@@ -23,6 +23,7 @@ from raftmon.driver.checkers.understanding import NobodyUnderstands, understood
 from raftmon.driver.checkers.zones.observations import FUNCTIONS
 from raftmon.driver.histories.model import History
 from raftmon.setup.errors import InputError
+from raftmon.setup.old_imports import load_failure
 
 __all__ = [
     "CHECKERS",
@@ -197,7 +198,7 @@ def _from_file(name: str) -> Any:
     try:
         spec.loader.exec_module(module)
     except Exception as error:
-        raise InputError(f"the checker {name!r} cannot be loaded: {type(error).__name__}: {error}") from error
+        raise InputError(f"the checker {name!r} cannot be loaded: {load_failure(error)}") from error
     if not hasattr(module, attribute):
         raise InputError(f"{path} has nothing named {attribute!r}")
     return getattr(module, attribute)

@@ -18,6 +18,7 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from raftmon.setup.errors import InputError
+from raftmon.setup.old_imports import load_failure
 
 if TYPE_CHECKING:
     from raftmon.driver.reproduce.stage import Stage
@@ -103,7 +104,7 @@ def load_scenario(name: str) -> Loaded:
         try:
             spec.loader.exec_module(module)
         except Exception as error:
-            raise InputError(f"{name} cannot be loaded: {type(error).__name__}: {error}") from error
+            raise InputError(f"{name} cannot be loaded: {load_failure(error)}") from error
         return _loaded(module, str(path))
     known = scenarios()
     if name not in known:

@@ -19,6 +19,7 @@ from typing import Any
 import pytest
 
 from raftmon.driver.testing.sandboxed import needs_sandbox, run_in_sandbox
+from raftmon.setup.old_imports import import_advice
 
 __all__ = ["clients", "cluster", "history", "monitor"]
 
@@ -61,6 +62,20 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) ->
         running = getattr(item, "funcargs", {}).get("cluster")
         if running is not None:
             report.sections.append(("raftmon", f"the run is kept in {running.folder}"))
+    return report
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_make_collect_report(collector: pytest.Collector) -> Iterator[Any]:
+    """A test file that imports raftmon by an old name is told the new one."""
+    report = yield
+    call = getattr(report, "call", None)
+    error = call.excinfo.value if call is not None and call.excinfo is not None else None
+    while error is not None:
+        if advice := import_advice(error):
+            report.sections.append(("raftmon", advice))
+            break
+        error = error.__cause__ or error.__context__
     return report
 
 

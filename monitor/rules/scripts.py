@@ -26,6 +26,7 @@ from raftmon.monitor.rules.language import parse_match
 from raftmon.monitor.rules.rule import Rule, RuleSet
 from raftmon.monitor.rules.user_code import UserCodeError, trimmed_traceback
 from raftmon.setup.errors import InputError
+from raftmon.setup.old_imports import import_advice
 from raftmon.setup.topology import Link
 
 __all__ = ["Context", "Scripts"]
@@ -177,7 +178,9 @@ class Scripts:
                 del sys.modules[module.__name__]
             if isinstance(error, InputError):
                 raise InputError(f"{path}: {error}") from error
-            raise InputError(f"the rules file {path} cannot be used\n{trimmed_traceback(error)}") from error
+            advice = import_advice(error)
+            because = f": {advice}" if advice else ""
+            raise InputError(f"the rules file {path} cannot be used{because}\n{trimmed_traceback(error)}") from error
         script.module, script.parts, script.rules = module, parts, rules
 
     def _rules(self, name: str, part: Any) -> Iterator[Rule]:

@@ -179,7 +179,9 @@ def test_the_wheel_holds_every_module_once_and_nothing_at_the_top_but_raftmon(bu
     here = {f"raftmon/{file.relative_to(ROOT)}" for room in ROOMS for file in (ROOT / room).rglob("*.py")}
     here |= {f"raftmon/{file.name}" for file in (ROOT / "raftmon").glob("*.py")}
     assert {name for name in names if name.endswith(".py")} == here
-    data = {f"raftmon/{f.relative_to(ROOT)}" for room in ROOMS for s in ("html", "css") for f in (ROOT / room).rglob(f"*.{s}")}
+    made = {".py", ".pyx", ".c", ".so", ".pyc"}
+    files = (file for room in ROOMS for file in (ROOT / room).rglob("*") if file.is_file() and file.suffix not in made)
+    data = {f"raftmon/{file.relative_to(ROOT)}" for file in files}
     assert data <= set(names)
 
 
@@ -194,12 +196,7 @@ def test_everything_works_from_a_wheel_in_a_folder_with_names_like_ours(project:
     assert "VALID" in call("raftmon", "check", "--store", "runs").upper()
     assert "VALID" in call("raftmon", "run", "--system", "./my_system.py", "--duration", "1", "--fault", "none")
     call("raftmon", "test", "adapter", "./my_system.py")
-    assert "5 passed" in call("raftmon", "test", "sanity")
+    few = "changed_nothing or every_node_serves or survives_a_restart or majority_stays"
+    assert "4 passed" in call("raftmon", "test", "all", "-k", few)
     assert "1 passed" in call("pytest", "-q", "test_mine.py")
     assert "1 passed" in call("python", "-m", "pytest", "-q", "test_mine.py")
-
-
-@pytest.mark.servers
-@pytest.mark.skipif(sandbox.inside(), reason="makes sandboxes of its own")
-def test_all_test_scripts_ship(project: Project):
-    assert "failed" not in project.call("raftmon", "test", "all", "-k", "read_through_every_node or partition")
