@@ -44,7 +44,7 @@ class MonitorConfig:
     largest part of a packet asked from the kernel in bytes, ``queue_max_len`` the kernel queue's bound in packets
     (held packets included), ``hold_max`` the bound on held packets. ``monotonic_ns`` and ``wall_ns`` are one instant
     on both clocks, from which packet times are made. ``decode`` names the system whose messages the recorder shall
-    decode, if any.
+    decode, if any; ``codecs`` are paths of further codecs.
     """
 
     queue: int
@@ -60,6 +60,7 @@ class MonitorConfig:
     strict: bool = False
     record: bool = True
     decode: str | None = None
+    codecs: tuple[str, ...] = ()
     malformed: str = "accept"
     queue_max_len: int = 65_536
     copy_range: int = 65_535
@@ -123,7 +124,7 @@ class MonitorConfig:
             if unknown := sorted(set(found) - known):
                 raise TypeError(f"it has unknown fields: {', '.join(unknown)}")
             found["hosts"] = tuple(MonitoredHost(**host) for host in found["hosts"])
-            for name in ("rules", "scripts"):
+            for name in ("rules", "scripts", "codecs"):
                 found[name] = tuple(found.get(name, ()))
             return cls(**found)
         except (orjson.JSONDecodeError, TypeError, KeyError) as error:

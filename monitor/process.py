@@ -29,6 +29,7 @@ from raftmon.monitor.queue.kernel_counters import QueueCounters
 from raftmon.monitor.queue.loop import QueueLoop
 from raftmon.monitor.queue.raw_socket import RawSender
 from raftmon.monitor.queue.task_pool import Task, TaskPool
+from raftmon.monitor.raft.codecs.table import all_codecs, codec_of
 from raftmon.monitor.recorder.pipe import Backlog, open_pipe
 from raftmon.monitor.rules.engine import Engine
 from raftmon.monitor.rules.rule import RuleSet
@@ -105,8 +106,9 @@ class MonitorProcess:
         self._book = AddressBook(config, PortOwners(ports).owner)
         started_ns = time.monotonic_ns()
         peers = {host.name: (host.address, host.port or ETCD_PEER_PORT) for host in config.hosts}
-        self._agent = PostAgent(peers) if (config.decode or "").startswith("etcd") else None
-        self._messages = MessageRules(config.decode, self._agent, present=self._book.present)
+        codec = codec_of(config.decode, all_codecs(config.codecs))
+        self._agent = PostAgent(peers) if codec is not None and codec.editable else None
+        self._messages = MessageRules(codec, self._agent, present=self._book.present)
         self._watchdog = Watchdog()
         self._engine = Engine(
             self._book.links,

@@ -9,7 +9,8 @@ from pathlib import Path
 import orjson
 
 from raftmon.driver.cli.arguments import CommandParser
-from raftmon.driver.cli.message_source import add_ports, names_of_run
+from raftmon.driver.cli.message_source import add_capture_options, names_of_run
+from raftmon.monitor.raft.codecs.table import BUILT_IN, all_codecs
 from raftmon.monitor.recorder.message_sink import decode_capture
 
 __all__ = ["main", "parser"]
@@ -19,7 +20,7 @@ def parser() -> CommandParser:
     """The options of ``raftmon decode``."""
     made = CommandParser(
         "decode",
-        "Decode the Raft messages of a capture (etcd, nats-server, pysyncobj) into a messages.sqlite.",
+        f"Decode the Raft messages of a capture ({', '.join(c.name for c in BUILT_IN)}) into a messages.sqlite.",
         "raftmon decode capture.pcapng -o messages.sqlite\nraftmon messages messages.sqlite --stats",
     )
     made.add_argument("file", type=Path, metavar="FILE", help="a pcap or pcapng file, gzipped or not")
@@ -30,7 +31,7 @@ def parser() -> CommandParser:
         metavar="FILE",
         help="the record to write (default: NAME.messages.sqlite beside NAME.pcapng)",
     )
-    add_ports(made)
+    add_capture_options(made)
     made.add_argument("--json", action="store_true", help="print what was found as JSON")
     return made
 
@@ -47,7 +48,13 @@ def main(arguments: argparse.Namespace) -> int:
     """Decode and say what was found; 1 where an invariant is broken."""
     target = arguments.output or default_target(arguments.file)
     begin = time.perf_counter()
-    result = decode_capture(arguments.file, target, names_of_run(arguments.file.parent), ports=arguments.port)
+    result = decode_capture(
+        arguments.file,
+        target,
+        names_of_run(arguments.file.parent),
+        ports=arguments.port,
+        codecs=all_codecs(arguments.codec),
+    )
     seconds = time.perf_counter() - begin
     if arguments.json:
         result |= {"output": str(target), "seconds": round(seconds, 3)}

@@ -15,12 +15,13 @@ import orjson
 from raftmon.driver.cli.arguments import CommandParser
 from raftmon.driver.run_folder import CONFIG, RunFolder, find_run
 from raftmon.monitor.packets.capture_reader import is_capture
+from raftmon.monitor.raft.codecs.table import all_codecs
 from raftmon.monitor.raft.database.query import read_meta
 from raftmon.monitor.raft.database.store import open_store
 from raftmon.monitor.recorder.message_sink import decode_capture
 from raftmon.setup.errors import InputError
 
-__all__ = ["MessageSource", "add_message_source", "add_ports", "message_source", "names_of_run"]
+__all__ = ["MessageSource", "add_capture_options", "add_message_source", "message_source", "names_of_run"]
 
 _RECORD = "messages.sqlite"
 _PACKETS = "packets.pcapng"
@@ -48,11 +49,15 @@ class MessageSource:
         return wall_ns - monotonic_ns if isinstance(wall_ns, int) and isinstance(monotonic_ns, int) else 0
 
 
-def add_ports(parser: CommandParser) -> None:
-    """``--port``."""
+def add_capture_options(parser: CommandParser) -> None:
+    """``--port`` and ``--codec``: what is read of a capture."""
     parser.add_argument(
         "--port", type=_ports, metavar="PORT[,PORT]",
         help="of a capture, only connections to these server ports (default: all)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--codec", action="append", default=[], metavar="FILE.py",
+        help="a codec of your own for the connections of a capture (docs/raft.md); repeatable",
     )  # fmt: skip
 
 
@@ -75,7 +80,7 @@ def add_message_source(parser: CommandParser) -> None:
         help="a run's folder or part of its name, a messages.sqlite, or a pcap/pcapng file, gzipped or not "
         "(default: the newest run)",
     )
-    add_ports(parser)
+    add_capture_options(parser)
     parser.add_store()
 
 
@@ -99,13 +104,13 @@ def message_source(arguments: argparse.Namespace) -> Iterator[MessageSource]:
 
     Raises InputError where there is nothing to read.
     """
-    given, ports = arguments.source, arguments.port
+    given, ports, codecs = arguments.source, arguments.port, all_codecs(arguments.codec)
     path = Path(given) if given is not None else None
     if path is not None and path.is_file():
         if is_capture(path):
             with tempfile.TemporaryDirectory(prefix="raftmon-") as folder:
                 target = Path(folder) / _RECORD
-                decode_capture(path, target, ports=ports)
+                decode_capture(path, target, ports=ports, codecs=codecs)
                 yield MessageSource(path, open_store(target), None, path)
             return
         if ports is not None:
@@ -119,7 +124,7 @@ def message_source(arguments: argparse.Namespace) -> Iterator[MessageSource]:
     elif packets.exists():
         with tempfile.TemporaryDirectory(prefix="raftmon-") as folder:
             target = Path(folder) / _RECORD
-            decode_capture(packets, target, names_of_run(run), ports=ports)
+            decode_capture(packets, target, names_of_run(run), ports=ports, codecs=codecs)
             yield MessageSource(run, open_store(target), run, packets)
     else:
         what = f"no {_PACKETS}, which --port needs" if record.exists() else f"neither {_RECORD} nor {_PACKETS}"

@@ -99,6 +99,9 @@ def add_run_options(made: argparse.ArgumentParser) -> None:
         help="a rule from the start: 'n1->n2 drop 10%%'; repeatable",
     )
     add("--rules", action="append", default=[], metavar="FILE.py", help="your own rules in Python; repeatable")
+    add(
+        "--codec", action="append", default=[], metavar="FILE.py", help="a codec of your own (docs/raft.md); repeatable"
+    )
     add("--strict", action="store_true", help="an exception in your rules ends the run")
     add("--transparent", action="store_true", help="nodes know each other by their real addresses")
     add("--no-monitor", action="store_true", help="no queue at all, for comparison (only with --fault none)")
@@ -138,6 +141,7 @@ def config_of(arguments: argparse.Namespace) -> RunConfig:
         seed=arguments.seed, name=arguments.name, op_timeout_s=duration_s(arguments.op_timeout, "--op-timeout"),
         workload=arguments.workload, pin=arguments.pin, rules=tuple(arguments.rule),
         scripts=tuple(os.path.abspath(path) for path in arguments.rules), strict=arguments.strict,
+        codecs=tuple(os.path.abspath(path) for path in arguments.codec),
         monitored=not arguments.no_monitor, record=not arguments.no_record,
         server_flags=tuple(arguments.server_flag), options=options,
         workload_options=tuple(arguments.workload_option), arrival=arguments.arrival,

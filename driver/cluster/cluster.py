@@ -46,8 +46,8 @@ READY_TIMEOUT_S = 60.0
 class ClusterOptions:
     """How the monitor stands in a cluster.
 
-    ``rules`` are one-line rules in force from the start, ``scripts`` paths of user rule files. ``monitored`` False
-    leaves the queue out altogether (for baselines; only with a transparent topology).
+    ``rules`` are one-line rules in force from the start, ``scripts`` and ``codecs`` paths of user rule files
+    and codecs. ``monitored`` False leaves the queue out altogether (for baselines; only with a transparent topology).
     """
 
     seed: str = "0"
@@ -55,6 +55,7 @@ class ClusterOptions:
     client_traffic: bool = False
     rules: tuple[str, ...] = ()
     scripts: tuple[str, ...] = ()
+    codecs: tuple[str, ...] = ()
     strict: bool = False
     record: bool = True
     server: str | None = None
@@ -142,6 +143,7 @@ class Cluster:
             seed=self.options.seed,
             rules=tuple(line for line in self.options.rules if split_waiting(line) is None),
             scripts=self.options.scripts,
+            codecs=self.options.codecs,
             strict=self.options.strict,
             record=self.options.record,
             decode=self.adapter.name if self.options.record else None,

@@ -64,6 +64,7 @@ class RunConfig:
     link_latency_ms: float = 0.0
     link_jitter_ms: float = 0.0
     link_loss_percent: float = 0.0
+    codecs: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         """Refuse what cannot be run, each with its own sentence."""

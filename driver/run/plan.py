@@ -36,6 +36,7 @@ from raftmon.driver.workloads.base import Workload, slot_random
 from raftmon.driver.workloads.needs import check_needs
 from raftmon.driver.workloads.registry import workload
 from raftmon.monitor.message_rules.triggers import parse_trigger, split_waiting
+from raftmon.monitor.raft.codecs.table import all_codecs, codec_of
 from raftmon.monitor.rules.rule import RuleSet
 from raftmon.setup.errors import InputError
 from raftmon.setup.topology import Topology
@@ -165,7 +166,8 @@ def make_plan(config: RunConfig, adapter: Adapter) -> Plan:
         topology = placement.topology
     faults = _possible(faults, config, topology, adapter)
     check_triggers(faults, [host.name for host in topology.hosts()])
-    if any(fault.when for fault in faults) and not (config.record and adapter.name.startswith("etcd")):
+    followed = _is_followed(adapter, config)
+    if any(fault.when for fault in faults) and not followed:
         raise InputError(
             "--fault: @when waits for etcd's messages as they are recorded: use --system etcd without --no-record, or "
             "give the fault a time such as @5s..8s"
@@ -179,6 +181,12 @@ def make_plan(config: RunConfig, adapter: Adapter) -> Plan:
     client_traffic = placement.client_traffic or any(needs_client_traffic(fault.name) for fault in faults)
     disks = any(needs_disk(fault.name) for fault in faults)
     return Plan(config, topology, tuple(faults), client_traffic, placement, disks)
+
+
+def _is_followed(adapter: Adapter, config: RunConfig) -> bool:
+    """Whether triggers can follow the messages of this run as they pass."""
+    codec = codec_of(adapter.name, all_codecs(config.codecs))
+    return config.record and codec is not None and codec.editable
 
 
 def _check_rules(lines: Sequence[str], names: list[str]) -> None:

@@ -20,6 +20,7 @@ from raftmon.monitor.message_rules.triggers import Armed, Trigger, TriggerWatch
 from raftmon.monitor.message_rules.view import MessageView
 from raftmon.monitor.packets.checksums import with_payload
 from raftmon.monitor.packets.view import RST, SYN, TCP
+from raftmon.monitor.raft.codecs.base import Codec
 from raftmon.monitor.raft.message import KINDS
 from raftmon.monitor.rules.actions.decision import Plan
 from raftmon.monitor.rules.actions.effects import Effect, draw_delay_ns
@@ -36,11 +37,6 @@ __all__ = ["MessageRules"]
 
 _MAX_STREAMS = 1024
 _MAX_HELD = 10_000
-_WHY_NOT = {
-    "pysyncobj": "pysyncobj's messages are compressed (zlib), so none can be changed in place",
-    "nats-server": "nats-server's route messages are read but not edited",
-    "nats": "nats-server's route messages are read but not edited",
-}
 
 
 class _Agent(Protocol):
@@ -57,19 +53,19 @@ class _Bound:
 
 
 class MessageRules:
-    """The engine's MessageStage. ``system`` is what the run's nodes speak, ``present`` the address book's.
+    """The engine's MessageStage. ``codec`` is of what the run's nodes speak, ``present`` the address book's.
 
     ``agent`` delivers messages (None: rules that need it are refused).
     """
 
     def __init__(
         self,
-        system: str | None,
+        codec: Codec | None,
         agent: _Agent | None,
         *,
         present: Callable[[bytes], bytes] | None = None,
     ) -> None:
-        self._system = system
+        self._codec = codec
         self._agent = agent
         self._present = present or (lambda packet: packet)
         self.undeliverable = 0
@@ -81,7 +77,7 @@ class MessageRules:
 
         Raises InputError where the run's messages cannot be read as they pass.
         """
-        if not (self._system or "").startswith("etcd"):
+        if self._codec is None or not self._codec.editable:
             raise InputError("triggers wait for etcd's messages, which are not spoken here")
         return self.watch.arm(trigger, now_ns, on_fire)
 
@@ -90,8 +86,8 @@ class MessageRules:
         for rule in rules:
             if rule.stage != "message":
                 continue
-            if not (self._system or "").startswith("etcd"):
-                why = _WHY_NOT.get(self._system or "", "no system whose messages are read runs here")
+            if self._codec is None or not self._codec.editable:
+                why = self._codec.why_not if self._codec else "no system whose messages are read runs here"
                 users = isinstance(rule.action, MessageCall)
                 what = "has message(view), which acts" if users else "acts"
                 instead = "packet(view)" if users else "a rule on the link's packets"

@@ -15,8 +15,9 @@ from dataclasses import dataclass, field
 from raftmon.monitor.message_rules.comments import HELD
 from raftmon.monitor.message_rules.scanner import Frame, FrameScanner, Patch
 from raftmon.monitor.packets.tcp_table import Flow
+from raftmon.monitor.raft.codecs.base import TapCounters
 from raftmon.monitor.raft.codecs.etcd.join import looks_like, message_chunks
-from raftmon.monitor.raft.codecs.http import IGNORED, Body, HttpTap, Request, Response, TapCounters
+from raftmon.monitor.raft.codecs.http import IGNORED, Body, HttpTap, Request, Response
 
 __all__ = ["HOLD_NS", "Edited", "StreamEditor"]
 

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 from raftmon.monitor.packets.tcp_stream import Budget
 from raftmon.monitor.packets.tcp_table import Consumer, Flow, StreamTable
-from raftmon.monitor.raft.codecs.etcd.conversation import EtcdConversation
-from raftmon.monitor.raft.codecs.http import HttpTap, TapCounters
-from raftmon.monitor.raft.codecs.nats import NatsTap
-from raftmon.monitor.raft.codecs.pysyncobj import PySyncObjTap
+from raftmon.monitor.raft.codecs.base import Codec, PairTaps, TapCounters
 from raftmon.monitor.raft.codecs.sniff import guess
+from raftmon.monitor.raft.codecs.table import BUILT_IN
 from raftmon.monitor.raft.directory import Directory
 from raftmon.monitor.raft.message import Channel, RaftMessage
 
@@ -38,7 +36,7 @@ class Decoder:
     ``names`` maps IP addresses to node names (a run's topology); without it names come from the wire. ``max_bytes``
     bounds what is kept of unfinished streams, and the same again of unfinished messages. ``ports``, where given, are
     the server ports whose connections are looked at; of a connection whose beginning is not in the capture either end
-    may have that port, as nothing says which is the server.
+    may have that port, as nothing says which is the server. ``codecs`` are the protocols that are read.
     """
 
     def __init__(
@@ -47,6 +45,7 @@ class Decoder:
         *,
         max_bytes: int = 64 << 20,
         ports: Collection[int] | None = None,
+        codecs: Sequence[Codec] = BUILT_IN,
     ) -> None:
         self.directory = Directory(names)
         self.buffers = Budget(max_bytes)
@@ -63,7 +62,9 @@ class Decoder:
         self.streams = StreamTable(self._open, max_bytes=max_bytes)
         self._out: list[RaftMessage] = []
         self._next_channel = 1
-        self._nats = NatsTap.common()
+        self.codecs = tuple(codecs)
+        self._named = {codec.name: codec for codec in codecs}
+        self._taps: dict[str, PairTaps] = {}
         self._ports = None if ports is None else frozenset(ports)
 
     def packet(self, number: int, time_ns: int, data: bytes) -> Sequence[RaftMessage]:
@@ -100,7 +101,7 @@ class Decoder:
             "link_heartbeats": dict(self.link_heartbeats),
         }
 
-    # What the codecs call (etcd.Output).
+    # What the codecs call (codecs.base.Output).
 
     def message(self, message: RaftMessage) -> None:
         """One decoded message."""
@@ -112,14 +113,16 @@ class Decoder:
             del self.events[: _MAX_HELD_EVENTS // 2]
         self.events.append(WireEvent(self.now_ns, kind, channel, text, packet))
 
-    def channel(self, name: str, flow: Flow, system: str = "etcd") -> Channel:
+    def channel(self, name: str, flow: Flow, codec: str) -> Channel:
         """A new channel on this flow, listed in ``channels`` until somebody takes it from there."""
         channel = Channel(
             self._next_channel,
             name,
-            system,
+            codec,
             source_address=f"{flow.source}:{flow.source_port}",
             target_address=f"{flow.target}:{flow.target_port}",
+            ordered=name in self._named[codec].ordered,
+            answers_bear_own_term=self._named[codec].answers_bear_own_term,
         )
         self._next_channel += 1
         if len(self.channels) >= _MAX_HELD_EVENTS:
@@ -135,20 +138,14 @@ class Decoder:
         pair = _Pair(self, client, server)
         return pair.sides[0], pair.sides[1]
 
-    def taps_for(self, system: str, client: Flow, server: Flow) -> tuple[Consumer, Consumer]:
-        """The consumers of a connection that speaks ``system``."""
-        joined = not client.from_start
-        if system == "etcd":
-            conversation = EtcdConversation(self)
-            return (
-                HttpTap(conversation, self.taps, client, joined=joined),
-                HttpTap(conversation, self.taps, server, joined=joined),
-            )
-        if system == "nats":
-            return NatsTap.pair(self, client, server, joined=joined, shared=self._nats)
-        if system == "pysyncobj":
-            return PySyncObjTap.pair(self, client, server, joined=joined)
-        return _Foreign(self.taps), _Foreign(self.taps)
+    def taps_for(self, codec: Codec | Literal["foreign"], client: Flow, server: Flow) -> tuple[Consumer, Consumer]:
+        """The consumers of a connection that speaks ``codec``."""
+        if codec == "foreign":
+            return _Foreign(self.taps), _Foreign(self.taps)
+        make = self._taps.get(codec.name)
+        if make is None:
+            make = self._taps[codec.name] = codec.taps(self)
+        return make(client, server, joined=not client.from_start)
 
 
 class _Foreign:
@@ -176,9 +173,9 @@ class _Pair:
         self.flows = (client, server)
         self.sides = (_Unsure(self, 0), _Unsure(self, 1))
 
-    def decide(self, system: str) -> None:
-        """Both directions speak ``system``: hand over, with the bytes kept so far."""
-        taps = self.decoder.taps_for(system, *self.flows)
+    def decide(self, codec: Codec | Literal["foreign"]) -> None:
+        """Both directions speak ``codec``: hand over, with the bytes kept so far."""
+        taps = self.decoder.taps_for(codec, *self.flows)
         for side, tap in zip(self.sides, taps, strict=True):
             side.become(tap)
         for side in self.sides:
@@ -215,10 +212,10 @@ class _Unsure:
         start = payload if len(self._held) == 1 else b"".join(part for part, _ in self._held)
         if self._from_start and len(start) < 8:
             return
-        system = guess(start, from_start=self._from_start)
-        if system is not None:
-            self._pair.decide(system)
-        else:  # joined in mid-stream: nothing here tells, the next segment may
+        codec = guess(self._pair.decoder.codecs, start, from_start=self._from_start)
+        if codec is not None:
+            self._pair.decide(codec)
+        elif not self._from_start:  # joined in mid-stream: nothing here tells, the next segment may
             self._pair.decoder.taps.skipped += len(start)
             self._held.clear()
 

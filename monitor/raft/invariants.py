@@ -15,7 +15,6 @@ __all__ = ["INVARIANTS", "LIMITS", "InvariantChecker", "Violation", "Witness"]
 
 _MAX_INDEXES = 2_000_000
 _MAX_VIOLATIONS = 1000
-_STREAMS = frozenset({"message", "msgapp", "route", "peer"})
 
 
 class _Log:
@@ -89,13 +88,13 @@ class InvariantChecker:
         self.violations.append(Violation(invariant, sentence, witnesses, str(key[0])))
 
     def _monotonic(self, message: RaftMessage, fact: Fact) -> None:
-        if message.channel.name not in _STREAMS or not message.term:
+        if not message.channel.ordered or not message.term:
             return
         kind, key = message.kind, (message.channel.stream, message.group)
         if kind == "MsgPreVote" or (kind == "MsgPreVoteResp" and not message.reject):
             return
-        if message.channel.system == "nats-server" and kind in ("MsgVoteResp", "MsgAppResp"):
-            return  # these carry the term from before the answer
+        if not message.channel.answers_bear_own_term and kind in ("MsgVoteResp", "MsgAppResp"):
+            return
         self.checked["terms_monotonic"] += 1
         known = self._terms.get(key)
         if known is not None and message.term < known[0]:
@@ -146,7 +145,7 @@ class InvariantChecker:
             )
 
     def _vote(self, log: _Log, message: RaftMessage, fact: Fact) -> None:
-        if message.target is None or message.channel.system == "nats-server" or not message.term:
+        if message.target is None or not message.channel.answers_bear_own_term or not message.term:
             return
         assert message.source is not None
         self.checked["one_vote"] += 1
@@ -162,7 +161,7 @@ class InvariantChecker:
             )
 
     def _accepts(self, log: _Log, message: RaftMessage, fact: Fact) -> None:
-        if message.target is None or not message.term or message.channel.system == "nats-server":
+        if message.target is None or not message.term or not message.channel.answers_bear_own_term:
             return
         assert message.source is not None
         self.checked["no_stale_append"] += 1

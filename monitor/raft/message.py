@@ -84,7 +84,9 @@ class Channel:
     """The one-way way a message took: which connection, in which framing, between whom.
 
     ``name`` is ``message``, ``msgapp``, ``pipeline``, ``snapshot`` (etcd), ``route`` (nats) or ``peer`` (pysyncobj).
-    ``source`` and ``target`` name the nodes as soon as the wire said who they are.
+    ``system`` is the name of its codec; ``ordered`` and ``answers_bear_own_term`` are what that says of the channel
+    (``raftmon.monitor.raft.codecs.base.Codec``). ``source`` and ``target`` name the nodes as soon as the wire said who
+    they are.
     """
 
     stream: int
@@ -94,6 +96,8 @@ class Channel:
     target: str | None = None
     source_address: str = ""
     target_address: str = ""
+    ordered: bool = True
+    answers_bear_own_term: bool = True
 
 
 @dataclass(slots=True)

@@ -7,7 +7,7 @@ import gc
 import os
 import sqlite3
 import time
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -16,6 +16,8 @@ import orjson
 from raftmon.monitor.fidelity import Histogram
 from raftmon.monitor.message_rules.comments import HELD, EditLog
 from raftmon.monitor.packets.capture_reader import CaptureNotes, read_capture
+from raftmon.monitor.raft.codecs.base import Codec
+from raftmon.monitor.raft.codecs.table import BUILT_IN
 from raftmon.monitor.raft.database.store import MessageStore, open_store
 from raftmon.monitor.raft.decoder import Decoder
 from raftmon.monitor.raft.invariants import INVARIANTS, LIMITS, InvariantChecker
@@ -52,12 +54,13 @@ class MessageRecord:
         *,
         live: bool,
         ports: Collection[int] | None = None,
+        codecs: Sequence[Codec] = BUILT_IN,
         **meta: Any,
     ) -> None:
         """``names`` maps IP addresses to node names; ``live`` keeps the file fit for reading all the time; ``ports``
-        are the servers' ports that are looked at, None for all.
+        are the servers' ports that are looked at, None for all; ``codecs`` the protocols that are read.
         """
-        self.decoder = Decoder(names, ports=ports)
+        self.decoder = Decoder(names, ports=ports, codecs=codecs)
         self.tracker = Tracker()
         self.invariants = InvariantChecker(self.decoder.directory.renamed)
         self.store = MessageStore(path, meta, live=live)
@@ -157,9 +160,12 @@ class MessageSink:
         names: Mapping[str, str] | None = None,
         *,
         wall_offset_ns: int = 0,
+        codecs: Sequence[Codec] = BUILT_IN,
         clock_ns: Callable[[], int] = time.monotonic_ns,
     ) -> None:
-        self.record = MessageRecord(path, names, live=True, clock="monotonic", wall_offset_ns=wall_offset_ns)
+        self.record = MessageRecord(
+            path, names, live=True, codecs=codecs, clock="monotonic", wall_offset_ns=wall_offset_ns
+        )
         self._clock_ns = clock_ns
         self._oldest_ns = 0
         self._flushes = 0
@@ -212,9 +218,15 @@ def _refuse_foreign(target: Path, capture: Path) -> None:
 
 
 def decode_capture(
-    path: Path, target: Path, names: Mapping[str, str] | None = None, *, ports: Collection[int] | None = None
+    path: Path,
+    target: Path,
+    names: Mapping[str, str] | None = None,
+    *,
+    ports: Collection[int] | None = None,
+    codecs: Sequence[Codec] = BUILT_IN,
 ) -> dict[str, Any]:
-    """Decode a capture file into ``messages.sqlite``; the record's summary. ``ports`` as in ``Decoder``.
+    """Decode a capture file into ``messages.sqlite``; the record's summary. ``ports`` and ``codecs``
+    as in ``Decoder``.
 
     The record is made beside ``target`` and renamed when it is whole. ``notes`` of the summary are what there is to
     say of the capture, in words. Raises InputError where the capture cannot be read, and where ``target`` is anything
@@ -226,7 +238,9 @@ def decode_capture(
     first = next(packets, None)
     part = target.with_name(f".{target.name}.part")
     part.unlink(missing_ok=True)
-    record = MessageRecord(part, names, live=False, ports=ports, clock="utc", wall_offset_ns=0, capture=str(path))
+    record = MessageRecord(
+        part, names, live=False, ports=ports, codecs=codecs, clock="utc", wall_offset_ns=0, capture=str(path)
+    )
     if ports is not None:
         record.store.set_meta({"ports": sorted(ports)})
     collecting = gc.isenabled()

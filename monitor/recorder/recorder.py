@@ -16,6 +16,7 @@ from raftmon.monitor.config import MonitorConfig
 from raftmon.monitor.fidelity import Histogram
 from raftmon.monitor.packets.addresses import AddressBook
 from raftmon.monitor.packets.pcapng_writer import PcapngWriter
+from raftmon.monitor.raft.codecs.table import all_codecs
 from raftmon.monitor.recorder.frame_reader import NOBODY, RecordedPacket, RecordPath
 from raftmon.monitor.recorder.message_sink import MessageSink
 from raftmon.setup.errors import InputError
@@ -86,7 +87,9 @@ def default_sinks(config: MonitorConfig) -> dict[str, Sink]:
     }
     names |= {host.presented: host.name for host in config.hosts if host.presented}  # peers name each other so
     path = Path(config.folder) / "messages.sqlite"
-    return {"messages": MessageSink(path, names, wall_offset_ns=config.wall_offset_ns)}
+    return {
+        "messages": MessageSink(path, names, wall_offset_ns=config.wall_offset_ns, codecs=all_codecs(config.codecs))
+    }
 
 
 class Recorder:

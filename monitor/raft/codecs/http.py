@@ -12,28 +12,16 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from raftmon.monitor.packets.tcp_table import Flow
+from raftmon.monitor.raft.codecs.base import TapCounters
 from raftmon.monitor.raft.codecs.protobuf import Malformed
 
-__all__ = ["Body", "Conversation", "HttpTap", "IgnoredBody", "Request", "Response", "TapCounters"]
+__all__ = ["Body", "Conversation", "HttpTap", "IgnoredBody", "Request", "Response"]
 
 _MAX_HEAD = 64 << 10
 _CHUNK = re.compile(rb"([0-9a-fA-F]{1,8})(?:;[^\r\n]{0,256})?\r\n").match
 _REQUEST = re.compile(rb"(GET|POST|PUT|HEAD|DELETE|OPTIONS|PATCH) (\S+) HTTP/1\.[01]\r\n").match
 _RESPONSE = re.compile(rb"HTTP/1\.[01] (\d{3})[ \r]").match
 _HEAD, _LENGTH, _SIZE, _DATA, _AFTER, _TRAILER, _CLOSE, _JOIN = range(8)
-
-
-@dataclass(slots=True)
-class TapCounters:
-    """What the taps of one capture could not use, in bytes.
-
-    ``unparsed``: in a conversation that was followed, yet not understood. ``skipped``: before a place to join was
-    found, at the start of the capture or after a hole. ``foreign``: of connections that carry something else.
-    """
-
-    unparsed: int = 0
-    skipped: int = 0
-    foreign: int = 0
 
 
 @dataclass(slots=True)

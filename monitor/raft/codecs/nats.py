@@ -11,16 +11,15 @@ import hashlib
 import re
 import struct
 from collections import OrderedDict
-from typing import Protocol
 
-from raftmon.monitor.packets.tcp_stream import Budget
 from raftmon.monitor.packets.tcp_table import Consumer, Flow
-from raftmon.monitor.raft.codecs.http import TapCounters
-from raftmon.monitor.raft.directory import Directory
-from raftmon.monitor.raft.message import Channel, Entry, Operation, RaftMessage
+from raftmon.monitor.raft.codecs.base import Codec, Output, PairTaps
+from raftmon.monitor.raft.message import Entry, Operation, RaftMessage
 
-__all__ = ["NatsTap"]
+__all__ = ["CODEC", "NatsTap"]
 
+_CODEC = "nats-server"
+_BEGINS = re.compile(rb"(?:INFO \{|CONNECT \{|RMSG |HMSG |RS[+-] |LS[+-] |PING\r\n|PONG\r\n|A[+-] )").match
 _MAX_LINE = 1 << 20
 _MAX_PAYLOAD = 64 << 20
 _MAX_INBOXES = 10_000
@@ -41,16 +40,6 @@ _ENTRY_NAMES = {
     6: "snapshot",
 }
 _DIGITS = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
-
-
-class _Output(Protocol):
-    now_ns: int
-    taps: TapCounters
-    buffers: Budget
-    directory: Directory
-
-    def message(self, message: RaftMessage) -> None: ...
-    def channel(self, name: str, flow: Flow, system: str = "etcd") -> Channel: ...
 
 
 def peer_hash(name: str) -> str:
@@ -83,31 +72,16 @@ class _Shared:
 class NatsTap:
     """One direction of a route."""
 
-    def __init__(self, out: _Output, flow: Flow, shared: _Shared, *, joined: bool) -> None:
+    def __init__(self, out: Output, flow: Flow, shared: _Shared, *, joined: bool) -> None:
         self._out = out
         self._shared = shared
-        self.channel = out.channel("route", flow, "nats-server")
+        self.channel = out.channel("route", flow, _CODEC)
         self.peer: NatsTap = self
         self._joining = joined
         self._introduced = joined
         self._held = bytearray()
         self._held_mark = 0
         self._need = 0
-
-    @classmethod
-    def pair(
-        cls, out: _Output, client: Flow, server: Flow, *, joined: bool, shared: object
-    ) -> tuple[Consumer, Consumer]:
-        """The taps of both directions; ``shared`` is ``NatsTap.common()`` of the capture."""
-        assert isinstance(shared, _Shared)
-        one, two = cls(out, client, shared, joined=joined), cls(out, server, shared, joined=joined)
-        one.peer, two.peer = two, one
-        return one, two
-
-    @staticmethod
-    def common() -> object:
-        """What the routes of one capture share: inboxes and names."""
-        return _Shared()
 
     def data(self, payload: bytes, mark: int) -> None:
         """See ``Consumer.data``."""
@@ -297,3 +271,30 @@ class NatsTap:
             self._out.now_ns, kind, source, self.channel.target, term, 0, 0, 0, (), False, 0, b"", self.channel, first,
             mark, len(raw), raw, group,
         )  # fmt: skip
+
+
+def _begins(start: bytes, from_start: bool) -> bool:
+    return _BEGINS(start) is not None
+
+
+def _taps(out: Output) -> PairTaps:
+    shared = _Shared()
+
+    def pair(client: Flow, server: Flow, *, joined: bool) -> tuple[Consumer, Consumer]:
+        one, two = NatsTap(out, client, shared, joined=joined), NatsTap(out, server, shared, joined=joined)
+        one.peer, two.peer = two, one
+        return one, two
+
+    return pair
+
+
+CODEC = Codec(
+    _CODEC,
+    "nats-server 2.9: the Raft groups of JetStream on route connections",
+    _begins,
+    _taps,
+    systems=("nats",),
+    why_not="nats-server's route messages are read but not edited",
+    ordered=frozenset({"route"}),
+    answers_bear_own_term=False,
+)

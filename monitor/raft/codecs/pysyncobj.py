@@ -10,17 +10,16 @@ import pickle
 import pickletools
 import zlib
 from collections.abc import Callable
-from typing import Any, NoReturn, Protocol
+from typing import Any, NoReturn
 
-from raftmon.monitor.packets.tcp_stream import Budget
 from raftmon.monitor.packets.tcp_table import Consumer, Flow
-from raftmon.monitor.raft.codecs.http import TapCounters
+from raftmon.monitor.raft.codecs.base import Codec, Output, PairTaps
 from raftmon.monitor.raft.codecs.protobuf import Malformed
-from raftmon.monitor.raft.directory import Directory
-from raftmon.monitor.raft.message import Channel, Entry, Operation, RaftMessage
+from raftmon.monitor.raft.message import Entry, Operation, RaftMessage
 
-__all__ = ["PySyncObjTap", "read_frame"]
+__all__ = ["CODEC", "PySyncObjTap", "read_frame"]
 
+_CODEC = "pysyncobj"
 _MAX_FRAME = 64 << 20
 _MAX_PLAIN = 64 << 20
 _COMMANDS = {0: "command", 1: "noop", 2: "membership", 3: "version"}
@@ -29,17 +28,6 @@ _FORBIDDEN = {
     "STACK_GLOBAL", "INST", "OBJ", "NEWOBJ", "NEWOBJ_EX", "BUILD", "EXT1", "EXT2", "EXT4",
     "PERSID", "BINPERSID", "NEXT_BUFFER", "READONLY_BUFFER",
 }  # fmt: skip
-
-
-class _Output(Protocol):
-    now_ns: int
-    taps: TapCounters
-    buffers: Budget
-
-    def message(self, message: RaftMessage) -> None: ...
-    def channel(self, name: str, flow: Flow, system: str = "etcd") -> Channel: ...
-
-    directory: Directory
 
 
 def _encode(text: str, encoding: str) -> bytes:
@@ -100,25 +88,15 @@ def _read_operations(_kind: int, data: bytes) -> tuple[Operation, ...]:
 class PySyncObjTap:
     """One direction of a connection between two peers."""
 
-    def __init__(self, out: _Output, flow: Flow, *, joined: bool) -> None:
+    def __init__(self, out: Output, flow: Flow, *, joined: bool) -> None:
         self._out = out
         self._flow = flow
-        self.channel = out.channel("peer", flow, "pysyncobj")
+        self.channel = out.channel("peer", flow, _CODEC)
         self.peer: PySyncObjTap = self
         self._joining = joined
         self._held = bytearray()
         self._held_mark = 0
         self._need = 0
-
-    @classmethod
-    def pair(cls, out: _Output, client: Flow, server: Flow, *, joined: bool) -> tuple[Consumer, Consumer]:
-        """The taps of both directions. The listening side is known by its address, the dialer by its first message."""
-        one, two = cls(out, client, joined=joined), cls(out, server, joined=joined)
-        one.peer, two.peer = two, one
-        if not joined:
-            address = f"{server.source}:{server.source_port}"
-            two.channel.source = one.channel.target = out.directory.party(address)
-        return one, two
 
     def data(self, payload: bytes, mark: int) -> None:
         """See ``Consumer.data``."""
@@ -269,3 +247,33 @@ _READERS: dict[str, Callable[[RaftMessage, dict[str, Any]], None]] = {
     "apply_command_response": _applied,
     "timeout_now": _timeout_now,
 }
+
+
+def _begins(start: bytes, from_start: bool) -> bool:
+    """A little-endian length and the head of a zlib stream (RFC 1950)."""
+    if len(start) < 6 or start[4] != 0x78 or start[5] not in (0x01, 0x5E, 0x9C, 0xDA):
+        return False
+    return 8 <= int.from_bytes(start[:4], "little") <= 1 << 27
+
+
+def _taps(out: Output) -> PairTaps:
+    def pair(client: Flow, server: Flow, *, joined: bool) -> tuple[Consumer, Consumer]:
+        one, two = PySyncObjTap(out, client, joined=joined), PySyncObjTap(out, server, joined=joined)
+        one.peer, two.peer = two, one
+        if not joined:  # the listening side is known by its address, the dialer by its first message
+            address = f"{server.source}:{server.source_port}"
+            two.channel.source = one.channel.target = out.directory.party(address)
+        return one, two
+
+    return pair
+
+
+CODEC = Codec(
+    _CODEC,
+    "pysyncobj 0.3: pickled messages, compressed",
+    _begins,
+    _taps,
+    systems=("pysyncobj",),
+    why_not="pysyncobj's messages are compressed (zlib), so none can be changed in place",
+    ordered=frozenset({"peer"}),
+)

@@ -2,31 +2,32 @@
 
 from __future__ import annotations
 
-import re
+from collections.abc import Sequence
+from typing import Literal
+
+from raftmon.monitor.raft.codecs.base import MAX_SNIFFED, Codec
 
 __all__ = ["guess"]
 
-_HTTP = re.compile(rb"(?:(?:GET|POST|PUT|HEAD|DELETE|OPTIONS|PATCH) (?:/|\S*$)|HTTP/1\.[01])").match
-_CHUNK = re.compile(rb"(?:\A|\r\n)[0-9a-f]{1,8}\r\n(?:\x00|[\x01\x02]\x00\x00\x00\x00)").search
-_NATS = re.compile(rb"(?:INFO \{|CONNECT \{|RMSG |HMSG |RS[+-] |LS[+-] |PING\r\n|PONG\r\n|A[+-] )").match
 _HTTP2 = b"PRI * HTTP/2.0"
 
 
-def guess(start: bytes, *, from_start: bool) -> str | None:
-    """``etcd``, ``nats``, ``pysyncobj`` or ``foreign``; None where a mid-stream segment does not tell.
+def guess(codecs: Sequence[Codec], start: bytes, *, from_start: bool) -> Codec | Literal["foreign"] | None:
+    """The codec of the connection, ``foreign`` where it is none's, or None where more bytes are needed to tell.
 
-    ``start`` is at least 8 bytes long if ``from_start``.
+    ``start`` is at least 8 bytes long if ``from_start``. Of a segment from the middle of a stream None means that this
+    segment does not tell; another may.
     """
-    if _HTTP(start):
-        return "etcd"
-    if _NATS(start):
-        return "nats"
-    if len(start) >= 6 and start[4] == 0x78 and start[5] in (0x01, 0x5E, 0x9C, 0xDA):
-        size = int.from_bytes(start[:4], "little")
-        if 8 <= size <= 1 << 27:
-            return "pysyncobj"
+    undecided = False
+    for codec in codecs:
+        answer = codec.begins(start, from_start)
+        if answer:
+            return codec
+        undecided |= answer is None
+    if undecided and len(start) < MAX_SNIFFED:
+        return None
     if start[:14] == _HTTP2[: len(start)] or (start[:1] in (b"\x16", b"\x17") and start[1:2] == b"\x03"):
         return "foreign"
     if from_start:
         return "foreign"
-    return "etcd" if _CHUNK(start) else None
+    return next((codec for codec in codecs if codec.joins(start)), None)

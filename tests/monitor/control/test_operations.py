@@ -12,6 +12,7 @@ from raftmon.monitor.control.client import MonitorClient, wait_until_ready
 from raftmon.monitor.control.operations import Control
 from raftmon.monitor.control.server import ControlServer
 from raftmon.monitor.message_rules.stage import MessageRules
+from raftmon.monitor.raft.codecs.table import codec_of
 from raftmon.monitor.rules.engine import Engine
 from raftmon.monitor.rules.rule import RuleSet
 from raftmon.monitor.rules.scripts import Scripts
@@ -40,7 +41,7 @@ class Served:
         self.failures = []
         self.scripts = Scripts(scripts, names=NAMES, links=LINKS, seed="seed", note=str, strict=False)
         self.log = Log()
-        self.engine = Engine(LINKS, "seed", 0, message_stage=MessageRules("pysyncobj", None))
+        self.engine = Engine(LINKS, "seed", 0, message_stage=MessageRules(codec_of("pysyncobj"), None))
         self.engine.load(self.scripts.apply(RuleSet.from_items([], NAMES)), 0)
         self.paused = False
         self.stopped = threading.Event()

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 
 from raftmon.monitor.message_rules.stage import MessageRules
 from raftmon.monitor.raft.codecs.etcd.raftpb import read_message
+from raftmon.monitor.raft.codecs.table import codec_of
 from raftmon.monitor.rules.engine import Engine
 from raftmon.monitor.rules.rule import RuleSet
 from raftmon.monitor.rules.verdict import Verdict
@@ -40,7 +41,7 @@ class Bench:
     ) -> None:
         self.shown: list[tuple[str, str]] = []
         self.agent = Agent()
-        self.stage = MessageRules(system, self.agent)
+        self.stage = MessageRules(codec_of(system), self.agent)
         self.engine = Engine(
             LINKS,
             "seed",

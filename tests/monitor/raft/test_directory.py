@@ -1,6 +1,6 @@
 """One node is one party, under whatever address it is seen or told of."""
 
-from raftmon.monitor.raft.codecs.pysyncobj import PySyncObjTap
+from raftmon.monitor.raft.codecs.pysyncobj import CODEC
 from raftmon.monitor.raft.decoder import Decoder
 from raftmon.monitor.raft.directory import Directory
 from raftmon.monitor.raft.invariants import InvariantChecker
@@ -48,7 +48,7 @@ def test_a_dialer_introduces_itself_as_the_node_that_the_topology_knows():
     class Other:
         source, source_port, target, target_port, from_start = "10.77.1.2", 4321, "10.77.2.2", 40000, True
 
-    dialer, listener = PySyncObjTap.pair(decoder, Side, Other, joined=False)
+    dialer, listener = CODEC.taps(decoder)(Side, Other, joined=False)
     dialer._message("10.78.2.2:4321", b"", 0, 0)
     assert dialer.channel.source == listener.channel.target == "n2"
     assert dialer.channel.target == listener.channel.source == "n1"

@@ -3,43 +3,21 @@
 from __future__ import annotations
 
 import struct
-from typing import Protocol
 
 import orjson
 
-from raftmon.monitor.packets.tcp_stream import Budget
-from raftmon.monitor.packets.tcp_table import Flow
+from raftmon.monitor.raft.codecs.base import Output
 from raftmon.monitor.raft.codecs.etcd.raftpb import Message, read_entry, read_message
 from raftmon.monitor.raft.codecs.etcd.requests import conf_change_member, published_name
 from raftmon.monitor.raft.codecs.protobuf import Malformed
 from raftmon.monitor.raft.directory import Directory
 from raftmon.monitor.raft.message import KINDS, Channel, Entry, Operation, RaftMessage
 
-__all__ = ["Frames", "MessageStream", "MsgAppStream", "Output", "PipelineBody", "SnapshotBody"]
+__all__ = ["Frames", "MessageStream", "MsgAppStream", "PipelineBody", "SnapshotBody"]
 
 MAX_FRAME = 64 << 20
 _U64 = struct.Struct(">Q").unpack_from
 _LINK_HEARTBEAT = b"\x08\x08\x10\x00\x18\x00"
-
-
-class Output(Protocol):
-    """Where a codec puts what it read."""
-
-    now_ns: int
-    directory: Directory
-    buffers: Budget
-    link_heartbeats: dict[str, int]
-    lost_at_join: int
-    unknown_field_bytes: int
-
-    def message(self, message: RaftMessage) -> None:
-        """One decoded message."""
-
-    def event(self, kind: str, channel: Channel, text: str, packet: int) -> None:
-        """Something that is not a message but worth knowing: a stream opened, a peer refused."""
-
-    def channel(self, name: str, flow: Flow) -> Channel:
-        """A new channel on this flow."""
 
 
 class Frames:

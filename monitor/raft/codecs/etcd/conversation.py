@@ -12,11 +12,11 @@ from collections import deque
 import orjson
 
 from raftmon.monitor.packets.tcp_table import Flow
+from raftmon.monitor.raft.codecs.base import Output
 from raftmon.monitor.raft.codecs.etcd.bodies import (
     Frames,
     MessageStream,
     MsgAppStream,
-    Output,
     PipelineBody,
     SnapshotBody,
 )
@@ -26,6 +26,7 @@ from raftmon.monitor.raft.message import Channel
 
 __all__ = ["EtcdConversation"]
 
+_CODEC = "etcd"
 _STREAM = re.compile(r"/raft/stream/(msgapp|message)/([0-9a-f]{1,16})$").match
 
 
@@ -91,7 +92,7 @@ class EtcdConversation:
         if request.method != "POST" or request.path not in ("/raft", "/raft/snapshot"):
             return IGNORED
         labels = self._out.directory.labels
-        channel = self._out.channel("pipeline" if request.path == "/raft" else "snapshot", flow)
+        channel = self._out.channel("pipeline" if request.path == "/raft" else "snapshot", flow, _CODEC)
         channel.source = labels[sender]
         return PipelineBody(self._out, channel) if request.path == "/raft" else SnapshotBody(self._out, channel)
 
@@ -106,11 +107,11 @@ class EtcdConversation:
         labels = self._out.directory.labels
         if stream is None:
             if response.status >= 400 and request.path.startswith("/raft"):
-                channel = self._out.channel("pipeline" if request.path == "/raft" else "snapshot", flow.reverse)
+                channel = self._out.channel("pipeline" if request.path == "/raft" else "snapshot", flow.reverse, _CODEC)
                 channel.source = labels[_hex_id(request.headers.get("x-server-from"))]
                 return _Refusal(self._out, channel, response.status, mark)
             return IGNORED
-        channel = self._out.channel(stream[1], flow)
+        channel = self._out.channel(stream[1], flow, _CODEC)
         channel.source = labels[_hex_id(request.headers.get("x-raft-to"))]
         channel.target = labels[_hex_id(stream[2])]
         if response.status != 200:
@@ -144,7 +145,7 @@ class EtcdConversation:
             known.finish()
             channel = known.channel
         else:
-            channel = self._out.channel(kind, flow)
+            channel = self._out.channel(kind, flow, _CODEC)
             self._out.directory.place(channel)
         self._joined = (
             MsgAppStream(self._out, channel, joined=True) if kind == "msgapp" else MessageStream(self._out, channel)

@@ -1,0 +1,110 @@
+"""What a codec is: one row that says how a connection of its protocol is recognised, read, and whether it is edited.
+
+A codec turns the two byte streams of a connection into ``RaftMessage``s. It sees no packets and no ports, opens
+nothing and keeps no clock: bytes come in through two ``Consumer``s, one a direction, and messages go to an ``Output``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from typing import Protocol
+
+from raftmon.monitor.packets.tcp_stream import Budget
+from raftmon.monitor.packets.tcp_table import Consumer, Flow
+from raftmon.monitor.raft.directory import Directory
+from raftmon.monitor.raft.message import Channel, RaftMessage
+
+__all__ = ["MAX_SNIFFED", "Codec", "Output", "PairTaps", "TapCounters", "never"]
+
+MAX_SNIFFED = 4 << 10
+"""How many first bytes of a direction a codec may ask for before it must say yes or no."""
+
+
+@dataclass(slots=True)
+class TapCounters:
+    """What the taps of one capture could not use, in bytes.
+
+    ``unparsed``: in a conversation that was followed, yet not understood. ``skipped``: before a place to join was
+    found, at the start of the capture or after a hole. ``foreign``: of connections that carry something else.
+    """
+
+    unparsed: int = 0
+    skipped: int = 0
+    foreign: int = 0
+
+
+class Output(Protocol):
+    """Where a codec puts what it read; the decoder of one capture.
+
+    ``now_ns`` is the time of the packet at hand; ``taps`` counts bytes that were not used; ``buffers.used`` must be
+    raised by the bytes that a codec keeps and lowered when it lets them go; ``directory`` knows names and addresses.
+    """
+
+    now_ns: int
+    taps: TapCounters
+    buffers: Budget
+    directory: Directory
+    link_heartbeats: dict[str, int]
+    lost_at_join: int
+    unknown_field_bytes: int
+
+    def message(self, message: RaftMessage) -> None:
+        """One decoded message."""
+
+    def event(self, kind: str, channel: Channel, text: str, packet: int) -> None:
+        """Something that is not a message but worth knowing: a stream opened, a peer refused."""
+
+    def channel(self, name: str, flow: Flow, codec: str) -> Channel:
+        """A new channel of this codec on this flow."""
+
+
+class PairTaps(Protocol):
+    """Makes the consumers of one connection's two directions."""
+
+    def __call__(self, client: Flow, server: Flow, *, joined: bool) -> tuple[Consumer, Consumer]:
+        """The taps of the opener's and of the other direction; ``joined``: the connection's beginning was not seen."""
+
+
+def never(segment: bytes) -> bool:
+    """Of a protocol whose connections cannot be told by a segment from their middle."""
+    return False
+
+
+@dataclass(frozen=True, slots=True)
+class Codec:
+    """One protocol.
+
+    ``name`` stands in ``Channel.system`` and in the column ``system`` of a message record; ``summary`` is one line.
+
+    ``begins(start, from_start)`` looks at the first bytes of one direction (at least 8 where ``from_start``, the
+    connection's beginning) or of a segment from the middle: True, they are this protocol's; False, they are not; None,
+    more bytes are needed (at most ``MAX_SNIFFED`` are shown). Codecs are asked in the table's order. ``joins(segment)``
+    is asked where no beginning told anything: whether a segment from the middle shows the protocol anywhere in it.
+
+    ``taps(output)`` is called once a capture and gives what makes the taps of each connection; what the connections of
+    one capture share lives there.
+
+    ``systems`` are patterns (as of file names) of the ``name`` of adapters whose nodes speak it. ``editable`` says
+    that its bytes are etcd's peer protocol, which message rules and triggers can read and edit as it passes; of any
+    other ``why_not`` says why it cannot, as the second half of a sentence. ``ordered`` are the channels' names on which
+    all messages of a sender stand in one stream, so that terms and commits may not go back. ``answers_bear_own_term``
+    is False where an answer may carry the term from before it: then its term proves nothing (``one_vote``,
+    ``no_stale_append``).
+    """
+
+    name: str
+    summary: str
+    begins: Callable[[bytes, bool], bool | None]
+    taps: Callable[[Output], PairTaps]
+    joins: Callable[[bytes], bool] = never
+    systems: tuple[str, ...] = ()
+    editable: bool = False
+    why_not: str = ""
+    ordered: frozenset[str] = frozenset()
+    answers_bear_own_term: bool = True
+
+    def speaks(self, system: str) -> bool:
+        """Whether the nodes of the adapter of this name speak it."""
+        return system == self.name or any(fnmatchcase(system, pattern) for pattern in self.systems)

@@ -1,0 +1,26 @@
+"""What a codec imports: ``from raftmon.codecs import Codec, RaftMessage`` (docs/raft.md).
+
+A codec reads the Raft messages of one protocol from the bytes of its connections. Its row, a ``Codec``, is found by the
+entry point group ``raftmon.codecs`` or as ``CODEC`` of a ``.py`` file given with ``--codec``.
+"""
+
+from __future__ import annotations
+
+from raftmon.monitor.packets.tcp_table import Consumer, Flow
+from raftmon.monitor.raft.codecs.base import MAX_SNIFFED, Codec, Output, PairTaps, TapCounters
+from raftmon.monitor.raft.message import KINDS, Channel, Entry, Operation, RaftMessage
+
+__all__ = [
+    "KINDS",
+    "MAX_SNIFFED",
+    "Channel",
+    "Codec",
+    "Consumer",
+    "Entry",
+    "Flow",
+    "Operation",
+    "Output",
+    "PairTaps",
+    "RaftMessage",
+    "TapCounters",
+]
