@@ -111,6 +111,26 @@ class EtcdApi:
             call.cancel()
         return found
 
+    def watch_all(self, prefix: str, from_revision: int) -> Iterator[Event]:
+        """Every event under a prefix from a revision on, until the client is closed or its time-out is over."""
+        end = prefix.encode()[:-1] + bytes([prefix.encode()[-1] + 1])
+        create = rpc_pb2.WatchCreateRequest(key=prefix.encode(), range_end=end, start_revision=from_revision)
+        over = threading.Event()
+
+        def requests() -> Iterator[Any]:
+            yield rpc_pb2.WatchRequest(create_request=create)
+            over.wait()
+
+        call = rpc_pb2_grpc.WatchStub(self._channel).Watch(requests(), timeout=self._timeout_s)
+        try:
+            for response in call:
+                yield from map(_event, response.events)
+        except grpc.RpcError as error:
+            raise EtcdRefused(error) from error
+        finally:
+            over.set()
+            call.cancel()
+
     def grant(self, ttl_s: int) -> int:
         """A new lease's id."""
         return int(self._call(self._lease.LeaseGrant, rpc_pb2.LeaseGrantRequest(TTL=ttl_s)).ID)
@@ -139,6 +159,10 @@ class EtcdApi:
     def revision(self) -> int:
         """The store's revision, as a linearizable read of no key shows it."""
         return int(self._call(self._kv.Range, rpc_pb2.RangeRequest(key=b"\0")).header.revision)
+
+    def local_revision(self) -> int:
+        """The revision of this node's own store (a serializable read)."""
+        return int(self._call(self._kv.Range, rpc_pb2.RangeRequest(key=b"\0", serializable=True)).header.revision)
 
     def status(self) -> Mapping[str, int]:
         """The node's own view: ``leader``, ``member``, ``term``, ``index``, ``db_bytes``."""

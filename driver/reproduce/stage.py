@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -84,6 +85,10 @@ class Stage:
             return eventually(ask, what, timeout_s)
         except AssertionError as error:
             raise CouldNotSetUp(str(error)) from error
+
+    def wait(self, seconds: float) -> None:
+        """Let time pass; only where the scenario is about a length of time."""
+        time.sleep(seconds)
 
     @contextlib.contextmanager
     def paused(self, *nodes: str) -> Iterator[None]:

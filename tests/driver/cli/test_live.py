@@ -46,9 +46,9 @@ def running(tmp_path: Path) -> Iterator[str]:
         )
         yield str(store)
         process.terminate()
-        assert process.wait(60) == 0, (tmp_path / "run.log").read_text()
+        assert process.wait(60) == 2, (tmp_path / "run.log").read_text()  # interrupted: never valid
         results = json.loads(next(store.glob("*/*/results.json")).read_text())
-        assert results["valid"] == "valid"
+        assert (results["valid"], results["interrupted"]) == ("unknown", True)
     finally:
         process.kill()
         process.wait()
