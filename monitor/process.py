@@ -136,9 +136,11 @@ class MonitorProcess:
         self._raw = RawSender()
         self._delivery = Delivery(config.hold_max, self._raw.send, self._tasks, self._counters)
         self._judge = Judge(config, self._book, self._engine, self._delivery, self._counters, self._log)
+        # The queue first: where another monitor holds it, no file of a record may have been opened.
+        self._loop = QueueLoop(config, self._judge, self._delivery, None, quiet_processor(os.getpid()))
         self._recorder = RecorderProcess(config_path, config.record_backlog_bytes) if config.record else None
-        backlog = self._recorder.backlog if self._recorder else None
-        self._loop = QueueLoop(config, self._judge, self._delivery, backlog, quiet_processor(os.getpid()))
+        if self._recorder is not None:
+            self._loop.record_to(self._recorder.backlog)
         self._queue_counters = QueueCounters(config.queue, self._loop.descriptor)
         self._loop.on_second = self._queue_counters.read
         self._server = ControlServer(Path(config.control), self._control)

@@ -1,7 +1,9 @@
-"""Kills a run N times at random moments, by SIGKILL, and looks for what it left on the host.
+"""Ends a run N times at random moments, by a signal, and looks for what it left on the host.
 
-    python tests/leftovers_loop.py [--times 20] [--seed 1] [--latest 8] [-- COMMAND …]
+    python tests/leftovers_loop.py [--times 20] [--seed 1] [--latest 8] [--signal KILL] [-- COMMAND …]
 
+KILL ends it at once. After TERM and HUP the run must end by itself in --end seconds. STOP is SIGSTOP to the process
+that the user sees, and SIGKILL a second later, while it is still stopped.
 The command is ``raftmon run`` unless another is given. Exit status 1 if anything was left. With its own seed, so a
 failure's moments can be had again.
 """
@@ -30,6 +32,8 @@ def main():
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--latest", type=float, default=8.0, metavar="S", help="kill no later than S seconds")
     parser.add_argument("--settle", type=float, default=15.0, metavar="S", help="what was killed has S seconds to die")
+    parser.add_argument("--signal", choices=("KILL", "TERM", "HUP", "STOP"), default="KILL")
+    parser.add_argument("--end", type=float, default=30.0, metavar="S", help="after TERM and HUP it has S seconds")
     parser.add_argument("--every-fault", action="store_true", help="each run has another fault of the catalogue on")
     parser.add_argument("command", nargs="*", help="what to run and kill, after --")
     arguments = parser.parse_args()
@@ -46,21 +50,24 @@ def main():
             command = arguments.command or [
                 str(ROOT / ".venv/bin/raftmon"), "run", "--duration", "20", "--store", store,
             ]  # fmt: skip
-            lines, still_ran = _kill_once([*command, *fault], environment, moment_s, before, arguments.settle)
+            lines, still_ran = _end_once([*command, *fault], environment, moment_s, before, arguments)
         killed += still_ran
         failures += bool(lines)
         under = f" under {fault[1]}" if fault else ""
-        print(f"{number}: killed after {moment_s:.2f} s{under}; {'; '.join(lines) or 'nothing left'}", flush=True)
+        print(
+            f"{number}: SIG{arguments.signal} after {moment_s:.2f} s{under}; {'; '.join(lines) or 'nothing left'}",
+            flush=True,
+        )
     if not killed:
         print("no run lived until it was to be killed: nothing was tested", file=sys.stderr)
         return 1
-    print(f"{killed} of {arguments.times} runs killed alive; {failures} left something")
+    print(f"{killed} of {arguments.times} runs ended alive by SIG{arguments.signal}; {failures} left something")
     return 1 if failures else 0
 
 
-def _kill_once(command, environment, moment_s, before, settle_s):
+def _end_once(command, environment, moment_s, before, arguments):
     """What was left, and whether the run still ran when its moment came."""
-    token = environment[leftovers.TOKEN_VARIABLE]
+    token, settle_s = environment[leftovers.TOKEN_VARIABLE], arguments.settle
     with tempfile.TemporaryFile() as output:
         process = subprocess.Popen(
             command, env=environment, cwd=ROOT, stdin=subprocess.DEVNULL, stdout=output, stderr=output
@@ -68,12 +75,29 @@ def _kill_once(command, environment, moment_s, before, settle_s):
         try:
             status = process.wait(moment_s)
         except subprocess.TimeoutExpired:
-            process.send_signal(signal.SIGKILL)
-            process.wait()
-            return leftovers.settled(before, token, settle_s), True
+            late = _signal(process, arguments)
+            return [*late, *leftovers.settled(before, token, settle_s)], True
         output.seek(0)
         words = output.read().decode(errors="replace").splitlines()[-1:]
         return [f"the run ended by itself with {status} {words}", *leftovers.settled(before, token, settle_s)], False
+
+
+def _signal(process, arguments):
+    """Send the signal and wait until the process is gone; a line where it had to be killed."""
+    process.send_signal(signal.Signals[f"SIG{arguments.signal}"])
+    if arguments.signal in ("TERM", "HUP"):
+        try:
+            process.wait(arguments.end)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+            return [f"it still ran {arguments.end:g} s after SIG{arguments.signal}"]
+        return []
+    if arguments.signal == "STOP":
+        time.sleep(1.0)  # everything else goes on meanwhile
+        process.kill()
+    process.wait()
+    return []
 
 
 if __name__ == "__main__":

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import fcntl
+import os
 import signal
 import sys
 import tempfile
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 from raftmon.driver.cli.arguments import CommandParser
@@ -19,6 +22,7 @@ from raftmon.setup.errors import InputError
 
 __all__ = ["main", "parser"]
 
+_RECORDED = ("packets.pcapng", "messages.sqlite", "monitor.json")
 _LARGEST_MTU = 4000  # what NetfilterQueue hands over of a packet
 
 
@@ -54,7 +58,12 @@ def parser() -> CommandParser:
 def main(arguments: argparse.Namespace) -> int:
     """Serve until interrupted."""
     hosts = parse_hosts(arguments.node, arguments.present)
-    folder = _folder(arguments.record)
+    with _folder(arguments.record) as folder:
+        _serve(arguments, hosts, folder)
+    return 0
+
+
+def _serve(arguments: argparse.Namespace, hosts: tuple[MonitoredHost, ...], folder: Path) -> None:
     config = MonitorConfig(
         arguments.queue,
         hosts,
@@ -86,17 +95,33 @@ def main(arguments: argparse.Namespace) -> int:
                 print(f"  {line}", flush=True)
         print(f"raftmon ctl --socket {folder / 'monitor.sock'} talks to this monitor; Ctrl-C ends it", flush=True)
         process.run()
-    return 0
 
 
-def _folder(given: Path | None) -> Path:
+@contextlib.contextmanager
+def _folder(given: Path | None) -> Iterator[Path]:
+    """The folder to record into; without one, a temporary folder for the socket, which goes with the monitor.
+
+    Raises InputError for a folder that holds a record, or that another monitor uses now.
+    """
+    if given is None:
+        with tempfile.TemporaryDirectory(prefix="raftmon-", ignore_cleanup_errors=True) as folder:
+            yield Path(folder)
+        return
     try:
-        if given is None:
-            return Path(tempfile.mkdtemp(prefix="raftmon-"))
-        given.mkdir(parents=True, exist_ok=True)
+        given.mkdir(mode=0o700, parents=True, exist_ok=True)
+        held = os.open(given, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     except OSError as error:
         raise InputError(f"cannot write to {given}: {error.strerror}; give --record another folder") from error
-    return given.absolute()
+    try:
+        fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)  # released by the kernel, however this ends
+        recorded = next((name for name in _RECORDED if (given / name).exists()), None)
+        if recorded is not None:
+            raise InputError(f"{given} holds a record already ({recorded}): give --record a new folder")
+        yield given.absolute()
+    except BlockingIOError as error:
+        raise InputError(f"another monitor records into {given}: give --record a new folder") from error
+    finally:
+        os.close(held)
 
 
 def _warn_of_large_packets(hosts: tuple[MonitoredHost, ...]) -> None:

@@ -22,8 +22,9 @@ from raftmon.driver.run.config import DEFAULT_FAULTS, RunConfig, duration_s
 from raftmon.driver.run.live import remember_outer_pid
 from raftmon.driver.run.phases import run
 from raftmon.driver.run.plan import make_plan
+from raftmon.driver.run.replayed import replayed
 from raftmon.driver.run.screen import RunScreen, summary
-from raftmon.driver.run_folder import CONFIG, check_store, find_run
+from raftmon.driver.run_folder import check_store, find_run
 from raftmon.driver.testing.shell import open_shell
 from raftmon.driver.workloads.registry import WORKLOADS
 from raftmon.setup.errors import InputError
@@ -47,6 +48,11 @@ def parser() -> CommandParser:
     add_run_options(made)
     made.add_argument(
         "--replay", metavar="RUN", help="the configuration and seed of a recorded run; options are ignored"
+    )
+    made.add_argument(
+        "--trust",
+        action="store_true",
+        help="with --replay: run the rules files, adapter and server binary that the recorded run names",
     )
     made.add_argument("-d", "--shell", action="store_true", help="a prompt with the live cluster instead of clients")
     made.add_argument("--json", action="store_true", help="print results.json instead of the screen")
@@ -151,13 +157,10 @@ def config_of(arguments: argparse.Namespace) -> RunConfig:
     )  # fmt: skip
 
 
-def _replayed(arguments: argparse.Namespace) -> RunConfig:
-    """The configuration of a recorded run, seed included."""
-    folder = find_run(arguments.replay, arguments.store)
-    found = folder.load(CONFIG)
-    if not found or "config" not in found:
-        raise InputError(f"--replay: {folder.path} has no {CONFIG} that can be read: name the folder of a whole run")
-    return RunConfig.from_json(found["config"])
+def _config(arguments: argparse.Namespace) -> RunConfig:
+    if arguments.replay is None:
+        return config_of(arguments)
+    return replayed(find_run(arguments.replay, arguments.store), trusted=arguments.trust)
 
 
 def end_as_by_ctrl_c() -> None:
@@ -175,7 +178,7 @@ def main(arguments: argparse.Namespace) -> int:
     if arguments.seed is None:
         arguments.seed = secrets.token_hex(4)
         sys.orig_argv.extend(["--seed", arguments.seed])  # the command inside must draw the same
-    config = config_of(arguments) if arguments.replay is None else _replayed(arguments)
+    config = _config(arguments)
     check_store(arguments.store)
     adapter = system(config.system, config.adapter_options())
     make_plan(config, adapter)  # what is wrong with it is said before anything starts

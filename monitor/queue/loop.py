@@ -87,6 +87,10 @@ class QueueLoop:
         """The queue's netlink socket."""
         return int(self._queue.get_fd())
 
+    def record_to(self, backlog: Backlog) -> None:
+        """Where packets go to be recorded. Before ``run``."""
+        self._backlog = backlog
+
     def post(self, work: Callable[[], Any]) -> Future[Any]:
         """Have ``work()`` done between two packets; the future gives its result. For any thread."""
         future: Future[Any] = Future()

@@ -200,6 +200,52 @@ def test_nothing_stays_in_the_firewall_after_sigkill(foreign, tmp_path):
 
 
 @pytest.mark.net
+def test_a_second_monitor_leaves_the_first_ones_queue_chains_and_record_alone(foreign, tmp_path):
+    router = ("ip", "netns", "exec", "r")
+    nodes = ("--node", "n1=192.168.1.2", "--node", "n2=192.168.2.2")
+    first, second = tmp_path / "first", tmp_path / "second"
+    process = attached(first, "--queue", "5", *nodes, prefix=router)
+    until(lambda: "RAFTMON-5-FORWARD" in chains(*router))
+    before, config = chains(*router), (first / "monitor-config.json").read_bytes()
+    packets = (first / "packets.pcapng").stat()
+
+    def refused(*options):
+        command = [*router, *RAFTMON, "monitor", "--install", *nodes, *options]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=60)
+        assert "Traceback" not in done.stderr
+        return done.returncode, done.stderr
+
+    status, said = refused("--queue", "5", "--record", second)
+    assert (status, "cannot bind queue 5" in said) == (70, True)
+    assert not (second / "packets.pcapng").exists()
+    status, said = refused("--queue", "6", "--record", first)
+    assert (status, "another monitor records into" in said) == (64, True)
+    assert chains(*router) == before
+    assert (first / "monitor-config.json").read_bytes() == config
+    assert (first / "packets.pcapng").stat().st_ino == packets.st_ino
+    assert (first / "packets.pcapng").stat().st_size >= packets.st_size
+    assert first.stat().st_mode & 0o777 == 0o700
+    process.terminate()
+    assert process.wait(30) == 0
+    status, said = refused("--queue", "5", "--record", first)
+    assert (status, "holds a record already" in said) == (64, True)
+
+
+@pytest.mark.net
+def test_without_record_nothing_stays_in_the_temporary_folder(tmp_path):
+    options = ["--queue", "5", "--node", "a=10.0.0.1", "--node", "b=10.0.0.2"]
+    environment = {**os.environ, "TMPDIR": str(tmp_path)}
+    process = subprocess.Popen([*RAFTMON, "monitor", *options], stdout=subprocess.PIPE, text=True, env=environment)
+    while "Ctrl-C ends it" not in process.stdout.readline():
+        pass
+    (folder,) = tmp_path.glob("raftmon-*")
+    wait_until_ready(folder / "monitor.sock", "test", 20, lambda: process.poll() is None).stop()
+    process.communicate(timeout=30)
+    assert process.returncode == 0
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.net
 def test_on_loopback_links_are_told_apart_by_who_dialled(tmp_path):
     ip("link", "set", "lo", "mtu", "1500", "up")
     first, second = Node("127.0.0.1", 2380), Node("127.0.0.1", 12380)
