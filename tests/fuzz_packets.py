@@ -76,7 +76,8 @@ def _extended(rng: random.Random, data: bytes) -> bytes:
     return data[:4] + len(body).to_bytes(2, "big") + bytes((following,)) + data[7:40] + body
 
 
-def _mutated(rng: random.Random, data: bytes) -> bytes:
+def mutated(rng: random.Random, data: bytes) -> bytes:
+    """The packet with a few bits, bytes or its length changed."""
     out = bytearray(data)
     for _ in range(rng.choice((0, 1, 1, 2, 8))):
         way = rng.randrange(6)
@@ -115,7 +116,7 @@ def hostile_packets(rng: random.Random, count: int) -> Iterator[bytes]:
             data = _extended(rng, data)
         elif kind == 3 and data[0] >> 4 == 4:
             data = data[:6] + rng.randrange(65536).to_bytes(2, "big") + data[8:]  # fragments of every kind
-        yield _mutated(rng, data)
+        yield mutated(rng, data)
 
 
 def check(data: bytes, verdict: Verdict) -> None:

@@ -1,0 +1,380 @@
+"""One TCP connection whose streams are edited: bytes are taken out, put back later, or put in. Sans-I/O.
+
+Each direction has a *judge* that is given the bytes in order and answers what becomes of them. From the first edit on,
+sequence and acknowledgement numbers, SACK blocks and windows of both directions are translated:
+
+- A retransmission meets the same edits, since the place of a decided byte never changes (``EditMap``).
+- Bytes taken out are acknowledged to their sender as soon as everything before them is acknowledged by the receiver.
+- Bytes put in are ours to deliver: sent within the receiver's window, again until they are acknowledged.
+- A segment that leaves a gap is dropped: it comes again when the gap has been filled.
+- After a FIN nothing can be put in; after a RST nothing is sent any more, and numbers are still translated.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from raftmon.monitor.packets.view import ACK, FIN, PSH, RST, SYN
+from raftmon.monitor.splice.edits import EditMap
+from raftmon.monitor.splice.segment import MASK, Segment, build, options_with, parse, stamp_option
+
+__all__ = ["Insert", "Judge", "Keep", "Operation", "Outcome", "Remove", "Splicer"]
+
+MAX_OWNED = 8 << 20
+"""Bytes put in and not yet acknowledged, at most, in one direction."""
+MAX_EDITS = 10_000
+_FIRST_RTO_NS, _LAST_RTO_NS = 50_000_000, 2_000_000_000
+_BURST = 32
+_DEFAULT_MSS = 536
+_HALF = 1 << 31
+
+
+@dataclass(frozen=True, slots=True)
+class Keep:
+    """So many bytes pass as they are."""
+
+    size: int
+
+
+@dataclass(frozen=True, slots=True)
+class Remove:
+    """So many bytes are taken out."""
+
+    size: int
+
+
+@dataclass(frozen=True, slots=True)
+class Insert:
+    """These bytes are put in here."""
+
+    data: bytes
+
+
+Operation = Keep | Remove | Insert
+
+
+class Judge(Protocol):
+    """What decides one direction. Both answers are operations in the order of the stream."""
+
+    def feed(self, data: bytes) -> Sequence[Operation]:
+        """The next bytes; kept and removed sizes must add up to their number."""
+
+    def finish(self) -> Sequence[Operation]:
+        """The stream ends here; only Insert is allowed."""
+
+
+@dataclass(slots=True)
+class Outcome:
+    """What becomes of a packet: ``packet`` leaves in its place (None: nothing), ``extra`` packets leave beside it."""
+
+    packet: bytes | None
+    extra: list[bytes] = field(default_factory=list)
+
+
+class _Direction:
+    """What one end sends; the acknowledgements that the other end sends for it."""
+
+    def __init__(self, judge: Judge) -> None:
+        self.judge = judge
+        self.map = EditMap()
+        self.first: int | None = None  # the sequence number of offset 0
+        self.template: bytes | None = None
+        self.stamp: int | None = None  # the latest timestamp of the sender
+        self.mss = _DEFAULT_MSS
+        self.scale: int | None = 0  # of windows that the sender announces; None where it is not known
+        self.finished = False
+        self.acked = 0  # by the receiver, in the edited stream
+        self.confirmed = False  # whether the receiver has acknowledged offset 0
+        self.right = 0  # the edge of the receiver's window, in the edited stream
+        self.told = 0  # acknowledged to the sender, in the original stream
+        self.told_window = 0  # the field last announced to the sender
+        self.sent = 0  # of what was put in, in the edited stream
+        self.rto_ns = _FIRST_RTO_NS
+        self.due_ns: int | None = None
+
+    def offset(self, number: int, near: int) -> int:
+        """A 32-bit number as an offset, the one nearest to ``near``."""
+        assert self.first is not None
+        return near + ((number - self.first - near + _HALF) & MASK) - _HALF
+
+    def number(self, offset: int) -> int:
+        """An offset as a sequence number."""
+        return ((self.first or 0) + offset) & MASK
+
+    def translate(self, offset: int) -> int:
+        """The edited place of a segment without payload, wherever it stands."""
+        edits = self.map
+        if offset > edits.next:
+            return offset - edits.next + edits.edited_next
+        return edits.to_edited(offset) if offset >= edits.base else offset - edits.base + edits.edited_base
+
+    def back(self, edited: int, *, least: bool = False) -> int:
+        """The original place of an edited one, also beyond the frontier."""
+        edits = self.map
+        if edited > edits.edited_next:
+            return edited - edits.edited_next + edits.next
+        return edits.to_original(max(edited, edits.edited_base), least=least)
+
+
+class Splicer:
+    """One connection. ``forth`` judges what the first end sends (the one of ``packet(True, …)``), ``back`` the other.
+
+    ``dropped`` counts segments that left a gap, ``refused`` operations that bounds or a FIN did not allow.
+    """
+
+    def __init__(self, forth: Judge, back: Judge) -> None:
+        self._ways = (_Direction(back), _Direction(forth))
+        self.closed = False
+        self.edited = False
+        self.dropped = self.refused = 0
+
+    @property
+    def due_ns(self) -> int | None:
+        """When ``tick`` wants to be called."""
+        due = [way.due_ns for way in self._ways if way.due_ns is not None]
+        return min(due, default=None)
+
+    @property
+    def owned(self) -> int:
+        """Bytes that were put in and are not acknowledged yet."""
+        return sum(way.map.owned for way in self._ways)
+
+    def insert(self, forth: bool, data: bytes, now_ns: int) -> list[bytes] | None:
+        """Put bytes in at the frontier, between two calls of the judge; None where that is impossible now."""
+        way = self._ways[forth]
+        if self.closed or way.finished or way.template is None or not self._insert(way, data):
+            return None
+        return self._pump(forth, now_ns)
+
+    def tick(self, now_ns: int) -> list[bytes]:
+        """Send again what was put in and has not been acknowledged for too long."""
+        out: list[bytes] = []
+        for forth in (False, True):
+            way = self._ways[forth]
+            if way.due_ns is not None and now_ns >= way.due_ns:
+                way.due_ns, way.sent = None, way.acked
+                way.rto_ns = min(way.rto_ns * 2, _LAST_RTO_NS)
+                out += self._pump(forth, now_ns, probe=True)
+        return out
+
+    def packet(self, forth: bool, packet: bytes, now_ns: int) -> Outcome:
+        """Judge and translate one packet of the connection; what is no whole TCP segment passes as it is."""
+        segment = parse(packet)
+        if segment is None:
+            return Outcome(packet)
+        way, other = self._ways[forth], self._ways[not forth]
+        self._learn(way, other, packet, segment)
+        if segment.flags & SYN:
+            return Outcome(packet)
+        new = Segment(segment.seq, segment.ack, segment.flags, segment.window, b"", segment.options)
+        needless = self._acknowledgement(way, other, segment, new, now_ns) if segment.flags & ACK else False
+        if segment.flags & RST:
+            self.closed = True
+            self._ways[0].due_ns = self._ways[1].due_ns = None
+            # A reset is heeded only at the number that the receiver expects: what was put in may never reach it.
+            place = way.offset(segment.seq, way.map.next)
+            new.seq = way.number(way.acked if way.map.owned else way.translate(place))
+            return Outcome(packet if not self.edited else build(packet, new))
+        outcome = self._content(forth, packet, segment, new, needless, now_ns)
+        if self.edited:
+            outcome.extra += self._pump(forth, now_ns) + self._pump(not forth, now_ns)
+        return outcome
+
+    def _learn(self, way: _Direction, other: _Direction, packet: bytes, segment: Segment) -> None:
+        """Take over what the segment says of its sender."""
+        way.template = packet
+        if segment.stamps is not None and (way.stamp is None or (segment.stamps[0] - way.stamp) & MASK < _HALF):
+            way.stamp = segment.stamps[0]
+        if segment.flags & SYN:
+            if way.first is None:
+                way.first = (segment.seq + 1) & MASK
+                way.scale = segment.scale or 0
+                other.mss = max(64, min(segment.mss or _DEFAULT_MSS, 1460) - 12)
+                if segment.scale is None:
+                    other.scale = 0
+                other.right = max(other.right, segment.window)
+            return
+        if way.first is None:  # joined in the middle: nobody knows the scale
+            way.first = segment.seq
+            way.scale = None
+        if other.first is None and segment.flags & ACK:
+            other.first = segment.ack
+            other.scale = None
+
+    def _acknowledgement(self, way: _Direction, other: _Direction, segment: Segment, new: Segment, now_ns: int) -> bool:
+        """Translate what the segment acknowledges; whether it then says nothing that the other end does not know."""
+        if other.first is None:
+            return False
+        edited = other.offset(segment.ack, other.acked)
+        if edited > other.map.edited_next:  # of bytes that never passed here: only where nothing was edited
+            new.ack = other.number(other.back(edited))
+            return False
+        advanced = edited > other.acked
+        if edited < other.acked and not other.confirmed:  # of bytes from before we joined
+            return False
+        if edited >= other.acked:
+            other.confirmed = True
+            other.right = max(other.right, edited + (segment.window << (way.scale or 0)))
+            if advanced:
+                other.acked = edited
+                other.rto_ns, other.due_ns = _FIRST_RTO_NS, None
+                other.sent = max(other.sent, edited)
+        had = other.told, other.told_window
+        other.told = max(other.told, other.back(other.acked))
+        window = segment.window
+        if way.scale is not None and (other.map.edits or other.map.base != other.map.edited_base):
+            span = max(0, other.back(other.right, least=True) - other.told)
+            window = min(0xFFFF, span >> way.scale)
+        other.told_window = window
+        sack = self._blocks(other, segment)
+        other.map.acknowledge(other.acked)
+        new.ack, new.window = other.number(other.told), window
+        if sack != segment.sack:
+            new.options = options_with(segment.options, sack)
+        bare = not segment.payload and not segment.flags & (FIN | RST)
+        return bare and advanced and not sack and had == (other.told, other.told_window)
+
+    def _blocks(self, other: _Direction, segment: Segment) -> tuple[tuple[int, int], ...]:
+        """SACK blocks in the sender's numbers: never more than was received, none of what is acknowledged."""
+        if not segment.sack or not self.edited:
+            return segment.sack
+        out = []
+        for left, right in segment.sack:
+            first, last = other.offset(left, other.acked), other.offset(right, other.acked)
+            if other.acked < first < last <= other.map.edited_next:
+                start, stop = other.back(first), other.back(last, least=True)
+                if start < stop:
+                    out.append((other.number(start), other.number(stop)))
+        return tuple(out)
+
+    def _content(
+        self, forth: bool, packet: bytes, segment: Segment, new: Segment, needless: bool, now_ns: int
+    ) -> Outcome:
+        """What the segment carries: judged where it is new, edited as before where it is not."""
+        way = self._ways[forth]
+        start = way.offset(segment.seq, way.map.next)
+        end = start + len(segment.payload)
+        fin = bool(segment.flags & FIN)
+        if not segment.payload and not fin:
+            new.seq = way.number(way.translate(start))
+            if needless:
+                return Outcome(None)
+            same = (new.seq, new.ack, new.window, new.options) == (
+                segment.seq, segment.ack, segment.window, segment.options,
+            )  # fmt: skip
+            return Outcome(packet if same else build(packet, new))
+        if start > way.map.next:
+            self.dropped += 1
+            return Outcome(None)
+        old = end < way.map.next + fin
+        if end > way.map.next and not way.finished:
+            way.mss = max(way.mss, len(segment.payload))
+            self._apply(way, way.judge.feed(segment.payload[way.map.next - start :]), end)
+        if fin and end == way.map.next and not way.finished:
+            self._apply(way, way.judge.finish(), end)
+            way.finished = True
+            way.map.keep(1)
+        if not self.edited:
+            return Outcome(packet)
+        edge = None if self._ways[not forth].scale is None else way.right
+        packets = self._edited_segment(way, packet, segment, new, start, end, fin, edge)
+        answer = self._own_acknowledgement(forth, emptied=old and not packets)
+        if not packets and segment.flags & ACK and not needless:  # what it acknowledges must not be lost with it
+            new.seq, new.flags = way.number(way.map.edited_next), new.flags & ~(PSH | FIN)
+            packets = [build(packet, new)]
+        return Outcome(packets[0] if packets else None, packets[1:] + answer)
+
+    def _edited_segment(
+        self, way: _Direction, packet: bytes, segment: Segment, new: Segment, start: int, end: int, fin: bool,
+        edge: int | None,
+    ) -> list[bytes]:  # fmt: skip
+        """The packets that carry what of the segment passes; what was put in may have used up the window for it."""
+        out = []
+        pieces = way.map.pieces(start, end)
+        fin_place = way.translate(end)
+        fin = fin and end >= way.map.base
+        for first, last, place in pieces:
+            if edge is not None and place + last - first > edge and last - first > 1:  # one byte may be a probe
+                last, fin = first + max(0, edge - place), False
+                if last == first:
+                    break
+            flags = new.flags & ~FIN
+            if fin and place + last - first == fin_place and last == pieces[-1][1]:
+                flags, fin = flags | FIN, False
+            data = segment.payload[first - start : last - start]
+            out.append(
+                build(packet, Segment(way.number(place), new.ack, flags, new.window, data, new.options))
+            )  # fmt: skip
+        if fin:
+            out.append(build(packet, Segment(way.number(fin_place), new.ack, new.flags, new.window, b"", new.options)))
+        return out
+
+    def _apply(self, way: _Direction, operations: Sequence[Operation], end: int) -> None:
+        for operation in operations:
+            if isinstance(operation, Insert):
+                self._insert(way, operation.data)
+                continue
+            size = min(operation.size, end - way.map.next)
+            if isinstance(operation, Remove) and size and len(way.map.edits) < MAX_EDITS:
+                self.edited = True
+                way.map.remove(size)
+            else:
+                self.refused += isinstance(operation, Remove) and size > 0
+                way.map.keep(size)
+        way.map.keep(end - way.map.next)
+
+    def _insert(self, way: _Direction, data: bytes) -> bool:
+        if way.map.owned + len(data) > MAX_OWNED or len(way.map.edits) >= MAX_EDITS:
+            self.refused += 1
+            return False
+        if data:
+            self.edited = True
+            way.map.insert(data)
+        return True
+
+    def _own_acknowledgement(self, forth: bool, *, emptied: bool) -> list[bytes]:
+        """Acknowledge to the sender what was taken out, when nothing before it is missing at the receiver."""
+        way, other = self._ways[forth], self._ways[not forth]
+        through = way.back(way.acked)
+        if other.template is None or not way.confirmed or not (through > way.told or emptied):
+            return []
+        way.told = max(way.told, through)
+        way.map.acknowledge(way.acked)
+        return [self._make(not forth, other.map.edited_next, b"", ACK)]
+
+    def _make(self, forth: bool, place: int, data: bytes, flags: int) -> bytes:
+        """A segment of our own: what its sender would have sent, with what it acknowledges."""
+        way, other = self._ways[forth], self._ways[not forth]
+        assert way.template is not None
+        stamps = None if way.stamp is None else (way.stamp, other.stamp or 0)
+        segment = Segment(
+            way.number(place), other.number(other.told), flags, other.told_window, data, stamp_option(stamps)
+        )
+        return build(way.template, segment)
+
+    def _pump(self, forth: bool, now_ns: int, *, probe: bool = False) -> list[bytes]:
+        """Send what was put in, as far as the receiver's window and a burst allow."""
+        way = self._ways[forth]
+        if not way.map.owned or self.closed or way.template is None:
+            return []
+        out: list[bytes] = []
+        for edit in way.map.edits:
+            if not edit.inserted:
+                continue
+            place = max(edit.edited, way.sent, way.acked)
+            while place < edit.edited_end and place < way.right and len(out) < _BURST:
+                size = min(way.mss, edit.edited_end - place, way.right - place)
+                at = place - edit.edited
+                out.append(self._make(forth, place, edit.inserted[at : at + size], ACK | PSH))
+                place += size
+                way.sent = place
+        if probe and not out:  # a closed window: one byte makes the receiver say whether it is open again
+            edit = next(edit for edit in way.map.edits if edit.inserted)
+            at = max(0, way.acked - edit.edited)
+            if edit.edited <= way.acked:
+                out.append(self._make(forth, edit.edited + at, edit.inserted[at : at + 1], ACK | PSH))
+        if way.due_ns is None:
+            way.due_ns = now_ns + way.rto_ns
+        return out
