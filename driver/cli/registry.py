@@ -35,6 +35,7 @@ COMMANDS: dict[str, Command] = {
     "monitor": Command(
         "raftmon.driver.cli.monitor", "judge and record the traffic of nodes that raftmon did not start"
     ),
+    "runs": Command("raftmon.driver.cli.runs", "list recorded runs with their verdicts and sizes"),
     "clean": Command("raftmon.driver.cli.clean", "remove recorded runs"),
     "decode": Command("raftmon.driver.cli.decode", "decode the Raft messages of a capture into a messages.sqlite"),
     "messages": Command(

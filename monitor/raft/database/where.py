@@ -10,6 +10,7 @@ It is translated to one SQL condition with every value as a parameter, so nothin
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -80,14 +81,19 @@ class _Token:
     column: int
 
 
-def parse_where(text: str) -> Condition:
-    """Translate one expression; raises InputError that points at the column where it cannot be read."""
-    return _Parser(text).parse()
+def parse_where(text: str, columns: Mapping[str, tuple[str, str]] | None = None) -> Condition:
+    """Translate one expression; raises InputError that points at the column where it cannot be read.
+
+    ``columns`` are the fields of another table: name -> (SQL, ``text``, ``number`` or ``flag``).
+    """
+    return _Parser(text, columns).parse()
 
 
 class _Parser:
-    def __init__(self, text: str) -> None:
+    def __init__(self, text: str, columns: Mapping[str, tuple[str, str]] | None) -> None:
         self._text = text
+        self._columns = _MESSAGE if columns is None else columns
+        self._entries = _ENTRY if columns is None else {}
         self._tokens = self._split()
         self._place = 0
         self._depth = 0
@@ -163,10 +169,11 @@ class _Parser:
 
     def _comparison(self) -> str:
         token = self._next()
-        if token.kind != "word" or token.text not in FIELDS:
-            raise self._error(token, f"expected one of {', '.join(FIELDS)}")
-        of_entry = token.text in _ENTRY
-        column, kind = _ENTRY[token.text] if of_entry else _MESSAGE[token.text]
+        known = {**self._columns, **self._entries}
+        if token.kind != "word" or token.text not in known:
+            raise self._error(token, f"expected one of {', '.join(known)}")
+        of_entry = token.text in self._entries
+        column, kind = known[token.text]
         sql = self._test(token, column, kind)
         if of_entry:
             return f"EXISTS (SELECT 1 FROM entries e WHERE e.message = m.id AND {sql})"
@@ -221,7 +228,7 @@ class _Parser:
                 raise self._error(token, "this number is too large")
         else:
             raise self._error(token, f"{field.text} is compared with a number")
-        if field.text == "kind" and exact and value not in KINDS:
+        if field.text == "kind" and self._entries and exact and value not in KINDS:
             meant = suggestion(str(value), KINDS)
             raise self._error(token, f"there is no such kind of message; {meant}expected one of {', '.join(KINDS)}")
         name = f"p{len(self._parameters)}"
