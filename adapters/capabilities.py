@@ -1,8 +1,9 @@
 """What a system may offer beyond read, write and cas: small Protocols, which workloads and faults name as their needs.
 
 Those for clients (``Append``, ``Lock``, ``Watch``, ``Lease``, ``Transactions``, ``Revision``) are looked for on what
-``Adapter.connect`` returns; those for a whole cluster (``Members``, ``Hash``, ``Leader``) on the adapter itself. The
-rules of ``raftmon.adapters.base.Client`` hold for every call: no retry, and Definite or Indefinite where it is not ok.
+``Adapter.connect`` returns; those for a whole cluster (``Members``, ``Hash``, ``Inspect``, ``Leader``) on the adapter
+itself. The rules of ``raftmon.adapters.base.Client`` hold for every call: no retry, and Definite or Indefinite where it
+is not ok.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ __all__ = [
     "Append",
     "Granted",
     "Hash",
+    "Inspect",
     "Joinable",
     "Leader",
     "Leadership",
@@ -148,6 +150,17 @@ class Hash(Protocol):
 
     def hash_at(self, node: Host, revision: int, timeout_s: float) -> tuple[int, int]:
         """(hash, revision it is of); ``revision`` 0 means the newest. Equal revisions must have equal hashes."""
+
+
+@runtime_checkable
+class Inspect(Protocol):
+    """What one node holds by itself, without asking the others: says *where* two stores differ."""
+
+    def applied_index(self, node: Host, timeout_s: float) -> int | None:
+        """Index of the last log entry in the node's store, None where it did not answer. Never raises."""
+
+    def contents(self, node: Host, limit: int, timeout_s: float) -> dict[str, list[Any]]:
+        """The node's first ``limit`` keys in order: key -> [revision of its last change, value]."""
 
 
 class Leadership(NamedTuple):

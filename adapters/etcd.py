@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
@@ -147,3 +148,25 @@ class EtcdAdapter:
         from raftmon.adapters.etcd_client import hash_kv
 
         return hash_kv(f"{node.address}:{CLIENT_PORT}", revision, timeout_s)
+
+    def applied_index(self, node: Host, timeout_s: float) -> int | None:
+        """``raftAppliedIndex`` of the node's own ``Maintenance.Status``."""
+        try:
+            status = etcd_http.call(f"{node.address}:{CLIENT_PORT}", "maintenance/status", {}, timeout_s)
+            return int(status["raftAppliedIndex"])
+        except (Indefinite, Definite, KeyError, ValueError):
+            return None
+
+    def contents(self, node: Host, limit: int, timeout_s: float) -> dict[str, list[Any]]:
+        """The node's own keys (a serializable range): key -> [mod_revision, value]."""
+        everything = base64.b64encode(b"\0").decode()
+        body = {"key": everything, "range_end": everything, "serializable": True, "limit": str(limit)}
+        answer = etcd_http.call(f"{node.address}:{CLIENT_PORT}", "kv/range", body, timeout_s)
+        return {
+            _plain(pair["key"]): [int(pair.get("mod_revision", 0)), _plain(pair.get("value", ""))]
+            for pair in answer.get("kvs", [])
+        }
+
+
+def _plain(encoded: str) -> str:
+    return base64.b64decode(encoded).decode("utf-8", errors="replace")

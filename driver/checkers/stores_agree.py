@@ -2,6 +2,11 @@
 
 Operations: ``f="store"``, ``node`` the node asked, ``value`` ``{"revision": r, "hash": h, "compact_revision": c}``
 (``compact_revision`` may be left out; in etcd: HashKV). Each node is asked after healing, some more than once.
+``applied`` may be there too, the index of the last log entry that the node has applied, and ``keys``, the first keys on
+which the nodes differ: ``{key: [revision of its last change, value] or null where the node lacks it}``.
+
+Two nodes that have applied the same log entries hold the same store, or one of them has lost or doubled a change: that
+is what etcd issues 13766 and 18667 look like from outside.
 """
 
 from __future__ import annotations
@@ -15,14 +20,19 @@ from raftmon.driver.checkers.findings import Findings
 from raftmon.driver.histories.model import History
 from raftmon.driver.histories.operation import Operation, Outcome
 
-__all__ = ["StoresAgree"]
+__all__ = ["StoresAgree", "differing_keys"]
+
+
+_DOUBTFUL = ("no-answer", "behind", "compacted-apart")
+_SHOWN_KEYS = 3
 
 
 class StoresAgree:
     """Names: *hash-differs* (two nodes, one revision, two hashes), *hash-changed* (one node, one revision, two hashes),
-    *revision-differs* (the nodes' last answers), *revision-back* (one node's revision went down), *compacted-apart*
-    (not comparable: the last answers were compacted at different revisions; unknown), *no-answer* (a node of ``nodes``
-    never gave its hash; unknown), *unreadable*.
+    *revision-differs* (the nodes' last answers; where both tell their applied index, at the same one), *revision-back*
+    (one node's revision went down), *behind* (a node has applied less of the log than another; unknown),
+    *compacted-apart* (not comparable: the last answers were compacted at different revisions; unknown), *no-answer* (a
+    node of ``nodes`` never gave its hash; unknown), *unreadable*.
 
     ``nodes`` are all that should answer; where it is not given, those that were asked. ``details``: ``anomalies``,
     ``examples``, ``stores`` {node: last answer}.
@@ -59,7 +69,7 @@ class StoresAgree:
         silent = [node for node in nodes if node not in last]
         for node in silent:
             found.add("no-answer", f"{node} never told its hash", [o for o in asked if o.node == node][-1:])
-        doubtful = [name for name in ("no-answer", "compacted-apart") if name in found.counts]
+        doubtful = [name for name in _DOUBTFUL if name in found.counts]
         unknown = found.examples[doubtful[0]][0].sentence if doubtful else None
         if not last:
             unknown = "no node told its hash"
@@ -67,7 +77,7 @@ class StoresAgree:
             self.name,
             good=f"{', '.join(nodes)} hold the same store",
             details={"stores": {node: operation.value for node, operation in sorted(last.items())}},
-            harmless=("no-answer", "compacted-apart"),
+            harmless=_DOUBTFUL,
             unknown=unknown,
         )
 
@@ -92,14 +102,61 @@ def _compare(revision: Any, answers: list[Operation], found: Findings) -> None:
     if a.node == b.node:
         found.add("hash-changed", f"{a.node} had the hashes {hashes}, both at revision {revision}", [a, b])
     else:
-        found.add("hash-differs", f"{a.node} and {b.node} have the hashes {hashes} at revision {revision}", [a, b])
+        sentence = f"{a.node} and {b.node} have the hashes {hashes} at revision {revision}{_keys_in_words(a, b)}"
+        found.add("hash-differs", sentence, [a, b])
 
 
 def _last(last: Mapping[str, Operation], found: Findings) -> None:
     answers = list(last.values())
     for a, b in itertools.pairwise(answers):
         if a.value["revision"] != b.value["revision"]:
-            sentence = f"{a.node} ends at revision {a.value['revision']}, {b.node} at {b.value['revision']}"
-            found.add("revision-differs", sentence, [a, b])
+            one, two = a.value.get("applied"), b.value.get("applied")
+            ends = f"{a.node} ends at revision {a.value['revision']}, {b.node} at {b.value['revision']}"
+            if one is not None and two is not None and one != two:
+                slow = a.node if one < two else b.node
+                sentence = f"{slow} had not caught up: {a.node} has applied the log up to {one}, {b.node} up to {two}"
+                found.add("behind", sentence, [a, b])
+                continue
+            if one is not None and two is not None:
+                ends += f", though both have applied the log up to index {one}"
+            found.add("revision-differs", ends + _keys_in_words(a, b), [a, b])
         elif a.value.get("compact_revision") != b.value.get("compact_revision"):
             found.add("compacted-apart", f"{a.node} and {b.node} were compacted at different revisions", [a, b])
+
+
+def differing_keys(contents: Mapping[str, Mapping[str, Any]], limit: int = 20) -> dict[str, dict[str, Any]]:
+    """Of what each node holds (node -> key -> anything) the first keys on which they differ.
+
+    node -> key -> what it has there, None where it has no such key.
+    """
+    keys = sorted({key for held in contents.values() for key in held})
+    differing = []
+    for key in keys:
+        held = [one.get(key) for one in contents.values()]
+        if any(other != held[0] for other in held[1:]):
+            differing.append(key)
+            if len(differing) == limit:
+                break
+    return {node: {key: held.get(key) for key in differing} for node, held in contents.items()} if differing else {}
+
+
+def _keys_in_words(a: Operation, b: Operation) -> str:
+    one, two = a.value.get("keys"), b.value.get("keys")
+    if not isinstance(one, Mapping) or not isinstance(two, Mapping):
+        return ""
+    differing = [key for key in one if one[key] != two.get(key)]
+    if not differing:
+        return ""
+    words = [
+        f"{key} is {_held(one[key])} on {a.node} and {_held(two.get(key))} on {b.node}"
+        for key in differing[:_SHOWN_KEYS]
+    ]
+    return "; first keys that differ: " + "; ".join(words)
+
+
+def _held(entry: Any) -> str:
+    if entry is None:
+        return "missing"
+    if isinstance(entry, list) and len(entry) == 2:
+        return f"{entry[1]!r:.60} (revision {entry[0]})"
+    return f"{entry!r:.60}"

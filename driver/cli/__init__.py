@@ -15,6 +15,7 @@ from collections.abc import Sequence
 from typing import TextIO
 
 from raftmon.driver.cli.arguments import CommandParser
+from raftmon.driver.cli.output import neutral_output
 from raftmon.driver.cli.registry import COMMANDS
 from raftmon.setup.errors import EXIT_INTERNAL, EXIT_USAGE, InputError, RaftmonError
 
@@ -36,7 +37,8 @@ def _overview() -> str:
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; returns its exit status and never raises (but for KeyboardInterrupt's 130)."""
     try:
-        return _run(argv)
+        with neutral_output():
+            return _run(argv)
     except Exception:  # what went wrong could not be written either; Python's own status would be that of *invalid*
         _let_go(sys.stdout, sys.stderr)
         return EXIT_INTERNAL

@@ -187,7 +187,7 @@ def _gist(results: Sequence[Result]) -> str:
 
 def _report(path: Path, history: History, results: Sequence[Result], seconds: float) -> dict[str, Any]:
     return {
-        "file": str(path),
+        "file": str(path).encode(errors="backslashreplace").decode(),
         "valid": combine(results).value,
         "seconds": round(seconds, 6),
         "operations": len(history),

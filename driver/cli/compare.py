@@ -9,10 +9,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import orjson
-from rich.console import Console
 from rich.table import Table
 
 from raftmon.driver.cli.arguments import CommandParser
+from raftmon.driver.cli.console import NeutralConsole
 from raftmon.driver.results.comparison import Observation, observe
 from raftmon.driver.run_folder import find_run
 from raftmon.setup.errors import EXIT_INTERNAL, EXIT_INVALID, InputError, RaftmonError
@@ -76,7 +76,7 @@ def main(arguments: argparse.Namespace) -> int:
     if not systems or arguments.repeat < 1:
         raise InputError("raftmon compare needs at least one system in --systems, and --repeat 1 or more")
     options = arguments.options or list(HAOC21)
-    console = Console(stderr=True, highlight=False)
+    console = NeutralConsole(stderr=True, highlight=False)
     found: dict[str, list[Observation]] = {system: [] for system in systems}
     for number in range(arguments.repeat):
         for system in systems:
@@ -85,7 +85,7 @@ def main(arguments: argparse.Namespace) -> int:
     if arguments.json:
         print(orjson.dumps({name: [one.to_json() for one in rows] for name, rows in found.items()}).decode())
     else:
-        Console(highlight=False, width=None if sys.stdout.isatty() else 120).print(_table(found))
+        NeutralConsole(highlight=False, width=None if sys.stdout.isatty() else 120).print(_table(found))
     verdicts = {one.verdict for rows in found.values() for one in rows}
     if verdicts == {"valid"}:
         return 0

@@ -7,11 +7,10 @@ import secrets
 import sys
 from pathlib import Path
 
-from rich.console import Console
-
 from raftmon.adapters.registry import system
 from raftmon.driver.checkers.base import Valid
 from raftmon.driver.cli.arguments import CommandParser
+from raftmon.driver.cli.console import NeutralConsole
 from raftmon.driver.cli.run import end_as_by_ctrl_c
 from raftmon.driver.reckon import add_reckon_options, config_of, write_results
 from raftmon.driver.run.live import remember_outer_pid
@@ -58,7 +57,7 @@ def main(arguments: argparse.Namespace) -> int:
         remember_outer_pid()
         enter()
     end_as_by_ctrl_c()
-    console = Console(highlight=False, width=None if sys.stdout.isatty() else LOG_WIDTH)
+    console = NeutralConsole(highlight=False, width=None if sys.stdout.isatty() else LOG_WIDTH)
     screen = RunScreen(console)
     try:
         interact = (lambda cluster: open_shell(cluster, config.seed)) if arguments.debug else None

@@ -11,12 +11,12 @@ from pathlib import Path
 from typing import Any
 
 import orjson
-from rich.console import Console
 
 from raftmon.adapters.registry import SYSTEMS, system
 from raftmon.adapters.servers_of import with_server
 from raftmon.driver.checkers.base import Valid
 from raftmon.driver.cli.arguments import CommandParser
+from raftmon.driver.cli.console import NeutralConsole
 from raftmon.driver.quantities import latency_ms, loss_percent
 from raftmon.driver.run.config import DEFAULT_FAULTS, RunConfig, duration_s
 from raftmon.driver.run.live import remember_outer_pid
@@ -186,7 +186,7 @@ def main(arguments: argparse.Namespace) -> int:
         remember_outer_pid()
         enter()
     end_as_by_ctrl_c()
-    console = Console(stderr=arguments.json, highlight=False, width=None if sys.stdout.isatty() else LOG_WIDTH)
+    console = NeutralConsole(stderr=arguments.json, highlight=False, width=None if sys.stdout.isatty() else LOG_WIDTH)
     screen = RunScreen(console)
     try:
         interact = (lambda cluster: open_shell(cluster, config.seed)) if arguments.shell else None

@@ -11,7 +11,7 @@ from typing import Any
 
 from raftmon.driver.histories.model import MAX_DEPTH
 
-__all__ = ["EdnError", "first_form", "forms"]
+__all__ = ["EdnError", "first_form", "forms", "whole_text"]
 
 _TOKEN = re.compile(
     r"""[\s,]+ | ;[^\n]*
@@ -59,11 +59,18 @@ def _string(text: str) -> str:
         code = match.group(1)
         return chr(int(code[1:], 16)) if len(code) > 1 else _ESCAPES.get(code, code)
 
-    return re.sub(r"\\(u[0-9a-fA-F]{4}|.)", unescape, text, flags=re.DOTALL)
+    return whole_text(re.sub(r"\\(u[0-9a-fA-F]{4}|.)", unescape, text, flags=re.DOTALL))
+
+
+def whole_text(text: str) -> str:
+    """``text`` with pairs of surrogates joined; a lone one, which no file can hold, becomes U+FFFD."""
+    if text.isascii() or not any("\ud800" <= character <= "\udfff" for character in text):
+        return text
+    return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
 
 
 def _character(text: str) -> str:
-    return chr(int(text[1:], 16)) if len(text) == 5 and text[0] == "u" else _CHARACTERS.get(text, text)
+    return whole_text(chr(int(text[1:], 16))) if len(text) == 5 and text[0] == "u" else _CHARACTERS.get(text, text)
 
 
 def _scalar(match: re.Match[str]) -> Any:

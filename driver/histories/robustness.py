@@ -9,6 +9,7 @@ nothing. Anything else keeps a name of its own, so that a checker says what it p
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,9 @@ from raftmon.driver.histories.model import READABLE
 __all__ = ["is_robustness_report", "read_robustness"]
 
 _OPERATIONS, _WATCH = "operations.json", "watch.json"
+_LONE = re.compile(  # an escaped surrogate that is no half of a pair: no file can hold it
+    r"(?<!\\)(?:\\ud[89ab][0-9a-f]{2}(?!\\ud[c-f])|(?<!\\ud[89ab][0-9a-f]{2})\\ud[c-f][0-9a-f]{2})", re.IGNORECASE
+)
 _TYPES = {"put-operation": "put", "delete-operation": "delete"}
 
 
@@ -46,7 +50,7 @@ def read_robustness(folder: Path) -> Events:
 
 def _objects(path: Path, events: Events) -> Iterator[tuple[int, dict[str, Any]]]:
     """Each object of a file of JSON values one after the other (or in arrays), with its number from 1."""
-    text, place, number = text_of(path.read_bytes(), str(path)), 0, 0
+    text, place, number = _LONE.sub("\\\\ufffd", text_of(path.read_bytes(), str(path))), 0, 0
     decoder = json.JSONDecoder()
     while True:
         while place < len(text) and text[place] in " \t\r\n,":
@@ -55,7 +59,7 @@ def _objects(path: Path, events: Events) -> Iterator[tuple[int, dict[str, Any]]]
             return
         try:
             item, place = decoder.raw_decode(text, place)
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             events.complain(None, f"{path}: no JSON behind object {number}: {error}", READABLE)
             return
         for one in item if isinstance(item, list) else [item]:

@@ -38,7 +38,7 @@ def write_page(history: History, results: Sequence[Result], target: Path) -> Non
     """Write the page; raises InputError where ``target`` cannot be written."""
     title = history.meta.source.name if history.meta.source is not None else target.stem
     try:
-        target.write_text(render_page(history, results, title), encoding="utf-8")
+        target.write_text(render_page(history, results, title), encoding="utf-8", errors="replace")
     except OSError as error:
         raise InputError(
             f"--html: {target} cannot be written ({error.strerror}): name a file in a folder you own"

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections.abc import Sequence
+from typing import Any
 
 from raftmon.adapters.base import Adapter
-from raftmon.adapters.capabilities import Hash, capability
+from raftmon.adapters.capabilities import Hash, Inspect, capability
 from raftmon.driver.checkers.base import Result
 from raftmon.driver.checkers.safe import check_safely
-from raftmon.driver.checkers.stores_agree import StoresAgree
+from raftmon.driver.checkers.stores_agree import StoresAgree, differing_keys
 from raftmon.driver.histories import read_history
 from raftmon.driver.histories.event_writer import EventWriter
 from raftmon.driver.run_folder import RunFolder
@@ -19,29 +21,77 @@ __all__ = ["STORES", "ask_stores", "stores_result"]
 
 STORES = "stores.jsonl"
 _CATCH_UP_S = 10.0
+_MOST_KEYS = 100_000  # of a node, that are compared one by one
 
 
 def ask_stores(adapter: Adapter, topology: Topology, folder: RunFolder, timeout_s: float) -> None:
-    """Ask every node for its revision, then for its hash at the newest of them, which slow ones must first reach.
+    """Ask every node for its hash at the newest revision of all, which slow ones must first reach.
 
-    Nothing is asked of a system without the capability Hash.
+    Where the nodes have applied the same log index, none is slow: one that is at another revision will stay there, and
+    is asked for what it has. Where hashes or revisions differ, the first keys that do are fetched and recorded. Nothing
+    is asked of a system without the capability Hash.
     """
-    hashes = capability(adapter, Hash)
+    hashes, inspect = capability(adapter, Hash), capability(adapter, Inspect)
     if hashes is None or not topology.nodes:
         return
-    revision = max((_newest(hashes, node, timeout_s) for node in topology.nodes), default=0)
+    applied = {} if inspect is None else _applied(inspect, topology.nodes, timeout_s)
+    newest = {node.name: _newest(hashes, node, timeout_s) for node in topology.nodes}
+    revision = max(newest.values(), default=0)
     if not revision:
         return
+    alike = len(applied) == len(topology.nodes) and len(set(applied.values())) == 1
+    found: dict[str, dict[str, Any] | None] = {}
+    calls: dict[str, int] = {}
+    for node in topology.nodes:
+        calls[node.name] = time.monotonic_ns()
+        wanted = (newest[node.name] or revision) if alike else revision
+        digest = _at(hashes, node, wanted, timeout_s)
+        if digest is None and newest[node.name]:  # it has not caught up: what it has, with how far it got
+            wanted = _newest(hashes, node, timeout_s)
+            digest = _at(hashes, node, wanted, timeout_s) if wanted and node.name in applied else None
+        found[node.name] = None if digest is None else {"revision": wanted, "hash": digest}
+        if digest is not None and inspect is not None:
+            index = applied[node.name] if alike else inspect.applied_index(node, timeout_s)
+            found[node.name] |= {} if index is None else {"applied": index}  # type: ignore[operator]
+    answers = {name: value for name, value in found.items() if value is not None}
+    if inspect is not None and len({(value["revision"], value["hash"]) for value in answers.values()}) > 1:
+        _add_keys(inspect, [node for node in topology.nodes if node.name in answers], answers, timeout_s)
+    _record(folder, topology, calls, found)
+
+
+def _record(
+    folder: RunFolder, topology: Topology, calls: dict[str, int], found: dict[str, dict[str, Any] | None]
+) -> None:
     events = EventWriter(folder.path / STORES)
     try:
         for process, node in enumerate(topology.nodes):
+            value = found[node.name]
             place = {"node": node.name, "host": "driver"}
-            events.put(time.monotonic_ns(), process, "invoke", "store", None, None, place)
-            found = _at(hashes, node, revision, timeout_s)
-            kind, value = ("fail", None) if found is None else ("ok", {"revision": revision, "hash": found})
-            events.put(time.monotonic_ns(), process, kind, "store", None, value, {})
+            events.put(calls[node.name], process, "invoke", "store", None, None, place)
+            events.put(time.monotonic_ns(), process, "fail" if value is None else "ok", "store", None, value, {})
     finally:
         events.close()
+
+
+def _applied(inspect: Inspect, nodes: Sequence[Host], timeout_s: float) -> dict[str, int]:
+    """How far each node that answers has applied its log; waits until they are equally far, as long as it may take."""
+    deadline = time.monotonic() + _CATCH_UP_S
+    while True:
+        told = {node.name: inspect.applied_index(node, timeout_s) for node in nodes}
+        known = {name: index for name, index in told.items() if index is not None}
+        if (len(known) == len(nodes) and len(set(known.values())) == 1) or time.monotonic() > deadline:
+            return known
+        time.sleep(0.1)
+
+
+def _add_keys(inspect: Inspect, nodes: Sequence[Host], answers: dict[str, dict[str, Any]], timeout_s: float) -> None:
+    """Put the first keys that differ into each node's answer, as far as the nodes tell what they hold."""
+    contents = {}
+    for node in nodes:
+        with contextlib.suppress(Exception):  # a node that does not tell its keys has told its hash
+            contents[node.name] = inspect.contents(node, _MOST_KEYS, timeout_s)
+    for name, keys in differing_keys(contents).items():
+        answers[name]["keys"] = keys
 
 
 def _newest(hashes: Hash, node: Host, timeout_s: float) -> int:

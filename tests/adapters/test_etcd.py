@@ -82,3 +82,19 @@ def test_it_offers_leader_members_and_hash():
 def test_the_driver_gets_no_grpc_threads_by_asking_for_the_adapter():
     program = "import sys; import raftmon.adapters.registry as r; r.system('etcd'); sys.exit('grpc' in sys.modules)"
     assert os.spawnv(os.P_WAIT, sys.executable, [sys.executable, "-c", program]) == 0
+
+
+def test_a_nodes_own_keys_and_applied_index_come_from_its_json_gateway(monkeypatch):
+    asked = []
+
+    def call(target, method, body, timeout_s):
+        asked.append((method, body.get("serializable")))
+        if method == "maintenance/status":
+            return {"raftAppliedIndex": "829"}
+        return {"kvs": [{"key": "azE=", "value": "dg==", "mod_revision": "7"}, {"key": "azI=", "mod_revision": "9"}]}
+
+    monkeypatch.setattr("raftmon.adapters.etcd.etcd_http.call", call)
+    adapter, node = EtcdAdapter({"server": sys.executable}), Topology.star(3).nodes[0]
+    assert adapter.applied_index(node, 1.0) == 829
+    assert adapter.contents(node, 10, 1.0) == {"k1": [7, "v"], "k2": [9, ""]}
+    assert asked == [("maintenance/status", None), ("kv/range", True)]

@@ -6,7 +6,7 @@ import random
 import pytest
 
 from raftmon.driver.checkers.base import Valid
-from raftmon.driver.checkers.stores_agree import StoresAgree
+from raftmon.driver.checkers.stores_agree import StoresAgree, differing_keys
 from tests.driver.checkers.making import FAIL, found, history, op
 
 
@@ -68,3 +68,40 @@ def test_a_silent_node_and_different_compactions_are_unknown():
     apart = [store("n1", 0, 7, 1, compact_revision=3), store("n2", 2, 7, 2, compact_revision=5)]
     assert StoresAgree().check(history(*apart)).valid is Valid.UNKNOWN
     assert StoresAgree().check(history()).valid is Valid.UNKNOWN
+
+
+def test_nodes_that_applied_the_same_entries_and_have_other_revisions_disagree_with_the_keys_named():
+    keys = {"n1": {"k1": [7, "a"], "k2": None}, "n2": {"k1": [8, "b"], "k2": [9, "c"]}}
+    answers = [store(n, 10 * i, 8 + i, 5 + i, applied=40, keys=keys[n]) for i, n in enumerate(("n1", "n2"))]
+    result = StoresAgree(["n1", "n2"]).check(history(*answers))
+    assert result.valid is Valid.NO
+    assert "both have applied the log up to index 40" in result.sentence
+    assert "k1 is 'a' (revision 7) on n1 and 'b' (revision 8) on n2; k2 is missing on n1" in result.sentence
+
+
+def test_a_node_that_has_applied_less_is_behind_and_the_verdict_unknown():
+    answers = [store("n1", 0, 8, 5, applied=40), store("n2", 10, 9, 6, applied=41)]
+    result = StoresAgree(["n1", "n2"]).check(history(*answers))
+    assert result.valid is Valid.UNKNOWN
+    assert "n1 had not caught up" in result.sentence
+
+
+def test_hashes_that_differ_name_the_keys_that_do():
+    keys = {"n1": {"k": [3, "x"]}, "n2": {"k": [3, "y"]}}
+    answers = [store(n, 10 * i, 8, i, applied=40, keys=keys[n]) for i, n in enumerate(("n1", "n2"))]
+    result = StoresAgree().check(history(*answers))
+    assert result.valid is Valid.NO
+    assert "k is 'x' (revision 3) on n1 and 'y' (revision 3) on n2" in result.sentence
+
+
+def test_the_first_keys_that_differ_are_those_a_comparison_of_all_finds():
+    rng = random.Random(4)
+    for _ in range(300):
+        contents = {n: {f"k{i}": rng.choice([1, 1, 1, 2]) for i in range(8) if rng.random() < 0.9} for n in "abc"}
+        truth = [
+            k
+            for k in sorted({k for c in contents.values() for k in c})
+            if len({c.get(k) for c in contents.values()}) > 1
+        ]
+        found = differing_keys(contents, 4)
+        assert found == ({n: {k: c.get(k) for k in truth[:4]} for n, c in contents.items()} if truth else {})

@@ -52,3 +52,7 @@ def test_what_came_before_an_error_is_given():
     with pytest.raises(EdnError):
         found.extend(value for _, value in forms("{:a 1} {:b") if found.append(value) is None)
     assert found[0] == {"a": 1}
+
+
+def test_surrogates_are_joined_and_a_lone_one_is_replaced():
+    assert values('"\\ud83d\\ude00" "\\ud800x" \\ud800') == ["\U0001f600", "\ufffdx", "\ufffd"]

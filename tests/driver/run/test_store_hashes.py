@@ -1,0 +1,68 @@
+"""Asking the nodes what they hold, with a cluster of three dictionaries."""
+
+from types import SimpleNamespace
+
+import pytest
+
+from raftmon.driver.checkers.base import Valid
+from raftmon.driver.run import store_hashes
+from raftmon.driver.run.store_hashes import ask_stores, stores_result
+from raftmon.driver.run_folder import RunFolder
+
+
+class Stores:
+    """An adapter of which only the stores count: node -> (applied index, revision, keys)."""
+
+    def __init__(self, stores):
+        self.stores = stores
+
+    def hash_at(self, node, revision, timeout_s):
+        _, newest, keys = self.stores[node.name]
+        if revision > newest:
+            raise ValueError("a future revision")
+        return hash(frozenset((key, value[1]) for key, value in keys.items())), revision or newest
+
+    def applied_index(self, node, timeout_s):
+        return self.stores[node.name][0]
+
+    def contents(self, node, limit, timeout_s):
+        return self.stores[node.name][2]
+
+
+@pytest.fixture
+def judged(tmp_path, monkeypatch):
+    monkeypatch.setattr(store_hashes, "_CATCH_UP_S", 0.01)
+
+    def judge(stores):
+        nodes = [SimpleNamespace(name=name) for name in stores]
+        folder = RunFolder(tmp_path)
+        ask_stores(Stores(stores), SimpleNamespace(nodes=nodes), folder, 1.0)
+        return stores_result(folder, list(stores))[0]
+
+    return judge
+
+
+GOOD = {"k": [5, "v"], "l": [9, "w"]}
+
+
+def test_equal_stores_agree(judged):
+    assert judged(dict.fromkeys(("n1", "n2", "n3"), (40, 9, GOOD))).valid is Valid.YES
+
+
+def test_a_lost_change_at_the_same_applied_index_is_invalid_with_the_key(judged):
+    """etcd issue 13766: after a crash a node's store lacks what its log says it applied."""
+    result = judged({"n1": (40, 8, {"k": [5, "v"]}), "n2": (40, 9, GOOD), "n3": (40, 9, GOOD)})
+    assert result.valid is Valid.NO
+    assert "l is missing on n1 and 'w' (revision 9) on n2" in result.sentence
+
+
+def test_other_values_at_one_revision_are_invalid_with_the_key(judged):
+    result = judged({"n1": (40, 9, GOOD), "n2": (40, 9, GOOD | {"k": [5, "x"]}), "n3": (40, 9, GOOD)})
+    assert result.valid is Valid.NO
+    assert "k is 'v' (revision 5) on n1 and 'x' (revision 5) on n2" in result.sentence
+
+
+def test_a_node_that_is_still_applying_is_behind_and_nobody_is_blamed(judged):
+    result = judged({"n1": (39, 8, {"k": [5, "v"]}), "n2": (40, 9, GOOD), "n3": (40, 9, GOOD)})
+    assert result.valid is Valid.UNKNOWN
+    assert "n1 had not caught up" in result.sentence
