@@ -31,7 +31,8 @@ def test_a_number_of_very_many_digits_is_text(digits, tmp_path, capsys):
 
 def test_lone_surrogates_go_through_html_and_convert(tmp_path, capsys):
     path = tmp_path / "h.edn"
-    events = ('{:type %s, :process 0, :f :write, :value "\\ud800"}\n' % kind for kind in (":invoke", ":ok"))
+    rest = ', :process 0, :f :write, :value "\\ud800"}\n'
+    events = ("{:type :" + kind + rest for kind in ("invoke", "ok"))
     path.write_text("".join(events))
     assert main(["check", str(path), "--html", str(tmp_path / "h.html")]) == 0
     for ending in ("jsonl", "edn", "log"):
