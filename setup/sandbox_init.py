@@ -185,11 +185,11 @@ def run(body: Callable[[], object]) -> int:
                 make_namespaces(rest | CLONE_NEWUSER)  # root without CAP_SYS_ADMIN: root in a container
         else:
             make_namespaces(rest | CLONE_NEWUSER)
+        outer_lives, held_open = os.pipe()
+        child = os.fork()
     except OSError as error:
         _complain(error)
         return EXIT_INTERNAL
-    outer_lives, held_open = os.pipe()
-    child = os.fork()
     if child == 0:
         os.close(held_open)
         _pid_one(body, outer_lives, forwarded, mask)

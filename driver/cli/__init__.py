@@ -81,7 +81,10 @@ def _run(argv: Sequence[str] | None) -> int:
     except KeyboardInterrupt:
         return 130
     except Exception as error:
-        if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+        if _no_more_processes(error):
+            said = "this user may start no more processes or threads: raise `ulimit -u`, or end some"
+            print(f"raftmon {name}: {said}", file=sys.stderr)
+        elif isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
             where = error.filename or "the output"
             print(f"raftmon {name}: cannot write {where}: {error.strerror}; make room and try again", file=sys.stderr)
             _let_go(sys.stdout)
@@ -90,3 +93,10 @@ def _run(argv: Sequence[str] | None) -> int:
             said = "this is a fault of raftmon itself; please report it with the text above"
             print(f"raftmon {name}: {said}", file=sys.stderr)
         return EXIT_INTERNAL
+
+
+def _no_more_processes(error: BaseException) -> bool:
+    """Whether the limit of processes was met (setrlimit(2), RLIMIT_NPROC): fork gives EAGAIN, threads a text."""
+    if isinstance(error, RuntimeError):
+        return "can't start new thread" in str(error)
+    return isinstance(error, BlockingIOError) and error.errno == errno.EAGAIN

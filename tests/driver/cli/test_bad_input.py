@@ -143,3 +143,21 @@ def test_clean_asks_and_removes_nothing_where_nobody_answers(tmp_path, capsys):
     assert folder.path.is_dir()
     assert main(["clean", "--yes", "--store", str(tmp_path)]) == 0
     assert not folder.path.exists()
+
+
+@pytest.mark.parametrize(
+    "error", [RuntimeError("can't start new thread"), BlockingIOError(11, "Resource temporarily unavailable")]
+)
+def test_a_limit_of_processes_is_said_in_a_sentence(
+    error: Exception, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+):
+    def fail(*_: object, **__: object) -> None:
+        raise error
+
+    monkeypatch.setattr("raftmon.driver.cli.run.run", fail)
+    assert main(["run", "--system", "memory", "--store", str(tmp_path)]) == 70
+    captured = capsys.readouterr()
+    assert captured.err.endswith(
+        "raftmon run: this user may start no more processes or threads: raise `ulimit -u`, or end some\n"
+    )
+    assert "Traceback" not in captured.err
