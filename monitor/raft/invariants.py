@@ -145,7 +145,9 @@ class InvariantChecker:
             )
 
     def _vote(self, log: _Log, message: RaftMessage, fact: Fact) -> None:
-        if message.target is None or not message.channel.answers_bear_own_term or not message.term:
+        if message.target is None or not message.term:
+            return
+        if not message.channel.answers_bear_own_term and not (message.extra or {}).get("vote_term"):
             return
         assert message.source is not None
         self.checked["one_vote"] += 1

@@ -1,4 +1,7 @@
-"""nats-server 2.9's Raft groups, from its route connections (server/raft.go; the protocol is text with sized payloads).
+"""nats-server's Raft groups (2.9 to 2.15), from its route connections (server/raft.go; text with sized payloads).
+
+From 2.10 on routes are pooled, and one is dedicated to the system account: its lines name no account. Payloads are the
+same, but that an append ends in a varint more in newer versions.
 
 Every stream, consumer and ``_meta_`` is a Raft group of its own; ``RaftMessage.group`` names it. Replies go to an inbox
 subject, so the group of a reply is the one whose request named that inbox. A server is known by the first 8 characters
@@ -28,7 +31,9 @@ _PLAIN = {
     b"INFO", b"CONNECT", b"RS+", b"RS-", b"LS+", b"LS-", b"A+", b"A-",
     b"PING", b"PONG", b"+OK", b"-ERR", b"SUB", b"UNSUB",
 }  # fmt: skip
-_JOIN = re.compile(rb"(?:\A|(?<=\r\n))(?:[RH]MSG \S+ \$\S+ [^\r\n]*\d\r\n|RS[+-] \S+ \S[^\r\n]*\r\n|P[IO]NG\r\n)")
+_JOIN = re.compile(
+    rb"(?:\A|(?<=\r\n))(?:[RH]MSG (?:[^\s|+]+ )?\$[A-Z]+\.\S+ [^\r\n]*\d\r\n|RS[+-] \S+[^\r\n]*\r\n|P[IO]NG\r\n)"
+)
 _SERVER_NAME = re.compile(rb'"server":\{"name":"([^"\\]{1,200})"').search
 _ENTRY_NAMES = {
     0: "proposal",
@@ -38,6 +43,7 @@ _ENTRY_NAMES = {
     4: "remove_peer",
     5: "leader_transfer",
     6: "snapshot",
+    7: "catchup",
 }
 _DIGITS = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 
@@ -55,11 +61,12 @@ class _Shared:
     """What the directions of all routes of one capture know together."""
 
     def __init__(self) -> None:
-        self.inboxes: OrderedDict[bytes, tuple[str, str]] = OrderedDict()
+        self.inboxes: OrderedDict[bytes, tuple[str, str, int]] = OrderedDict()
         self.names: dict[str, str] = {}
 
-    def remember(self, inbox: bytes, kind: str, group: str) -> None:
-        self.inboxes[inbox] = (kind, group)
+    def remember(self, inbox: bytes, kind: str, group: str, term: int) -> None:
+        """What comes to this inbox answers messages of ``group``; the newest one had this term."""
+        self.inboxes[inbox] = (kind, group, term)
         self.inboxes.move_to_end(inbox)
         if len(self.inboxes) > _MAX_INBOXES:
             self.inboxes.popitem(last=False)
@@ -79,6 +86,7 @@ class NatsTap:
         self.peer: NatsTap = self
         self._joining = joined
         self._introduced = joined
+        self._dedicated = False
         self._held = bytearray()
         self._held_mark = 0
         self._need = 0
@@ -158,7 +166,12 @@ class NatsTap:
             return stop
         if data[stop - 2 : stop] != b"\r\n":
             return -1
-        if verb == b"RMSG" and len(words) >= 3:
+        if words[0].startswith(b"$NRG.") or (self._dedicated and not words[0].startswith(b"$G")):
+            words.insert(0, b"$SYS")  # the dedicated route of an account leaves its name out
+        if verb != b"RMSG":
+            if len(words) >= 2 and words[1].startswith(b"$NRG."):
+                self._out.taps.unparsed += stop - place
+        elif len(words) >= 3:
             reply = b""
             if words[2] == b"+" and len(words) > 4:
                 reply = words[3]
@@ -175,6 +188,8 @@ class NatsTap:
         return stop
 
     def _introduce(self, info: bytes) -> None:
+        if not self._introduced and b'"route_account":"' in info:
+            self._dedicated = self.peer._dedicated = True
         found = re.search(rb'"server_name":"([^"\\]{1,200})"', info)
         if found is not None:
             name = found[1].decode("utf-8", "replace")
@@ -196,26 +211,29 @@ class NatsTap:
     def _raft(self, subject: bytes, reply: bytes, payload: bytes, raw: bytes, first: int, mark: int) -> bool:
         words = subject.split(b".", 2)
         kind, group = words[1].decode("latin-1"), words[-1].decode("latin-1")
+        asked_term = 0
         if kind in ("R", "CR"):
             asked = self._shared.inboxes.get(subject)
             if asked is None:
                 return self._joined_reply(payload)
-            kind, group = asked
+            kind, group, asked_term = asked
         message: RaftMessage | None
         if kind == "V" and len(payload) == 32:
-            self._shared.remember(reply, "VR", group)
             message = self._vote(payload, group, first, mark, raw)
+            self._shared.remember(reply, "VR", group, message.term)
         elif kind == "VR" and len(payload) == 17:
             term, peer, granted = struct.unpack("<Q8sB", payload)
             message = self._make("MsgVoteResp", self._shared.name(peer), group, term, first, mark, raw)
             message.reject = not granted
+            if term == asked_term:  # older versions answer with the term that the voter had before
+                message.extra = {"vote_term": term}
         elif kind == "AE" and len(payload) >= 42:
-            if reply:
-                self._shared.remember(reply, "AER", group)
             message = self._append(payload, group, first, mark, raw)
+            if reply and message is not None:
+                self._shared.remember(reply, "AER", group, message.term)
         elif kind == "AER" and len(payload) == 25:
             if reply:
-                self._shared.remember(reply, "AE", group)
+                self._shared.remember(reply, "AE", group, asked_term)
             term, index, peer, okay = struct.unpack("<QQ8sB", payload)
             message = self._make("MsgAppResp", self._shared.name(peer), group, term, first, mark, raw)
             message.index, message.reject = index, not okay
@@ -229,8 +247,11 @@ class NatsTap:
         return message is not None
 
     def _joined_reply(self, payload: bytes) -> bool:
-        """A reply to a request from before the capture: its group cannot be known, so it is no message."""
-        return len(payload) in (17, 25) or len(payload) >= 42
+        """A reply to a request that the capture does not have: its group cannot be known, so it is no message."""
+        if len(payload) in (17, 25) or len(payload) >= 42:
+            self._out.lost_at_join += 1
+            return True
+        return False
 
     def _vote(self, payload: bytes, group: str, first: int, mark: int, raw: bytes) -> RaftMessage:
         term, last_term, last_index, candidate = struct.unpack("<QQQ8s", payload)
@@ -254,13 +275,25 @@ class NatsTap:
                 Entry(term, previous_index + 1, payload[place + 5 : stop], payload[place + 4], _read_operations)
             )
             place = stop
-        if place != len(payload):
-            return None
+        extra = self._after_entries(payload, place)
         kind = "MsgApp" if count else "MsgHeartbeat"
         message = self._make(kind, self._shared.name(leader), group, term, first, mark, raw)
         message.log_term, message.index, message.commit = previous_term, previous_index, commit
-        message.entries = tuple(entries)
+        message.entries, message.extra = tuple(entries), extra
         return message
+
+    def _after_entries(self, payload: bytes, place: int) -> dict[str, int] | None:
+        """A varint that newer versions append (the term of what is caught up with); anything else is counted."""
+        if place == len(payload):
+            return None
+        value = 0
+        for shift, byte in enumerate(payload[place : place + 10]):
+            value |= (byte & 0x7F) << 7 * shift
+            if byte < 0x80:
+                self._out.unknown_field_bytes += len(payload) - place - shift - 1
+                return {"catchup_term": value}
+        self._out.unknown_field_bytes += len(payload) - place
+        return None
 
     def _make(
         self, kind: str, source: str | None, group: str, term: int, first: int, mark: int, raw: bytes
