@@ -6,7 +6,7 @@ messages that contradict each other; nothing is concluded from what was not seen
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from raftmon.monitor.raft.message import LEADER_KINDS, Entry, RaftMessage
 from raftmon.monitor.raft.violations import INVARIANTS, LIMITS, Fact, Violation, Witness, fact_of, told, witness_of
@@ -260,7 +260,11 @@ class InvariantChecker:
         if message.commit <= done:
             return
         stop = min(message.commit, done + 100_000)
-        for index in range(done + 1, stop + 1):
+        places: Iterable[int] = range(done + 1, stop + 1)
+        if stop - done > len(leader_log):  # indexes with gaps (ZooKeeper's begin anew with each epoch)
+            stop = message.commit
+            places = sorted(index for index in leader_log if done < index <= stop)
+        for index in places:
             held = leader_log.get(index)
             if held is None:
                 continue

@@ -214,8 +214,11 @@ class Tracker:
                 follower.commit = max(follower.commit, min(message.commit, follower.match))
                 if message.entries:
                     follower.sent_to_ns = message.time_ns
-        elif message.kind == "MsgHeartbeat" and follower is not None:
-            follower.commit = max(follower.commit, min(message.commit, follower.match))
+        elif message.kind == "MsgHeartbeat":
+            group.commit = max(group.commit, message.commit)
+            node.commit = max(node.commit, message.commit)
+            if follower is not None:
+                follower.commit = max(follower.commit, min(message.commit, follower.match))
         elif message.kind == "MsgSnap":
             group.commit = max(group.commit, message.snapshot_index)
             group.last_index = max(group.last_index, message.snapshot_index)

@@ -1,0 +1,206 @@
+"""dqlite's Raft (libraft's uv_encoding.c): 8-byte little-endian words, type and header size first, then the payload.
+
+A connection begins with the protocol's version and one request of dqlite; where that is CONNECT, it carries Raft
+messages from its dialer from then on. Answers travel on the connection that was dialled the other way. Connections of
+clients use the same port: their bytes are counted as foreign.
+"""
+
+from __future__ import annotations
+
+import struct
+
+from raftmon.monitor.packets.tcp_table import Consumer, Flow
+from raftmon.monitor.raft.codecs.framing import MORE, CodecOutput, FramedTap, Malformed
+from raftmon.monitor.raft.message import Entry, Operation, RaftMessage
+
+__all__ = ["DqliteTap", "begins_dqlite", "joins_dqlite"]
+
+_VERSION = struct.pack("<Q", 1)
+_CONNECT = 11
+_APPEND, _APPEND_RESULT, _VOTE, _VOTE_RESULT, _SNAPSHOT, _TIMEOUT_NOW = range(1, 7)
+_MAX_HEADER = 16 << 20
+# type -> sizes of the header (the smallest, the largest): fields were added at the end
+_HEADERS = {
+    _APPEND: (40, _MAX_HEADER), _APPEND_RESULT: (16, 64), _VOTE: (32, 64), _VOTE_RESULT: (16, 64),
+    _SNAPSHOT: (48, _MAX_HEADER), _TIMEOUT_NOW: (24, 64),
+}  # fmt: skip
+_ENTRY_NAMES = {1: "command", 2: "barrier", 3: "conf_change"}
+
+
+def begins_dqlite(start: bytes) -> bool:
+    """Whether a connection begins with the version of dqlite's protocol."""
+    return start[:8] == _VERSION
+
+
+def joins_dqlite(data: bytes) -> bool:
+    """Whether a segment in mid-stream may begin with a Raft message of dqlite."""
+    return _plausible(data, 0)
+
+
+def _plausible(data: bytes | bytearray, place: int) -> bool:
+    if len(data) - place < 24:
+        return False
+    kind, size = struct.unpack_from("<QQ", data, place)
+    low, high = _HEADERS.get(kind, (1, 0))
+    return low <= size <= high and size % 8 == 0 and (kind == _APPEND or size <= 64 or kind == _SNAPSHOT)
+
+
+def _read_operations(kind: int, data: bytes) -> tuple[Operation, ...]:
+    """A command's second byte says what it is: open, frames, undo, checkpoint (dqlite's command.h)."""
+    if kind != 1 or len(data) < 2:
+        return (Operation(_ENTRY_NAMES.get(kind, f"entry_{kind}"), value=data),)
+    names = {1: "open", 2: "frames", 3: "undo", 4: "checkpoint"}
+    key = data[8:].split(b"\0", 1)[0][:100]
+    return (Operation(names.get(data[1], "command"), key, data),)
+
+
+class DqliteTap(FramedTap):
+    """One direction of a connection between two nodes, or of a client's."""
+
+    def __init__(self, out: CodecOutput, flow: Flow, *, dials: bool, joined: bool) -> None:
+        super().__init__(out, out.channel("peer", flow, "dqlite"), joined=joined)
+        self.peer: DqliteTap = self
+        self._flow = flow
+        self._dials = dials
+        self._begun = joined
+        self._foreign = False
+
+    @classmethod
+    def pair(cls, out: CodecOutput, client: Flow, server: Flow, *, joined: bool) -> tuple[Consumer, Consumer]:
+        """The taps of both directions."""
+        one, two = cls(out, client, dials=True, joined=joined), cls(out, server, dials=False, joined=joined)
+        one.peer, two.peer = two, one
+        if not joined:
+            name = out.directory.party(f"{server.source}:{server.source_port}")
+            two.channel.source = one.channel.target = name
+        return one, two
+
+    def data(self, payload: bytes, mark: int) -> None:
+        """See ``Consumer.data``."""
+        if self._foreign or (not self._dials and not self.joining):
+            self.out.taps.foreign += len(payload)  # a listener says nothing on a connection of Raft
+            return
+        super().data(payload, mark)
+
+    def start_of(self, data: bytes | bytearray, place: int) -> int:
+        """See ``FramedTap``: messages begin at multiples of 8, and mostly where a segment does."""
+        for at in range(place, min(len(data), place + 4096), 8):
+            if _plausible(data, at):
+                return at
+        return -1
+
+    def end_of(self, data: bytes | bytearray, place: int) -> int:
+        """See ``FramedTap``."""
+        have = len(data) - place
+        if not self._begun:
+            if have < 16:
+                return MORE
+            if data[place : place + 8] != _VERSION:
+                raise Malformed("another version of dqlite's protocol")
+            stop = place + 16 + 8 * int.from_bytes(data[place + 8 : place + 12], "little")
+            if data[place + 12] != _CONNECT:
+                stop = len(data)  # a client
+            return stop if stop <= len(data) else MORE
+        if have < 16:
+            return MORE
+        kind, size = struct.unpack_from("<QQ", data, place)
+        low, high = _HEADERS.get(kind, (1, 0))
+        if not low <= size <= high or size % 8:
+            raise Malformed("no message of libraft")
+        if have < 16 + size:
+            return MORE
+        stop = place + 16 + size
+        if kind == _APPEND:
+            count = int.from_bytes(data[place + 48 : place + 56], "little")
+            if 40 + 16 * count > size:
+                raise Malformed("more entries than the header holds")
+            heads = range(place + 56, place + 56 + 16 * count, 16)
+            stop += sum(int.from_bytes(data[at + 12 : at + 16], "little") for at in heads)
+        if stop - place > self.max_message:
+            raise Malformed("a message beyond all bounds")
+        return stop if stop <= len(data) else MORE
+
+    def take(self, raw: bytes, first: int, mark: int) -> int:
+        """See ``FramedTap``."""
+        if not self._begun:
+            self._begin(raw)
+            return 0
+        kind, size = struct.unpack_from("<QQ", raw)
+        fields = struct.unpack_from(f"<{min(size // 8, 8)}Q", raw, 16)
+        message = RaftMessage(
+            self.out.now_ns, "", self.channel.source, self.channel.target, fields[0], 0, 0, 0, (), False, 0, b"",
+            self.channel, first, mark, len(raw), raw,
+        )  # fmt: skip
+        follows = _READERS[kind](message, fields, raw)
+        self.out.message(message)
+        return follows
+
+    def _begin(self, raw: bytes) -> None:
+        """The first request: CONNECT with the dialer's id and address, or a client's."""
+        self._begun = True
+        if raw[12] != _CONNECT or len(raw) < 32:
+            self._foreign = self.peer._foreign = True
+            self.out.taps.foreign += len(raw)
+            return
+        address = raw[24:].split(b"\0", 1)[0].decode("utf-8", "replace")[:200]
+        self.channel.source = self.peer.channel.target = self.out.directory.claimed(address, self._flow.source)
+
+
+def _append(message: RaftMessage, fields: tuple[int, ...], raw: bytes) -> int:
+    _, message.index, message.log_term, message.commit, count = fields[:5]
+    place = 16 + int.from_bytes(raw[8:16], "little")
+    entries = []
+    for number in range(count):
+        at = 56 + 16 * number
+        term, size = int.from_bytes(raw[at : at + 8], "little"), int.from_bytes(raw[at + 12 : at + 16], "little")
+        data = raw[place : place + size]
+        entries.append(Entry(term, message.index + 1 + number, data, raw[at + 8], _read_operations))
+        place += size
+    message.entries = tuple(entries)
+    message.kind = "MsgApp" if entries else "MsgHeartbeat"
+    return 0
+
+
+def _append_result(message: RaftMessage, fields: tuple[int, ...], _raw: bytes) -> int:
+    message.kind = "MsgAppResp"
+    rejected = fields[1]
+    last = fields[2] if len(fields) > 2 else 0
+    message.reject = rejected > 0
+    message.index, message.reject_hint = (rejected, last) if rejected else (last, 0)
+    return 0
+
+
+def _vote(message: RaftMessage, fields: tuple[int, ...], _raw: bytes) -> int:
+    flags = fields[4] if len(fields) > 4 else 0
+    message.kind = "MsgPreVote" if flags & 2 else "MsgVote"
+    message.index, message.log_term = fields[2], fields[3]
+    if flags & 1:
+        message.context = b"CampaignTransfer"
+    return 0
+
+
+def _vote_result(message: RaftMessage, fields: tuple[int, ...], _raw: bytes) -> int:
+    flags = fields[2] if len(fields) > 2 else 0
+    message.kind = "MsgPreVoteResp" if flags & 1 else "MsgVoteResp"
+    message.reject = fields[1] != 1
+    return 0
+
+
+def _snapshot(message: RaftMessage, fields: tuple[int, ...], raw: bytes) -> int:
+    message.kind = "MsgSnap"
+    message.snapshot_index, message.snapshot_term = fields[1], fields[2]
+    at = 16 + 8 * 5 + fields[4]  # behind the configuration
+    at += -at % 8
+    return int.from_bytes(raw[at : at + 8], "little") if at + 8 <= len(raw) else 0
+
+
+def _timeout_now(message: RaftMessage, fields: tuple[int, ...], _raw: bytes) -> int:
+    message.kind = "MsgTimeoutNow"
+    message.index, message.log_term = fields[1], fields[2]
+    return 0
+
+
+_READERS = {
+    _APPEND: _append, _APPEND_RESULT: _append_result, _VOTE: _vote, _VOTE_RESULT: _vote_result, _SNAPSHOT: _snapshot,
+    _TIMEOUT_NOW: _timeout_now,
+}  # fmt: skip

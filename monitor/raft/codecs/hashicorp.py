@@ -1,0 +1,204 @@
+"""hashicorp/raft's network transport (net_transport.go): what Consul, Nomad, Vault and rqlite speak.
+
+A request is one byte of type and a MessagePack map; answers come on the same connection in the order of the requests:
+a text (the error, empty if none) and a map. After the map of an InstallSnapshot come as many bytes as its ``Size`` says.
+An answer to an append does not say what it answers, so its index is the request's.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import deque
+from typing import Any
+
+from raftmon.monitor.packets.tcp_table import Consumer, Flow
+from raftmon.monitor.raft.codecs.framing import CodecOutput, FramedTap, Malformed
+from raftmon.monitor.raft.codecs.msgpack import MsgpackEnd, load
+from raftmon.monitor.raft.message import Entry, Operation, RaftMessage
+
+__all__ = ["HashicorpTap", "begins_hashicorp"]
+
+_KEYS = rb"Addr|ID|Entries|Candidate|Configuration|ProtocolVersion|Term|LastLogIndex|Leader|PrevLogEntry"
+_BEGIN = re.compile(rb"[\x00-\x04][\x81-\x8f][\xa2-\xbf](?:" + _KEYS + rb")")
+_START = re.compile(rb"[\x00-\x04][\x81-\x8f][\xa2-\xbf][A-Z][A-Za-z]{2}")
+_ANSWER = re.compile(rb"(?:\xa0|[\xa1-\xbf][^\x00-\x1f]{1,31})[\x81-\x8f][\xa2-\xbf](?:Granted|LastLog|Success|Addr|ID|Peers|ProtocolVersion)")
+_MAX_WAITING = 4096
+_ENTRY_NAMES = {0: "command", 1: "noop", 2: "conf_change", 3: "conf_change", 4: "barrier", 5: "conf_change"}
+_APPEND, _VOTE, _SNAPSHOT, _TIMEOUT_NOW, _PRE_VOTE = range(5)
+
+
+def begins_hashicorp(start: bytes) -> bool:
+    """Whether a connection's first bytes (8 at least) are a request of hashicorp/raft."""
+    return _START.match(start) is not None
+
+
+def _read_operations(kind: int, data: bytes) -> tuple[Operation, ...]:
+    return (Operation(_ENTRY_NAMES.get(kind, f"entry_{kind}"), value=data),)
+
+
+def _number(content: dict[bytes, Any], name: bytes) -> int:
+    value = content.get(name)
+    if value is None:
+        return 0
+    if not isinstance(value, int) or value < 0:
+        raise Malformed(f"{name.decode()} is no number")
+    return int(value)
+
+
+class HashicorpTap(FramedTap):
+    """One direction of a connection: requests from its dialer, or the answers to them."""
+
+    def __init__(self, out: CodecOutput, flow: Flow, *, asks: bool, joined: bool) -> None:
+        super().__init__(out, out.channel("peer", flow, "hashicorp-raft"), joined=joined)
+        self.peer: HashicorpTap = self
+        self.asks = asks
+        self.waiting: deque[tuple[int, int]] = deque()  # type and index of requests without an answer
+        self.paired = not joined
+        self._flow = flow
+
+    @classmethod
+    def pair(cls, out: CodecOutput, client: Flow, server: Flow, *, joined: bool) -> tuple[Consumer, Consumer]:
+        """The taps of both directions. The dialer tells its address with its requests."""
+        one, two = cls(out, client, asks=True, joined=joined), cls(out, server, asks=False, joined=joined)
+        one.peer, two.peer = two, one
+        if not joined:
+            name = out.directory.party(f"{server.source}:{server.source_port}")
+            two.channel.source = one.channel.target = name
+        return one, two
+
+    def lost(self) -> None:
+        """See ``FramedTap``: which answer belongs to which request cannot be said any more."""
+        for side in (self, self.peer):
+            side.paired = False
+            side.waiting.clear()
+
+    def start_of(self, data: bytes | bytearray, place: int) -> int:
+        """See ``FramedTap``; of a connection joined in mid-stream the bytes tell which side asks."""
+        asked, answered = _BEGIN.search(data, place), _ANSWER.search(data, place)
+        if asked is not None and (answered is None or asked.start() <= answered.start()):
+            found, asks = asked, True
+        elif answered is not None:
+            found, asks = answered, False
+        else:
+            return -1
+        if not self.channel.source:
+            self.asks, self.peer.asks = asks, not asks
+            listener = self.peer if asks else self
+            name = self.out.directory.party(f"{listener._flow.source}:{listener._flow.source_port}")
+            listener.channel.source = listener.peer.channel.target = name
+        return found.start()
+
+    def end_of(self, data: bytes | bytearray, place: int) -> int:
+        """See ``FramedTap``."""
+        if not isinstance(self.resume, MsgpackEnd):
+            if self.asks and data[place] > _PRE_VOTE:
+                raise Malformed("no type of a request of hashicorp/raft")
+            self.resume = MsgpackEnd(skip=1) if self.asks else MsgpackEnd(values=2)
+        return self.resume.feed(data, place)
+
+    def take(self, raw: bytes, first: int, mark: int) -> int:
+        """See ``FramedTap``."""
+        if not self.asks:
+            self._answer(raw, first, mark)
+            return 0
+        content, _ = load(raw, 1)
+        if not isinstance(content, dict):
+            raise Malformed("a request that is no map")
+        kind = raw[0]
+        self._speaks(content)
+        message = self._make(content, raw, first, mark)
+        _REQUESTS[kind](message, content)
+        if len(self.waiting) < _MAX_WAITING and self.paired:
+            last = message.entries[-1].index if message.entries else message.index
+            if kind == _APPEND and message.kind == "MsgHeartbeat":
+                last = -1
+            self.waiting.append((kind, message.snapshot_index or last))
+        self.out.message(message)
+        return _number(content, b"Size") if kind == _SNAPSHOT else 0
+
+    def _speaks(self, content: dict[bytes, Any]) -> None:
+        told = content.get(b"Leader") or content.get(b"Candidate") or content.get(b"Addr")
+        if isinstance(told, bytes) and told:
+            address = told[:200].decode("utf-8", "replace")
+            self.channel.source = self.peer.channel.target = self.out.directory.claimed(address, self._flow.source)
+
+    def _make(self, content: dict[bytes, Any], raw: bytes, first: int, mark: int) -> RaftMessage:
+        return RaftMessage(
+            self.out.now_ns, "", self.channel.source, self.channel.target, _number(content, b"Term"), 0, 0, 0, (),
+            False, 0, b"", self.channel, first, mark, len(raw), raw,
+        )  # fmt: skip
+
+    def _answer(self, raw: bytes, first: int, mark: int) -> None:
+        error, at = load(raw)
+        content, _ = load(raw, at)
+        asked = self.peer.waiting.popleft() if self.peer.waiting else None
+        if not isinstance(error, bytes):
+            raise Malformed("an answer without a text")
+        if error or not isinstance(content, dict):
+            content = {}
+        message = self._make(content, raw, first, mark)
+        message.context = error
+        kind = asked[0] if asked is not None else _kind_of(content)
+        if kind == _VOTE or kind == _PRE_VOTE:
+            message.kind = "MsgVoteResp" if kind == _VOTE else "MsgPreVoteResp"
+            message.reject = not content.get(b"Granted")
+        elif kind == _TIMEOUT_NOW:
+            message.kind = "MsgTimeoutNowResp"
+            message.reject = bool(error)
+        else:
+            message.kind = "MsgAppResp"
+            message.reject = not content.get(b"Success")
+            message.reject_hint = _number(content, b"LastLog") if message.reject else 0
+            if asked is not None and asked[1] < 0:
+                message.kind = "MsgHeartbeatResp"
+            elif asked is not None:
+                message.index = asked[1]
+        self.out.message(message)
+
+
+def _kind_of(content: dict[bytes, Any]) -> int:
+    if b"Granted" in content:
+        return _VOTE
+    return _APPEND if b"Success" in content else _TIMEOUT_NOW
+
+
+def _append(message: RaftMessage, content: dict[bytes, Any]) -> None:
+    message.index, message.log_term = _number(content, b"PrevLogEntry"), _number(content, b"PrevLogTerm")
+    message.commit = _number(content, b"LeaderCommitIndex")
+    entries = []
+    for one in content.get(b"Entries") or ():
+        if not isinstance(one, dict):
+            raise Malformed("an entry that is no map")
+        data = one.get(b"Data") or b""
+        if not isinstance(data, bytes):
+            raise Malformed("an entry whose data are no bytes")
+        entries.append(
+            Entry(_number(one, b"Term"), _number(one, b"Index"), data, _number(one, b"Type"), _read_operations)
+        )
+    message.entries = tuple(entries)
+    message.kind = "MsgApp" if entries or message.index else "MsgHeartbeat"
+
+
+def _vote(message: RaftMessage, content: dict[bytes, Any]) -> None:
+    message.kind = "MsgVote"
+    message.index, message.log_term = _number(content, b"LastLogIndex"), _number(content, b"LastLogTerm")
+    if content.get(b"LeadershipTransfer"):
+        message.context = b"CampaignTransfer"
+
+
+def _pre_vote(message: RaftMessage, content: dict[bytes, Any]) -> None:
+    _vote(message, content)
+    message.kind = "MsgPreVote"
+
+
+def _snapshot(message: RaftMessage, content: dict[bytes, Any]) -> None:
+    message.kind = "MsgSnap"
+    message.snapshot_index = _number(content, b"LastLogIndex")
+    message.snapshot_term = _number(content, b"LastLogTerm")
+
+
+def _timeout_now(message: RaftMessage, _content: dict[bytes, Any]) -> None:
+    message.kind = "MsgTimeoutNow"
+
+
+_REQUESTS = (_append, _vote, _snapshot, _timeout_now, _pre_vote)
