@@ -46,12 +46,22 @@ SYSTEMS: dict[str, System] = {
         "raftmon.adapters.pysyncobj", "PySyncObjAdapter", {}, "a register on the Raft library PySyncObj", True
     ),
     "nats": System("raftmon.adapters.nats", "NatsAdapter", {}, "a key-value bucket of NATS JetStream", True),
-    "zookeeper": System("raftmon.adapters.zookeeper", "ZooKeeperAdapter", {}, "ZooKeeper 3.8, replicated by Zab"),
-    "ovsdb": System("raftmon.adapters.ovsdb", "OvsdbAdapter", {}, "Open vSwitch's clustered database OVSDB"),
-    "hashicorp-raft": System(
-        "raftmon.adapters.hashicorp_raft", "HashicorpRaftAdapter", {}, "a key-value server on hashicorp/raft"
+    "zookeeper": System(
+        "raftmon.adapters.zookeeper", "ZooKeeperAdapter", {}, "ZooKeeper 3.8, replicated by Zab", raft_is_read=True
     ),
-    "dqlite": System("raftmon.adapters.dqlite", "DqliteAdapter", {}, "dqlite: SQLite replicated by Raft"),
+    "ovsdb": System(
+        "raftmon.adapters.ovsdb", "OvsdbAdapter", {}, "Open vSwitch's clustered database OVSDB", raft_is_read=True
+    ),
+    "hashicorp-raft": System(
+        "raftmon.adapters.hashicorp_raft",
+        "HashicorpRaftAdapter",
+        {},
+        "a key-value server on hashicorp/raft",
+        raft_is_read=True,
+    ),
+    "dqlite": System(
+        "raftmon.adapters.dqlite", "DqliteAdapter", {}, "dqlite: SQLite replicated by Raft", raft_is_read=True
+    ),
     "memory": System(
         "raftmon.adapters.memory", "MemoryAdapter", {}, "a register in the client host's memory, with lies"
     ),

@@ -23,7 +23,7 @@ INVARIANTS: dict[str, str] = {
 
 LIMITS: dict[str, str] = {
     "election_safety": "a leader that sent nothing is not seen",
-    "one_vote": "a candidate's vote for itself is not sent; an answer of nats-server counts where it carries the request's term",
+    "one_vote": "a candidate's vote for itself is not sent; nats-server's count where they carry the request's term",
     "leader_append_only": "only entries that were sent",
     "log_matching": "only entries that were sent; entries that a snapshot replaced are not compared",
     "leader_completeness": "only places of the log that a later leader sent or named as the previous entry",

@@ -42,7 +42,7 @@ def _plausible(data: bytes | bytearray, place: int) -> bool:
         return False
     kind, size = struct.unpack_from("<QQ", data, place)
     low, high = _HEADERS.get(kind, (1, 0))
-    return low <= size <= high and size % 8 == 0 and (kind == _APPEND or size <= 64 or kind == _SNAPSHOT)
+    return bool(low <= size <= high and size % 8 == 0)
 
 
 def _read_operations(kind: int, data: bytes) -> tuple[Operation, ...]:

@@ -41,9 +41,9 @@ class CodecOutput(Protocol):
 class FramedTap:
     """One direction of a connection whose messages follow each other; subclass it and define three methods.
 
-    - ``end_of(data, place)``: where the message that begins at ``place`` ends, ``MORE`` while that cannot be said. It is
-      asked again with more bytes; ``self.resume`` may keep what it found so far (it is None for a new message, and what
-      it holds should be relative to the message's beginning). Raises Malformed for what is no message.
+    - ``end_of(data, place)``: where the message that begins at ``place`` ends, ``MORE`` while that cannot be said. It
+      is asked again with more bytes; ``self.resume`` may keep what it found so far (it is None for a new message, and
+      what it holds should be relative to the message's beginning). Raises Malformed for what is no message.
     - ``start_of(data, place)``: where a message may begin at or after ``place``, -1 where none does: asked after a hole
       and where the capture begins in mid-stream.
     - ``take(raw, first, mark)``: one whole message; returns how many bytes follow it that are no message (a snapshot's

@@ -1,7 +1,7 @@
 """hashicorp/raft's network transport (net_transport.go): what Consul, Nomad, Vault and rqlite speak.
 
 A request is one byte of type and a MessagePack map; answers come on the same connection in the order of the requests:
-a text (the error, empty if none) and a map. After the map of an InstallSnapshot come as many bytes as its ``Size`` says.
+a text (the error, empty if none) and a map. After the map of an InstallSnapshot come the ``Size`` bytes it announces.
 An answer to an append does not say what it answers, so its index is the request's.
 """
 
@@ -21,7 +21,10 @@ __all__ = ["HashicorpTap", "begins_hashicorp"]
 _KEYS = rb"Addr|ID|Entries|Candidate|Configuration|ProtocolVersion|Term|LastLogIndex|Leader|PrevLogEntry"
 _BEGIN = re.compile(rb"[\x00-\x04][\x81-\x8f][\xa2-\xbf](?:" + _KEYS + rb")")
 _START = re.compile(rb"[\x00-\x04][\x81-\x8f][\xa2-\xbf][A-Z][A-Za-z]{2}")
-_ANSWER = re.compile(rb"(?:\xa0|[\xa1-\xbf][^\x00-\x1f]{1,31})[\x81-\x8f][\xa2-\xbf](?:Granted|LastLog|Success|Addr|ID|Peers|ProtocolVersion)")
+_ANSWER = re.compile(
+    rb"(?:\xa0|[\xa1-\xbf][^\x00-\x1f]{1,31})[\x81-\x8f][\xa2-\xbf]"
+    rb"(?:Granted|LastLog|Success|Addr|ID|Peers|ProtocolVersion)"
+)
 _MAX_WAITING = 4096
 _ENTRY_NAMES = {0: "command", 1: "noop", 2: "conf_change", 3: "conf_change", 4: "barrier", 5: "conf_change"}
 _APPEND, _VOTE, _SNAPSHOT, _TIMEOUT_NOW, _PRE_VOTE = range(5)
@@ -139,7 +142,7 @@ class HashicorpTap(FramedTap):
         message = self._make(content, raw, first, mark)
         message.context = error
         kind = asked[0] if asked is not None else _kind_of(content)
-        if kind == _VOTE or kind == _PRE_VOTE:
+        if kind in (_VOTE, _PRE_VOTE):
             message.kind = "MsgVoteResp" if kind == _VOTE else "MsgPreVoteResp"
             message.reject = not content.get(b"Granted")
         elif kind == _TIMEOUT_NOW:

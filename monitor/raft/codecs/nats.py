@@ -166,26 +166,28 @@ class NatsTap:
             return stop
         if data[stop - 2 : stop] != b"\r\n":
             return -1
-        if words[0].startswith(b"$NRG.") or (self._dedicated and not words[0].startswith(b"$G")):
+        self._payload(verb, words, data[place:stop], first, mark)
+        return stop
+
+    def _payload(self, verb: bytes, words: list[bytes], raw: bytes, first: int, mark: int) -> None:
+        """A line with its payload: Raft's, or what a server says of itself from time to time."""
+        if words[0].startswith(b"$NRG.") or (self._dedicated and words[0].startswith(b"$SYS.")):
             words.insert(0, b"$SYS")  # the dedicated route of an account leaves its name out
-        if verb != b"RMSG":
-            if len(words) >= 2 and words[1].startswith(b"$NRG."):
-                self._out.taps.unparsed += stop - place
-        elif len(words) >= 3:
+        if len(words) < 3:
+            return
+        if words[1].startswith(b"$NRG."):
             reply = b""
             if words[2] == b"+" and len(words) > 4:
                 reply = words[3]
             elif words[2] != b"|" and len(words) == 4:
                 reply = words[2]
-            if words[1].startswith(b"$NRG.") and not self._raft(
-                words[1], reply, data[end + 2 : stop - 2], data[place:stop], first, mark
-            ):
-                self._out.taps.unparsed += stop - place
-            elif words[1].startswith(b"$SYS.SERVER."):  # what a server says of itself from time to time
-                said = _SERVER_NAME(data, end + 2, stop)
-                if said is not None:
-                    self._call(said[1].decode("utf-8", "replace"))
-        return stop
+            payload = raw[raw.index(b"\r\n") + 2 : -2]
+            if verb != b"RMSG" or not self._raft(words[1], reply, payload, raw, first, mark):
+                self._out.taps.unparsed += len(raw)
+        elif verb == b"RMSG" and words[1].startswith(b"$SYS.SERVER."):
+            said = _SERVER_NAME(raw)
+            if said is not None:
+                self._call(said[1].decode("utf-8", "replace"))
 
     def _introduce(self, info: bytes) -> None:
         if not self._introduced and b'"route_account":"' in info:

@@ -93,7 +93,9 @@ class OvsdbTap(FramedTap):
         one, two = cls(out, client, shared, joined=joined), cls(out, server, shared, joined=joined)
         one.peer, two.peer = two, one
         if not joined:
-            two._listens_at = f"tcp:{server.source}:{server.source_port}"
+            address = f"{server.source}:{server.source_port}"
+            two._listens_at = f"tcp:{address}"
+            two.channel.source = one.channel.target = out.directory.party(address)
         return one, two
 
     def start_of(self, data: bytes | bytearray, place: int) -> int:

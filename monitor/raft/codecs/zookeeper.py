@@ -1,13 +1,13 @@
 """ZooKeeper: Zab on the quorum port (QuorumPacket in Jute, Learner.java, LearnerHandler.java) and leader election.
 
-Zab is no Raft; its messages are shown under the kinds that mean the same: the epoch is the term, a zxid the index (whole,
-epoch in its upper half, so that an index is never used twice), PROPOSAL an append, COMMIT an append without entries, ACK
-its answer, PING the heartbeat, NEWLEADER the first heartbeat of a term, and ACKEPOCH the vote: a server accepts an epoch
-once. What has no counterpart keeps its own name (MsgFollowerInfo, MsgLeaderInfo, MsgDiff …). Election notifications are
-of the group ``election``, whose terms are its rounds.
+Zab is no Raft; its messages are shown under the kinds that mean the same. The epoch is the term, a zxid the index (with
+the epoch in its upper half, so that no index is used twice), PROPOSAL an append, COMMIT an append without entries, ACK
+its answer, PING the heartbeat, NEWLEADER the first heartbeat of a term, and ACKEPOCH the vote: a server accepts an
+epoch once. What has no counterpart keeps its own name (MsgFollowerInfo, MsgLeaderInfo, MsgDiff …). Notifications of
+elections belong to the group ``election``, whose terms are its rounds.
 
-Zab relies on FIFO channels (Junqueira, Reed and Serafini 2011, section II): one message taken out of a stream is no fault
-that it claims to survive. Rules may hold or cut a direction, not lose single messages.
+Zab relies on FIFO channels (Junqueira, Reed and Serafini 2011, section II): one message taken out of a stream is not a
+fault that it claims to survive. Rules may hold or cut a direction, not lose single messages.
 """
 
 from __future__ import annotations
@@ -46,9 +46,7 @@ def begins_election(start: bytes) -> bool:
 
 def begins_quorum(start: bytes) -> bool:
     """Whether a connection begins with a learner's FOLLOWERINFO or OBSERVERINFO."""
-    return start[:8] in (b"\x00\x00\x00\x0b\x00\x00\x00\x00", b"\x00\x00\x00\x10\x00\x00\x00\x00") or (
-        len(start) >= 16 and start[:3] == b"\0\0\0" and start[3] in (11, 16) and start[12:16] in (b"\0\0\0\x14", b"\0\0\0\x0c")
-    )
+    return start[:4] in (b"\0\0\0\x0b", b"\0\0\0\x10") and start[4:5] == b"\0"
 
 
 def joins_quorum(data: bytes) -> bool:
