@@ -91,7 +91,8 @@ class Codec:
     other ``why_not`` says why it cannot, as the second half of a sentence. ``ordered`` are the channels' names on which
     all messages of a sender stand in one stream, so that terms and commits may not go back. ``answers_bear_own_term``
     is False where an answer may carry the term from before it: then its term proves nothing (``one_vote``,
-    ``no_stale_append``).
+    ``no_stale_append``). ``deviations`` are sentences: what the protocol may do that Raft as published does not, so
+    that nobody takes it for a violation.
     """
 
     name: str
@@ -104,6 +105,7 @@ class Codec:
     why_not: str = ""
     ordered: frozenset[str] = frozenset()
     answers_bear_own_term: bool = True
+    deviations: tuple[str, ...] = ()
 
     def speaks(self, system: str) -> bool:
         """Whether the nodes of the adapter of this name speak it."""

@@ -10,10 +10,11 @@ from __future__ import annotations
 import struct
 
 from raftmon.monitor.packets.tcp_table import Consumer, Flow
-from raftmon.monitor.raft.codecs.framing import MORE, CodecOutput, FramedTap, Malformed
+from raftmon.monitor.raft.codecs.base import Codec, Output, PairTaps
+from raftmon.monitor.raft.codecs.framing import MORE, FramedTap, Malformed
 from raftmon.monitor.raft.message import Entry, Operation, RaftMessage
 
-__all__ = ["DqliteTap", "begins_dqlite", "joins_dqlite"]
+__all__ = ["CODEC", "DqliteTap"]
 
 _VERSION = struct.pack("<Q", 1)
 _CONNECT = 11
@@ -27,14 +28,13 @@ _HEADERS = {
 _ENTRY_NAMES = {1: "command", 2: "barrier", 3: "conf_change"}
 
 
-def begins_dqlite(start: bytes) -> bool:
+def _begins(start: bytes, from_start: bool) -> bool:
     """Whether a connection begins with the version of dqlite's protocol."""
-    return start[:8] == _VERSION
+    return from_start and start[:8] == _VERSION
 
 
-def joins_dqlite(data: bytes) -> bool:
-    """Whether a segment in mid-stream may begin with a Raft message of dqlite."""
-    return _plausible(data, 0)
+def _joins(segment: bytes) -> bool:
+    return _plausible(segment, 0)
 
 
 def _plausible(data: bytes | bytearray, place: int) -> bool:
@@ -57,7 +57,7 @@ def _read_operations(kind: int, data: bytes) -> tuple[Operation, ...]:
 class DqliteTap(FramedTap):
     """One direction of a connection between two nodes, or of a client's."""
 
-    def __init__(self, out: CodecOutput, flow: Flow, *, dials: bool, joined: bool) -> None:
+    def __init__(self, out: Output, flow: Flow, *, dials: bool, joined: bool) -> None:
         super().__init__(out, out.channel("peer", flow, "dqlite"), joined=joined)
         self.peer: DqliteTap = self
         self._flow = flow
@@ -66,7 +66,7 @@ class DqliteTap(FramedTap):
         self._foreign = False
 
     @classmethod
-    def pair(cls, out: CodecOutput, client: Flow, server: Flow, *, joined: bool) -> tuple[Consumer, Consumer]:
+    def pair(cls, out: Output, client: Flow, server: Flow, *, joined: bool) -> tuple[Consumer, Consumer]:
         """The taps of both directions."""
         one, two = cls(out, client, dials=True, joined=joined), cls(out, server, dials=False, joined=joined)
         one.peer, two.peer = two, one
@@ -204,3 +204,23 @@ _READERS = {
     _APPEND: _append, _APPEND_RESULT: _append_result, _VOTE: _vote, _VOTE_RESULT: _vote_result, _SNAPSHOT: _snapshot,
     _TIMEOUT_NOW: _timeout_now,
 }  # fmt: skip
+
+
+def _taps(output: Output) -> PairTaps:
+    def pair(client: Flow, server: Flow, *, joined: bool) -> tuple[Consumer, Consumer]:
+        return DqliteTap.pair(output, client, server, joined=joined)
+
+    return pair
+
+
+CODEC = Codec(
+    name="dqlite",
+    summary="dqlite (libraft)",
+    begins=_begins,
+    joins=_joins,
+    taps=_taps,
+    systems=("dqlite",),
+    why_not="its messages are read from the record only, not in the packets' path",
+    ordered=frozenset({"peer"}),
+    deviations=("votes are refused while a leader is known, unless leadership is transferred; pre-vote is on",),
+)

@@ -6,36 +6,14 @@ budget), finds the next message after a hole or at a join in mid-stream, and cou
 
 from __future__ import annotations
 
-from typing import Protocol
-
-from raftmon.monitor.packets.tcp_stream import Budget
-from raftmon.monitor.packets.tcp_table import Flow
-from raftmon.monitor.raft.codecs.http import TapCounters
+from raftmon.monitor.raft.codecs.base import Output
 from raftmon.monitor.raft.codecs.protobuf import Malformed
-from raftmon.monitor.raft.directory import Directory
-from raftmon.monitor.raft.message import Channel, RaftMessage
+from raftmon.monitor.raft.message import Channel
 
-__all__ = ["MORE", "CodecOutput", "FramedTap", "Malformed"]
+__all__ = ["MORE", "FramedTap", "Malformed"]
 
 MORE = -1
 """What ``end_of`` returns while a message is unfinished."""
-
-
-class CodecOutput(Protocol):
-    """Where a codec's taps put what they read: the decoder of one capture."""
-
-    now_ns: int
-    taps: TapCounters
-    buffers: Budget
-    directory: Directory
-    lost_at_join: int
-    unknown_field_bytes: int
-
-    def message(self, message: RaftMessage) -> None:
-        """One decoded message."""
-
-    def channel(self, name: str, flow: Flow, system: str = "etcd") -> Channel:
-        """A new channel on this flow."""
 
 
 class FramedTap:
@@ -55,7 +33,7 @@ class FramedTap:
 
     max_message = 64 << 20
 
-    def __init__(self, out: CodecOutput, channel: Channel, *, joined: bool) -> None:
+    def __init__(self, out: Output, channel: Channel, *, joined: bool) -> None:
         self.out = out
         self.channel = channel
         self.joining = joined

@@ -12,11 +12,12 @@ from collections import deque
 from typing import Any
 
 from raftmon.monitor.packets.tcp_table import Consumer, Flow
-from raftmon.monitor.raft.codecs.framing import CodecOutput, FramedTap, Malformed
+from raftmon.monitor.raft.codecs.base import Codec, Output, PairTaps
+from raftmon.monitor.raft.codecs.framing import FramedTap, Malformed
 from raftmon.monitor.raft.codecs.msgpack import MsgpackEnd, load
 from raftmon.monitor.raft.message import Entry, Operation, RaftMessage
 
-__all__ = ["HashicorpTap", "begins_hashicorp"]
+__all__ = ["CODEC", "HashicorpTap"]
 
 _KEYS = rb"Addr|ID|Entries|Candidate|Configuration|ProtocolVersion|Term|LastLogIndex|Leader|PrevLogEntry"
 _BEGIN = re.compile(rb"[\x00-\x04][\x81-\x8f][\xa2-\xbf](?:" + _KEYS + rb")")
@@ -30,9 +31,13 @@ _ENTRY_NAMES = {0: "command", 1: "noop", 2: "conf_change", 3: "conf_change", 4: 
 _APPEND, _VOTE, _SNAPSHOT, _TIMEOUT_NOW, _PRE_VOTE = range(5)
 
 
-def begins_hashicorp(start: bytes) -> bool:
-    """Whether a connection's first bytes (8 at least) are a request of hashicorp/raft."""
+def _begins(start: bytes, _from_start: bool) -> bool:
+    """Whether these are a request of hashicorp/raft: its type, and the map's first key."""
     return _START.match(start) is not None
+
+
+def _joins(segment: bytes) -> bool:
+    return _BEGIN.search(segment) is not None or _ANSWER.search(segment) is not None
 
 
 def _read_operations(kind: int, data: bytes) -> tuple[Operation, ...]:
@@ -51,7 +56,7 @@ def _number(content: dict[bytes, Any], name: bytes) -> int:
 class HashicorpTap(FramedTap):
     """One direction of a connection: requests from its dialer, or the answers to them."""
 
-    def __init__(self, out: CodecOutput, flow: Flow, *, asks: bool, joined: bool) -> None:
+    def __init__(self, out: Output, flow: Flow, *, asks: bool, joined: bool) -> None:
         super().__init__(out, out.channel("peer", flow, "hashicorp-raft"), joined=joined)
         self.peer: HashicorpTap = self
         self.asks = asks
@@ -60,7 +65,7 @@ class HashicorpTap(FramedTap):
         self._flow = flow
 
     @classmethod
-    def pair(cls, out: CodecOutput, client: Flow, server: Flow, *, joined: bool) -> tuple[Consumer, Consumer]:
+    def pair(cls, out: Output, client: Flow, server: Flow, *, joined: bool) -> tuple[Consumer, Consumer]:
         """The taps of both directions. The dialer tells its address with its requests."""
         one, two = cls(out, client, asks=True, joined=joined), cls(out, server, asks=False, joined=joined)
         one.peer, two.peer = two, one
@@ -205,3 +210,26 @@ def _timeout_now(message: RaftMessage, _content: dict[bytes, Any]) -> None:
 
 
 _REQUESTS = (_append, _vote, _snapshot, _timeout_now, _pre_vote)
+
+
+def _taps(output: Output) -> PairTaps:
+    def pair(client: Flow, server: Flow, *, joined: bool) -> tuple[Consumer, Consumer]:
+        return HashicorpTap.pair(output, client, server, joined=joined)
+
+    return pair
+
+
+CODEC = Codec(
+    name="hashicorp-raft",
+    summary="hashicorp/raft: Consul, Nomad, Vault, rqlite",
+    begins=_begins,
+    joins=_joins,
+    taps=_taps,
+    systems=("hashicorp-raft",),
+    why_not="its messages are read from the record only, and answers come in the order of the requests",
+    ordered=frozenset({"peer"}),
+    deviations=(
+        "votes are refused while a leader is known, unless leadership is transferred",
+        "no pre-vote before 1.7",
+    ),
+)

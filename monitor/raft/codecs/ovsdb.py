@@ -12,20 +12,31 @@ from typing import Any
 import orjson
 
 from raftmon.monitor.packets.tcp_table import Consumer, Flow
-from raftmon.monitor.raft.codecs.framing import CodecOutput, FramedTap, Malformed
+from raftmon.monitor.raft.codecs.base import Codec, Output, PairTaps
+from raftmon.monitor.raft.codecs.framing import FramedTap, Malformed
 from raftmon.monitor.raft.codecs.json_values import JsonEnd
 from raftmon.monitor.raft.message import Entry, Operation, RaftMessage
 
-__all__ = ["OvsdbTap", "begins_ovsdb"]
+__all__ = ["CODEC", "OvsdbTap"]
 
 _BEGIN = re.compile(rb'\{"id":(?:null|"echo"),"method":"[a-z_]{4,40}","params":\[')
+_METHOD = re.compile(
+    rb'\{"id":null,"method":"(?:hello_request|(?:append|vote|install_snapshot|add_server|remove_server|execute_command)'
+    rb'_(?:request|reply)|become_leader)"'
+)
 _MAX_SERVERS = 4096
 _QUIET = {"hello_request", "echo"}
 
 
-def begins_ovsdb(start: bytes) -> bool:
-    """Whether a connection's first bytes (8 at least) are a JSON-RPC notification."""
-    return start.startswith(b'{"id":nu') or _BEGIN.match(start) is not None
+def _begins(start: bytes, _from_start: bool) -> bool | None:
+    """Whether these are notifications of ovsdb-server's Raft; the method's name tells."""
+    if _METHOD.match(start):
+        return True
+    return None if start.startswith(b'{"id":nu') and len(start) < 64 else False
+
+
+def _joins(segment: bytes) -> bool:
+    return _METHOD.search(segment) is not None
 
 
 def _read_operations(kind: int, data: bytes) -> tuple[Operation, ...]:
@@ -56,7 +67,7 @@ def _read_operations(kind: int, data: bytes) -> tuple[Operation, ...]:
 class _Servers:
     """uuid -> the label under which a server is shown, for one capture."""
 
-    def __init__(self, out: CodecOutput) -> None:
+    def __init__(self, out: Output) -> None:
         self._out = out
         self._labels: dict[str, str] = {}
 
@@ -73,20 +84,20 @@ class _Servers:
 class OvsdbTap(FramedTap):
     """One direction of a connection between two ovsdb-servers."""
 
-    def __init__(self, out: CodecOutput, flow: Flow, servers: _Servers, *, joined: bool) -> None:
+    def __init__(self, out: Output, flow: Flow, servers: _Servers, *, joined: bool) -> None:
         super().__init__(out, out.channel("peer", flow, "ovsdb"), joined=joined)
         self.peer: OvsdbTap = self
         self._servers = servers
         self._listens_at = ""
 
     @staticmethod
-    def common(out: CodecOutput) -> object:
+    def common(out: Output) -> object:
         """What the connections of one capture share."""
         return _Servers(out)
 
     @classmethod
     def pair(
-        cls, out: CodecOutput, client: Flow, server: Flow, *, joined: bool, shared: object
+        cls, out: Output, client: Flow, server: Flow, *, joined: bool, shared: object
     ) -> tuple[Consumer, Consumer]:
         """The taps of both directions; ``shared`` is ``OvsdbTap.common()`` of the capture."""
         assert isinstance(shared, _Servers)
@@ -248,3 +259,25 @@ _READERS = {
     "add_server_reply": _membership_reply,
     "remove_server_reply": _membership_reply,
 }
+
+
+def _taps(output: Output) -> PairTaps:
+    shared = OvsdbTap.common(output)
+
+    def pair(client: Flow, server: Flow, *, joined: bool) -> tuple[Consumer, Consumer]:
+        return OvsdbTap.pair(output, client, server, joined=joined, shared=shared)
+
+    return pair
+
+
+CODEC = Codec(
+    name="ovsdb",
+    summary="Open vSwitch's clustered databases",
+    begins=_begins,
+    joins=_joins,
+    taps=_taps,
+    systems=("ovsdb",),
+    why_not="its messages are read from the record only, not in the packets' path",
+    ordered=frozenset({"peer"}),
+    deviations=("no pre-vote before Open vSwitch 3.2",),
+)

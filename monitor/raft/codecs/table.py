@@ -7,7 +7,7 @@ import importlib.util
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from raftmon.monitor.raft.codecs import nats, pysyncobj
+from raftmon.monitor.raft.codecs import dqlite, hashicorp, nats, ovsdb, pysyncobj, zookeeper
 from raftmon.monitor.raft.codecs.base import Codec
 from raftmon.monitor.raft.codecs.etcd.codec import CODEC as ETCD
 from raftmon.setup.errors import InputError
@@ -16,7 +16,16 @@ __all__ = ["BUILT_IN", "ENTRY_POINTS", "all_codecs", "codec_from", "codec_of"]
 
 ENTRY_POINTS = "raftmon.codecs"
 
-BUILT_IN: tuple[Codec, ...] = (ETCD, nats.CODEC, pysyncobj.CODEC)
+BUILT_IN: tuple[Codec, ...] = (
+    ETCD,
+    nats.CODEC,
+    pysyncobj.CODEC,
+    ovsdb.CODEC,
+    hashicorp.CODEC,
+    zookeeper.QUORUM,
+    zookeeper.ELECTION,
+    dqlite.CODEC,
+)
 """In the order in which a connection's first bytes are shown to them."""
 
 

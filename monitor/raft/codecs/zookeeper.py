@@ -14,12 +14,14 @@ from __future__ import annotations
 
 import re
 import struct
+from weakref import WeakKeyDictionary
 
 from raftmon.monitor.packets.tcp_table import Consumer, Flow
-from raftmon.monitor.raft.codecs.framing import MORE, CodecOutput, FramedTap, Malformed
+from raftmon.monitor.raft.codecs.base import Codec, Output, PairTaps
+from raftmon.monitor.raft.codecs.framing import MORE, FramedTap, Malformed
 from raftmon.monitor.raft.message import Entry, Operation, RaftMessage
 
-__all__ = ["ElectionTap", "QuorumTap", "begins_election", "begins_quorum", "joins_quorum"]
+__all__ = ["ELECTION", "QUORUM", "ElectionTap", "QuorumTap"]
 
 _HELLO = (b"\xff\xff\xff\xff\xff\xff\x00\x00", b"\xff\xff\xff\xff\xff\xff\x00\x01")  # -65536 and -65535
 _MAX_DATA = 64 << 20
@@ -39,17 +41,17 @@ _TRANSACTIONS = {
 _STATES = ("looking", "following", "leading", "observing")
 
 
-def begins_election(start: bytes) -> bool:
+def _begins_election(start: bytes, from_start: bool) -> bool:
     """Whether a connection begins with the greeting of the election port."""
-    return start[:8] in _HELLO
+    return from_start and start[:8] in _HELLO
 
 
-def begins_quorum(start: bytes) -> bool:
+def _begins_quorum(start: bytes, from_start: bool) -> bool:
     """Whether a connection begins with a learner's FOLLOWERINFO or OBSERVERINFO."""
-    return start[:4] in (b"\0\0\0\x0b", b"\0\0\0\x10") and start[4:5] == b"\0"
+    return from_start and start[:4] in (b"\0\0\0\x0b", b"\0\0\0\x10") and start[4:5] == b"\0"
 
 
-def joins_quorum(data: bytes) -> bool:
+def _joins_quorum(data: bytes) -> bool:
     """Whether a segment in mid-stream begins with a whole QuorumPacket without authentication."""
     try:
         stop = _end(data, 0)
@@ -105,7 +107,7 @@ def _read_operations(kind: int, data: bytes) -> tuple[Operation, ...]:
 class _Servers:
     """Server number -> label, for one capture: from configurations and greetings."""
 
-    def __init__(self, out: CodecOutput) -> None:
+    def __init__(self, out: Output) -> None:
         self._out = out
         self._labels: dict[int, str] = {}
 
@@ -125,12 +127,12 @@ class _Servers:
 
 
 class _Tap(FramedTap):
-    def __init__(self, out: CodecOutput, flow: Flow, servers: _Servers, name: str, *, joined: bool) -> None:
-        super().__init__(out, out.channel(name, flow, "zookeeper"), joined=joined)
+    def __init__(self, out: Output, flow: Flow, servers: _Servers, codec: str, name: str, *, joined: bool) -> None:
+        super().__init__(out, out.channel(name, flow, codec), joined=joined)
         self.servers = servers
 
     @staticmethod
-    def common(out: CodecOutput) -> object:
+    def common(out: Output) -> object:
         """What the connections of one capture share."""
         return _Servers(out)
 
@@ -144,8 +146,8 @@ class _Tap(FramedTap):
 class QuorumTap(_Tap):
     """One direction between a learner (who dials) and the leader."""
 
-    def __init__(self, out: CodecOutput, flow: Flow, servers: _Servers, *, leads: bool, joined: bool) -> None:
-        super().__init__(out, flow, servers, "peer", joined=joined)
+    def __init__(self, out: Output, flow: Flow, servers: _Servers, *, leads: bool, joined: bool) -> None:
+        super().__init__(out, flow, servers, "zookeeper", "peer", joined=joined)
         self.peer: QuorumTap = self
         self.epoch = 0
         self._leads = leads
@@ -154,7 +156,7 @@ class QuorumTap(_Tap):
 
     @classmethod
     def pair(
-        cls, out: CodecOutput, client: Flow, server: Flow, *, joined: bool, shared: object
+        cls, out: Output, client: Flow, server: Flow, *, joined: bool, shared: object
     ) -> tuple[Consumer, Consumer]:
         """The taps of both directions; ``shared`` is ``common()`` of the capture."""
         assert isinstance(shared, _Servers)
@@ -172,7 +174,7 @@ class QuorumTap(_Tap):
 
     def start_of(self, data: bytes | bytearray, place: int) -> int:
         """See ``FramedTap``: packets begin where segments do."""
-        return place if joins_quorum(bytes(data[place : place + 70_000])) else -1
+        return place if _joins_quorum(bytes(data[place : place + 70_000])) else -1
 
     def end_of(self, data: bytes | bytearray, place: int) -> int:
         """See ``FramedTap``; of a snapshot's contents whatever has come."""
@@ -248,14 +250,14 @@ class QuorumTap(_Tap):
 class ElectionTap(_Tap):
     """One direction of a connection on the election port."""
 
-    def __init__(self, out: CodecOutput, flow: Flow, servers: _Servers, *, dials: bool, joined: bool) -> None:
-        super().__init__(out, flow, servers, "election", joined=joined)
+    def __init__(self, out: Output, flow: Flow, servers: _Servers, *, dials: bool, joined: bool) -> None:
+        super().__init__(out, flow, servers, "zookeeper-election", "election", joined=joined)
         self.peer: ElectionTap = self
         self._greets = dials and not joined
 
     @classmethod
     def pair(
-        cls, out: CodecOutput, client: Flow, server: Flow, *, joined: bool, shared: object
+        cls, out: Output, client: Flow, server: Flow, *, joined: bool, shared: object
     ) -> tuple[Consumer, Consumer]:
         """The taps of both directions; ``shared`` is ``common()`` of the capture."""
         assert isinstance(shared, _Servers)
@@ -313,3 +315,53 @@ class ElectionTap(_Tap):
         message.extra = {"state": _STATES[state], "leader": chosen, "round": round_, "epoch": epoch, "zxid": zxid}
         self.out.message(message)
         return 0
+
+
+_SHARED: WeakKeyDictionary[Output, _Servers] = WeakKeyDictionary()
+
+
+def _servers(output: Output) -> _Servers:
+    """What both protocols of one capture know together."""
+    return _SHARED.setdefault(output, _Servers(output))
+
+
+def _quorum_taps(output: Output) -> PairTaps:
+    servers = _servers(output)
+
+    def pair(client: Flow, server: Flow, *, joined: bool) -> tuple[Consumer, Consumer]:
+        return QuorumTap.pair(output, client, server, joined=joined, shared=servers)
+
+    return pair
+
+
+def _election_taps(output: Output) -> PairTaps:
+    servers = _servers(output)
+
+    def pair(client: Flow, server: Flow, *, joined: bool) -> tuple[Consumer, Consumer]:
+        return ElectionTap.pair(output, client, server, joined=joined, shared=servers)
+
+    return pair
+
+
+_WHY_NOT = "Zab relies on FIFO channels: losing one message of a stream is no fault that it claims to survive"
+
+QUORUM = Codec(
+    name="zookeeper",
+    summary="ZooKeeper's Zab, on the quorum port",
+    begins=_begins_quorum,
+    joins=_joins_quorum,
+    taps=_quorum_taps,
+    systems=("zookeeper",),
+    why_not=_WHY_NOT,
+    ordered=frozenset({"peer"}),
+    deviations=("Zab: the epoch is the term, accepting an epoch is the vote, a zxid the index",),
+)
+
+ELECTION = Codec(
+    name="zookeeper-election",
+    summary="ZooKeeper's leader election, on the election port",
+    begins=_begins_election,
+    taps=_election_taps,
+    why_not=_WHY_NOT,
+    deviations=("a server changes its vote as it learns of better candidates, so votes of one round may differ",),
+)
