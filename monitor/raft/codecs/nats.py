@@ -325,7 +325,7 @@ def _taps(out: Output) -> PairTaps:
 
 CODEC = Codec(
     _CODEC,
-    "nats-server 2.9: the Raft groups of JetStream on route connections",
+    "nats-server 2.9 to 2.15: the Raft groups of JetStream on route connections",
     _begins,
     _taps,
     systems=("nats",),
