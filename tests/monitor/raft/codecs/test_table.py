@@ -108,12 +108,11 @@ def test_the_table_of_the_docs_is_the_table_of_the_rows() -> None:
 
 
 def test_a_system_has_the_codec_that_its_nodes_speak() -> None:
-    spoken = {
-        name: codec_of(name) for name in ("etcd", "etcd-pre-vote", "nats", "pysyncobj", "zookeeper", "ovsdb", None)
-    }
+    names = ("etcd", "etcd-pre-vote", "nats", "pysyncobj", "zookeeper", "ovsdb", None)
+    spoken = {name: codec_of(name) for name in names}
     assert {name: codec and codec.name for name, codec in spoken.items()} == {
-        "etcd": "etcd", "etcd-pre-vote": "etcd", "nats": "nats-server", "pysyncobj": "pysyncobj", "zookeeper": "zookeeper",
-        "ovsdb": "ovsdb", None: None,
+        "etcd": "etcd", "etcd-pre-vote": "etcd", "nats": "nats-server", "pysyncobj": "pysyncobj",
+        "zookeeper": "zookeeper", "ovsdb": "ovsdb", None: None,
     }  # fmt: skip
     assert [codec.name for codec in BUILT_IN if codec.editable] == ["etcd"]
 
