@@ -5,16 +5,15 @@ prepare -> cluster up -> clients connected -> work and faults -> heal -> last re
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import time
 import traceback
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from random import Random
 from typing import Any, Protocol
 
-from raftmon.adapters.base import Adapter
 from raftmon.adapters.capabilities import Leader
 from raftmon.adapters.registry import system
 from raftmon.driver.checkers.base import Valid
@@ -25,21 +24,24 @@ from raftmon.driver.cluster.status_poller import StatusWatch
 from raftmon.driver.faults.registry import make_fault
 from raftmon.driver.faults.worker import FaultWorkers
 from raftmon.driver.report.report import write_report
+from raftmon.driver.results.facts import LeaderAt, RunFacts
 from raftmon.driver.results.verdict import judge_run
 from raftmon.driver.run.config import RunConfig
-from raftmon.driver.run.final_reads import FinalReads, read_everything
+from raftmon.driver.run.final_reads import FinalReader
 from raftmon.driver.run.live import announce, withdraw
-from raftmon.driver.run.plan import Plan, make_plan
+from raftmon.driver.run.plan import make_plan
 from raftmon.driver.run.store_hashes import ask_stores
 from raftmon.driver.run_folder import CONFIG, RESULTS, RunFolder
 from raftmon.driver.workloads.registry import workload
 from raftmon.setup.errors import InputError, RaftmonError
-from raftmon.setup.eventlog import EventLog, open_event_log
+from raftmon.setup.eventlog import open_event_log
 
-__all__ = ["Progress", "run"]
+__all__ = ["Progress", "Run", "run"]
 
 LEAD_S = 0.3
 """From the order to begin until second 0: long enough for every client host to hear of it."""
+LEADER_S = 20.0
+"""How long a cluster may take to have a leader, before the work and after the heal."""
 
 
 class Progress(Protocol):
@@ -58,229 +60,254 @@ class Progress(Protocol):
         """How far the workload is; about twice a second."""
 
 
-@dataclass(slots=True)
-class _Progressed:
-    """What a run has come to so far; saved with the results however it ends."""
-
-    began_ns: int | None = None
-    ended_ns: int | None = None
-    leader_before: tuple[str, int] | None = None
-    leader_after: tuple[str, int] | None = None
-    health_before: bool | None = None
-    health_after: bool | None = None
-    client_stats: dict[str, Any] = field(default_factory=dict)
-    workers: FaultWorkers | None = None
-    deaths: list[str] = field(default_factory=list)
-    final_reads: FinalReads = field(default_factory=lambda: FinalReads(0, 0))
-    interrupted: bool = False
-
-
 def run(
     config: RunConfig, store: Path, progress: Progress, interact: Callable[[Cluster], None] | None = None
 ) -> tuple[RunFolder, dict[str, Any]]:
-    """Do the run and judge it. Returns its folder and ``results.json``'s content.
+    """Do the run and judge it. Returns its folder and ``results.json``'s content; see ``Run``."""
+    return Run(config, store, progress, interact).run()
 
-    ``interact`` takes the place of clients and faults: it is given the live cluster.
 
-    Must be called inside the sandbox where the system has nodes. Raises InputError where the run cannot be done as
-    asked, nothing of it is kept then; and RaftmonError where raftmon failed; the folder then keeps everything up to
-    there, ``results.json`` with the error.
+class Run:
+    """One run: its methods are the phases, ``run`` does them in their order.
+
+    ``interact`` takes the place of clients and faults: it is given the live cluster. Raises InputError where the run
+    cannot be done as asked.
     """
-    adapter = system(config.system, config.adapter_options())
-    plan = make_plan(config, adapter)
-    folder = RunFolder.create(store, config.run_name)
-    log = open_event_log(folder.events, "driver")
-    folder.save(CONFIG, {**plan.to_json(), "monotonic_ns": time.monotonic_ns(), "wall_ns": time.time_ns(), "format": 1})
-    (folder.path / "plan.json").write_bytes(plan.to_bytes())
-    announce(folder)
-    log.info("run started", config=config.to_json())
-    state = _Progressed()
-    try:
-        _live(plan, adapter, folder, log, progress, state, interact)
-    except BaseException as error:
-        withdraw(folder)
-        state.interrupted |= isinstance(error, KeyboardInterrupt)
-        if isinstance(error, InputError) and interact is None and state.began_ns is None:  # refused: it was no run
-            folder.remove()
-            folder.hand_over()  # the store: latest may be new
+
+    def __init__(
+        self,
+        config: RunConfig,
+        store: Path,
+        progress: Progress,
+        interact: Callable[[Cluster], None] | None = None,
+    ) -> None:
+        self._adapter = system(config.system, config.adapter_options())
+        self._plan = make_plan(config, self._adapter)
+        self._config = self._plan.config
+        self._progress = progress
+        self._interact = interact
+        self._facts = RunFacts()
+        self._workers: FaultWorkers | None = None
+        self._folder = RunFolder.create(store, config.run_name)
+        self._log = open_event_log(self._folder.events, "driver")
+
+    def run(self) -> tuple[RunFolder, dict[str, Any]]:
+        """Every phase, then the verdict. Returns the folder and ``results.json``'s content.
+
+        Must be called inside the sandbox where the system has nodes. Raises InputError where the run cannot be done as
+        asked, nothing of it is kept then; and RaftmonError where raftmon failed; the folder then keeps everything up to
+        there, ``results.json`` with the error.
+        """
+        self._prepare()
+        try:
+            with self._cluster_up() as cluster:
+                if self._interact is not None:
+                    self._interact(cluster)
+                else:
+                    with self._clients_connected(cluster) as fleet:
+                        self._work_and_heal(cluster, fleet)
+                    self._last_reads(cluster)
+            self._log.info("cluster down")
+        except BaseException as error:
+            self._give_up(error)
             raise
-        log.error("run failed", error=f"{type(error).__name__}: {error}", trace=traceback.format_exc())
-        folder.save(RESULTS, {"valid": Valid.UNKNOWN, "error": str(error) or type(error).__name__, **_facts(state)})
-        folder.hand_over()
-        if isinstance(error, RaftmonError):
-            raise type(error)(f"{error}\nwhat was recorded is in {folder.path}") from error
-        raise
-    withdraw(folder)
-    progress.phase("judging")
-    results = judge_run(folder, _facts(state))
-    folder.save(RESULTS, results)
-    _report(folder, log)
-    log.info("run ended", valid=results["valid"])
-    folder.hand_over()
-    return folder, results
+        return self._folder, self._verdict()
 
+    # -- prepare ---------------------------------------------------------------------------------------------------
 
-def _report(folder: RunFolder, log: EventLog) -> None:
-    """Write report.html; the verdict stands without it."""
-    try:
-        write_report(folder.path)
-    except Exception as error:
-        log.error("no report", error=f"{type(error).__name__}: {error}")
+    def _prepare(self) -> None:
+        """Save what is planned, before anything happens."""
+        started = {"monotonic_ns": time.monotonic_ns(), "wall_ns": time.time_ns(), "format": 1}
+        self._folder.save(CONFIG, {**self._plan.to_json(), **started})
+        (self._folder.path / "plan.json").write_bytes(self._plan.to_bytes())
+        announce(self._folder)
+        self._log.info("run started", config=self._config.to_json())
 
+    # -- cluster up, cluster down ----------------------------------------------------------------------------------
 
-def _live(
-    plan: Plan,
-    adapter: Adapter,
-    folder: RunFolder,
-    log: EventLog,
-    progress: Progress,
-    state: _Progressed,
-    interact: Callable[[Cluster], None] | None,
-) -> None:
-    config = plan.config
-    options = ClusterOptions(
-        seed=config.seed,
-        monitored=config.monitored,
-        client_traffic=plan.client_traffic,
-        rules=(*plan.placement.rules, *config.rules),
-        scripts=config.scripts,
-        codecs=config.codecs,
-        strict=config.strict,
-        record=config.record,
-        disks=plan.disks,
-    )
-    progress.phase("starting the cluster")
-    with Cluster(plan.topology, adapter, folder, options, progress.event) as cluster:
-        cluster.system_options = config.adapter_options()
-        if interact is not None:
-            interact(cluster)
-            return
-        state.leader_before = _await_leader(cluster)
-        state.health_before = quorum_answers(adapter, plan.topology, config.op_timeout_s)
-        progress.phase("connecting clients")
-        fleet = ClientFleet(_fleet_config(plan, folder), cluster.launch)
+    @contextlib.contextmanager
+    def _cluster_up(self) -> Iterator[Cluster]:
+        """The running cluster for the length of the block."""
+        plan, config = self._plan, self._config
+        options = ClusterOptions(
+            seed=config.seed,
+            monitored=config.monitored,
+            client_traffic=plan.client_traffic,
+            rules=(*plan.placement.rules, *config.rules),
+            scripts=config.scripts,
+            strict=config.strict,
+            record=config.record,
+            disks=plan.disks,
+        )
+        self._progress.phase("starting the cluster")
+        with Cluster(plan.topology, self._adapter, self._folder, options, self._progress.event) as cluster:
+            cluster.system_options = config.adapter_options()
+            yield cluster
+            if self._interact is None:
+                self._progress.phase("taking the cluster down")
+
+    # -- clients connected -----------------------------------------------------------------------------------------
+
+    @contextlib.contextmanager
+    def _clients_connected(self, cluster: Cluster) -> Iterator[ClientFleet]:
+        """The client hosts for the length of the block, each client with an answer from its node."""
+        self._facts.leader_before = self._await_leader(cluster)
+        self._facts.health_before = self._quorum_answers()
+        self._progress.phase("connecting clients")
+        fleet = ClientFleet(self._fleet_config(), cluster.launch)
         try:
             fleet.start()
             fleet.wait_connected(check=cluster.check_alive)
-            with StatusWatch(cluster.statuses, log):
-                _work(plan, cluster, fleet, log, progress, state)
+            with StatusWatch(cluster.statuses, self._log):
+                yield fleet
         finally:
             fleet.close()
-        if plan.topology.nodes:
-            progress.phase("last reads")
-            state.leader_after = _await_leader(cluster)
-            state.health_after = quorum_answers(adapter, plan.topology, config.op_timeout_s)
-        state.final_reads = read_everything(
-            adapter,
-            plan.topology,
-            workload(config.workload, config.workload_parameters()),
-            folder.history,
-            config.op_timeout_s,
-            len(plan.topology.clients),
-            Random(f"{config.seed} last reads"),
-            progress.event,
-            check=cluster.check_alive,
+
+    def _fleet_config(self) -> FleetConfig:
+        config = self._config
+        return FleetConfig(
+            topology=self._plan.topology,
+            folder=self._folder.path,
+            history=self._folder.history,
+            system=config.system,
+            slots=config.clients,
+            seed=config.seed,
+            options=config.adapter_options(),
+            workload=config.workload,
+            parameters=config.workload_parameters(),
+            rate=config.rate,
+            arrival=config.arrival,
+            op_timeout_s=config.op_timeout_s,
+            pin=config.pin,
         )
-        ask_stores(adapter, plan.topology, folder, config.op_timeout_s)
-        progress.phase("taking the cluster down")
-    log.info("cluster down")
 
+    # -- work and faults, heal -------------------------------------------------------------------------------------
 
-def _await_leader(cluster: Cluster, timeout_s: float = 20.0) -> tuple[str, int] | None:
-    """The leader and its term, asked for until there is one; None where the system cannot say."""
-    deadline = time.monotonic() + timeout_s
-    if cluster.capability(Leader) is None:
-        return None
-    view = cluster.leader_view()
-    while view is None and cluster.topology.nodes and time.monotonic() < deadline:
-        time.sleep(0.05)
-        view = cluster.leader_view()
-    return view
+    def _work_and_heal(self, cluster: Cluster, fleet: ClientFleet) -> None:
+        """Clients work, faults come and go; returns when the clients have ended and the faults are healed."""
+        config, facts = self._config, self._facts
+        workers = self._workers = self._fault_workers(cluster)
+        facts.began_ns = begin_ns = time.monotonic_ns() + round(LEAD_S * 1e9)
+        self._progress.began(begin_ns)
+        self._progress.phase("working")
+        fleet.begin(begin_ns, config.duration_s)
+        self._log.info("workload began", begin_ns=begin_ns)
+        workers.begin(begin_ns)
+        try:
+            self._watch(cluster, fleet, begin_ns)
+        except RaftmonError:
+            fleet.stop()  # or the clients would go on until the workload's end
+            raise
+        except KeyboardInterrupt:
+            self._progress.event("interrupted: the work ends early; once more, and the run is given up")
+            self._log.info("interrupted")
+            facts.interrupted = True
+            fleet.stop()
+        finally:
+            workers.end()
+            facts.clients = dataclasses.asdict(fleet.join())
+            facts.ended_ns = time.monotonic_ns()
+            self._log.info("workload ended", end_ns=facts.ended_ns)
 
+    def _fault_workers(self, cluster: Cluster) -> FaultWorkers:
+        names = self._plan.topology.node_names()
+        return FaultWorkers(
+            target=cluster,
+            planned=self._plan.faults,
+            make=lambda planned: make_fault(planned.name, planned.options, names),
+            healthy=lambda: quorum_answers(self._adapter, self._plan.topology, 0.5),
+            seed=self._config.seed,
+            log=self._log,
+            on_change=self._progress.event,
+        )
 
-def _fleet_config(plan: Plan, folder: RunFolder) -> FleetConfig:
-    config = plan.config
-    return FleetConfig(
-        topology=plan.topology,
-        folder=folder.path,
-        history=folder.history,
-        system=config.system,
-        slots=config.clients,
-        seed=config.seed,
-        options=config.adapter_options(),
-        workload=config.workload,
-        parameters=config.workload_parameters(),
-        rate=config.rate,
-        arrival=config.arrival,
-        op_timeout_s=config.op_timeout_s,
-        pin=config.pin,
-    )
-
-
-def _work(
-    plan: Plan, cluster: Cluster, fleet: ClientFleet, log: EventLog, progress: Progress, state: _Progressed
-) -> None:
-    """Clients work, faults come and go; returns when both have ended."""
-    config = plan.config
-    names = plan.topology.node_names()
-    workers = FaultWorkers(
-        target=cluster,
-        planned=plan.faults,
-        make=lambda planned: make_fault(planned.name, planned.options, names),
-        healthy=lambda: quorum_answers(cluster.adapter, plan.topology, 0.5),
-        seed=config.seed,
-        log=log,
-        on_change=progress.event,
-    )
-    state.workers = workers
-    begin_ns = time.monotonic_ns() + round(LEAD_S * 1e9)
-    state.began_ns = begin_ns
-    progress.began(begin_ns)
-    progress.phase("working")
-    fleet.begin(begin_ns, config.duration_s)
-    log.info("workload began", begin_ns=begin_ns)
-    workers.begin(begin_ns)
-    try:
-        end_ns = begin_ns + round(config.duration_s * 1e9)
+    def _watch(self, cluster: Cluster, fleet: ClientFleet, begin_ns: int) -> None:
+        """Until the work's time is over, look twice a second at how it goes. Raises RaftmonError if raftmon failed."""
+        duration_s = self._config.duration_s
+        end_ns = begin_ns + round(duration_s * 1e9)
         while time.monotonic_ns() < end_ns:
             cluster.check_alive()
             for death in cluster.deaths():
-                progress.event(death)
-                state.deaths.append(death)
-            state.client_stats = dataclasses.asdict(fleet.stats())
-            progress.work((time.monotonic_ns() - begin_ns) / 1e9, config.duration_s, state.client_stats)
+                self._progress.event(death)
+                self._facts.deaths.append(death)
+            self._facts.clients = dataclasses.asdict(fleet.stats())
+            self._progress.work((time.monotonic_ns() - begin_ns) / 1e9, duration_s, self._facts.clients)
             time.sleep(min(0.5, max(0.0, (end_ns - time.monotonic_ns()) / 1e9)))
-    except RaftmonError:
-        fleet.stop()  # or the clients would go on until the workload's end
-        raise
-    except KeyboardInterrupt:
-        progress.event("interrupted: the work ends early; once more, and the run is given up")
-        log.info("interrupted")
-        state.interrupted = True
-        fleet.stop()
-    finally:
-        workers.end()
-        state.client_stats = dataclasses.asdict(fleet.join())
-        state.ended_ns = time.monotonic_ns()
-        log.info("workload ended", end_ns=state.ended_ns)
 
+    # -- last reads ------------------------------------------------------------------------------------------------
 
-def _facts(state: _Progressed) -> dict[str, Any]:
-    """What the run itself knows, for results.json."""
+    def _last_reads(self, cluster: Cluster) -> None:
+        """Once everything is healed: who leads, what every node holds."""
+        plan, config = self._plan, self._config
+        if plan.topology.nodes:
+            self._progress.phase("last reads")
+            self._facts.leader_after = self._await_leader(cluster)
+            self._facts.health_after = self._quorum_answers()
+        reader = FinalReader(
+            self._adapter,
+            plan.topology,
+            workload(config.workload, config.workload_parameters()),
+            config.op_timeout_s,
+            random=Random(f"{config.seed} last reads"),
+            say=self._progress.event,
+            check=cluster.check_alive,
+        )
+        self._facts.final_reads = reader.read_into(self._folder.history)
+        ask_stores(self._adapter, plan.topology, self._folder, config.op_timeout_s)
 
-    def view(value: tuple[str, int] | None) -> dict[str, Any] | None:
-        return None if value is None else {"leader": value[0], "term": value[1]}
+    def _quorum_answers(self) -> bool | None:
+        return quorum_answers(self._adapter, self._plan.topology, self._config.op_timeout_s)
 
-    return {
-        "began_ns": state.began_ns,
-        "ended_ns": state.ended_ns,
-        "leader_before": view(state.leader_before),
-        "leader_after": view(state.leader_after),
-        "health_before": state.health_before,
-        "health_after": state.health_after,
-        "clients": state.client_stats,
-        "deaths": state.deaths,
-        "final_reads": state.final_reads.to_json(),
-        "interrupted": state.interrupted,
-        "faults": [record.to_json() for record in state.workers.records] if state.workers else [],
-    }
+    def _await_leader(self, cluster: Cluster, timeout_s: float = LEADER_S) -> LeaderAt | None:
+        """The leader and its term, asked for until there is one; None where the system cannot say."""
+        deadline = time.monotonic() + timeout_s
+        if cluster.capability(Leader) is None:
+            return None
+        view = cluster.leader_view()
+        while view is None and cluster.topology.nodes and time.monotonic() < deadline:
+            time.sleep(0.05)
+            view = cluster.leader_view()
+        return None if view is None else LeaderAt(*view)
+
+    # -- verdict ---------------------------------------------------------------------------------------------------
+
+    def _verdict(self) -> dict[str, Any]:
+        """Judge what was recorded, save it and draw the report; ``results.json``'s content."""
+        withdraw(self._folder)
+        self._progress.phase("judging")
+        results = judge_run(self._folder, self._known())
+        self._folder.save(RESULTS, results)
+        self._report()
+        self._log.info("run ended", valid=results["valid"])
+        self._folder.hand_over()
+        return results
+
+    def _report(self) -> None:
+        """Write report.html; the verdict stands without it."""
+        try:
+            write_report(self._folder.path)
+        except Exception as error:
+            self._log.error("no report", error=f"{type(error).__name__}: {error}")
+
+    def _give_up(self, error: BaseException) -> None:
+        """Keep what there is of a run that failed, or nothing of one that was refused: that was no run.
+
+        Raises what is to be raised in the place of ``error``, if anything.
+        """
+        withdraw(self._folder)
+        self._facts.interrupted |= isinstance(error, KeyboardInterrupt)
+        if isinstance(error, InputError) and self._interact is None and self._facts.began_ns is None:
+            self._folder.remove()
+            self._folder.hand_over()  # the store: latest may be new
+            return
+        self._log.error("run failed", error=f"{type(error).__name__}: {error}", trace=traceback.format_exc())
+        said = {"valid": Valid.UNKNOWN, "error": str(error) or type(error).__name__}
+        self._folder.save(RESULTS, {**said, **self._known()})
+        self._folder.hand_over()
+        if isinstance(error, RaftmonError):
+            raise type(error)(f"{error}\nwhat was recorded is in {self._folder.path}") from error
+
+    def _known(self) -> dict[str, Any]:
+        """What the run itself knows by now, for results.json."""
+        self._facts.faults = [record.to_json() for record in self._workers.records] if self._workers else []
+        return self._facts.to_json()

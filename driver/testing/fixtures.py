@@ -21,7 +21,7 @@ from raftmon.driver.faults.base import Effect
 from raftmon.driver.faults.grudges import between, isolate
 from raftmon.driver.faults.registry import make_fault
 from raftmon.driver.results.verdict import check_history
-from raftmon.driver.run.final_reads import read_everything
+from raftmon.driver.run.final_reads import FinalReader
 from raftmon.driver.run.store_hashes import ask_stores, stores_result
 from raftmon.driver.workloads.registry import workload
 from raftmon.monitor.control.client import MonitorClient
@@ -260,9 +260,8 @@ class TestClients:
             work.stats = fleet.join()
         finally:
             fleet.close()
-        hosts = len(inner.topology.clients)
-        made = workload(name, parameters)
-        read_everything(inner.adapter, inner.topology, made, inner.folder.history, op_timeout_s, hosts)
+        reader = FinalReader(inner.adapter, inner.topology, workload(name, parameters), op_timeout_s)
+        reader.read_into(inner.folder.history)
 
     def work(self, seconds: float, name: str = "register", **options: Any) -> FleetStats:
         """Let them work for so long with nothing done to the cluster; what they did."""
