@@ -7,13 +7,13 @@ from __future__ import annotations
 
 import io
 import pickle
-import pickletools
 import zlib
 from collections.abc import Callable
 from typing import Any, NoReturn
 
 from raftmon.monitor.packets.tcp_table import Consumer, Flow
 from raftmon.monitor.raft.codecs.base import Codec, Output, PairTaps
+from raftmon.monitor.raft.codecs.pickle_bounds import check_pickle
 from raftmon.monitor.raft.codecs.protobuf import Malformed
 from raftmon.monitor.raft.message import Entry, Operation, RaftMessage
 
@@ -23,11 +23,6 @@ _CODEC = "pysyncobj"
 _MAX_FRAME = 64 << 20
 _MAX_PLAIN = 64 << 20
 _COMMANDS = {0: "command", 1: "noop", 2: "membership", 3: "version"}
-# What imports, makes objects or sets state. GLOBAL and REDUCE stay: up to protocol 2 bytes are written with them.
-_FORBIDDEN = {
-    "STACK_GLOBAL", "INST", "OBJ", "NEWOBJ", "NEWOBJ_EX", "BUILD", "EXT1", "EXT2", "EXT4",
-    "PERSID", "BINPERSID", "NEXT_BUFFER", "READONLY_BUFFER",
-}  # fmt: skip
 
 
 def _encode(text: str, encoding: str) -> bytes:
@@ -55,11 +50,7 @@ class _Plain(pickle.Unpickler):
 def _load(data: bytes) -> Any:
     """Unpickle plain values; raises Malformed for anything else."""
     try:
-        for opcode, argument, _ in pickletools.genops(data):
-            if opcode.name in _FORBIDDEN:
-                raise Malformed(f"a pickle with {opcode.name}")
-            if "PUT" in opcode.name and isinstance(argument, int) and argument > len(data):
-                raise Malformed("a pickle with a memo beyond its size")
+        check_pickle(data)
         return _Plain(io.BytesIO(data), encoding="latin-1").load()
     except Malformed:
         raise
@@ -172,7 +163,8 @@ class PySyncObjTap:
             return True
         if isinstance(content, (list, tuple)):  # administration (add, remove, status) of the syncobj_admin tool
             return True
-        if not isinstance(content, dict) or (make := _READERS.get(str(content.get("type")))) is None:
+        kind = content.get("type") if isinstance(content, dict) else None
+        if not isinstance(kind, str) or (make := _READERS.get(kind)) is None:
             return False
         message = RaftMessage(
             self._out.now_ns, "", self.channel.source, self.channel.target, 0, 0, 0, 0, (), False, 0, b"",
@@ -180,8 +172,8 @@ class PySyncObjTap:
         )  # fmt: skip
         try:
             make(message, content)
-        except (KeyError, TypeError, ValueError) as error:
-            raise Malformed(f"a {content.get('type')} message lacks {error}") from error
+        except (KeyError, TypeError, ValueError, OverflowError) as error:
+            raise Malformed(f"a {kind} message lacks {error}") from error
         self._out.message(message)
         return True
 
@@ -195,6 +187,19 @@ def _response_vote(message: RaftMessage, content: dict[str, Any]) -> None:
     message.kind, message.term = "MsgVoteResp", int(content["term"])
 
 
+def _plain(value: Any) -> bool:
+    return isinstance(value, str | int | float | bool | None)
+
+
+def _bytes(value: Any) -> bytes:
+    """A command as it was sent; no other value is walked through, as it could be without end."""
+    if isinstance(value, bytes):
+        return value
+    if isinstance(value, str):
+        return value.encode("latin-1", "replace")
+    raise TypeError("a command of bytes")
+
+
 def _append(message: RaftMessage, content: dict[str, Any]) -> None:
     message.term, message.commit = int(content["term"]), int(content.get("commit_index", 0))
     message.index = int(content.get("prevLogIdx") or 0)
@@ -204,11 +209,11 @@ def _append(message: RaftMessage, content: dict[str, Any]) -> None:
         return
     if "transmission" in content:  # one entry too large for a message, in parts
         message.kind = "MsgApp"
-        message.extra = {"transmission": str(content["transmission"])}
+        message.extra = {"transmission": str(content["transmission"])[:100] if _plain(content["transmission"]) else "?"}
         return
     entries = []
     for data, index, term in content.get("entries") or ():
-        raw = data if isinstance(data, bytes) else str(data).encode("latin-1", "replace")
+        raw = _bytes(data)
         entries.append(Entry(int(term), int(index), raw, 0, _read_operations))
     message.entries = tuple(entries)
     message.kind = "MsgApp" if entries else "MsgHeartbeat"
@@ -222,9 +227,7 @@ def _next_index(message: RaftMessage, content: dict[str, Any]) -> None:
 
 def _apply(message: RaftMessage, content: dict[str, Any]) -> None:
     message.kind = "MsgProp"
-    command = content["command"]
-    raw = command if isinstance(command, bytes) else str(command).encode("latin-1", "replace")
-    message.entries = (Entry(0, 0, raw, 0, _read_operations),)
+    message.entries = (Entry(0, 0, _bytes(content["command"]), 0, _read_operations),)
 
 
 def _applied(message: RaftMessage, content: dict[str, Any]) -> None:

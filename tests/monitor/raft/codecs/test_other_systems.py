@@ -98,6 +98,50 @@ def test_a_bomb_is_not_unpacked(monkeypatch: pytest.MonkeyPatch) -> None:
         read_frame(zlib.compress(pickle.dumps("x" * 100_000)))
 
 
+def nested(levels: int, leaf: object = 1, width: int = 2) -> object:
+    for _ in range(levels):
+        leaf = (leaf,) * width
+    return leaf
+
+
+def as_key(value: object) -> bytes:
+    """The pickle of a dict with this key, made without hashing it: EMPTY_DICT, the key, None, SETITEM, STOP."""
+    inner = pickle.dumps(value, protocol=2)[2:-1]  # without PROTO and STOP
+    return b"\x80\x02}" + inner + b"Ns."
+
+
+@pytest.mark.parametrize("protocol", range(6))
+@pytest.mark.parametrize("value", [[nested(60)], nested(200, width=1), {"type": nested(40)}])
+def test_what_unfolds_without_end_or_is_too_deep_is_refused_at_once(value: object, protocol: int) -> None:
+    with pytest.raises(Malformed):
+        read_frame(zlib.compress(pickle.dumps(value, protocol=protocol)))
+
+
+@pytest.mark.parametrize("value", [nested(40), nested(150, width=1)])
+def test_a_hash_bomb_is_refused_at_once(value: object) -> None:
+    """A pickle of 130 bytes whose key would be hashed for years (issue 13), and one that is too deep to be hashed."""
+    with pytest.raises(Malformed):
+        read_frame(zlib.compress(as_key(value)))
+
+
+def test_entries_that_are_shared_a_little_are_read() -> None:
+    entry = (b"command", 7, 2)
+    value = {"type": "append_entries", "entries": [entry, entry, entry], "again": [entry]}
+    assert read_frame(zlib.compress(pickle.dumps(value, protocol=2))) == value
+
+
+def test_a_hash_bomb_on_the_wire_is_counted_and_the_next_message_read() -> None:
+    wire = Wire(Decoder())
+    vote = {"type": "request_vote", "term": 3, "last_log_index": 1, "last_log_term": 1}
+    sizes = []
+    for content in (pickle.dumps(vote), as_key(nested(50)), pickle.dumps(vote)):
+        body = zlib.compress(content)
+        sizes.append(4 + len(body))
+        wire.client(len(body).to_bytes(4, "little") + body)
+    assert wire.decoder.taps.unparsed == sizes[1]
+    assert [m.term for m in wire.messages] == [3, 3]
+
+
 def test_a_nats_line_that_cannot_be_is_counted_and_the_next_found() -> None:
     wire = Wire(Decoder())
     wire.server(b'INFO {"server_id":"A","server_name":"n1"}\r\n')
