@@ -48,6 +48,7 @@ bench: install ## measure the monitor, the decoder and the checkers (docs/benchm
 	$(call step,the monitor between two nodes,$(BIN)/python -m tests.bench $(ARGS))
 	$(call step,decoding,$(BIN)/python -m tests.bench.decode)
 	$(call step,checkers,$(BIN)/python -m tests.bench.checkers)
+	$(call step,from file to verdict,$(BIN)/python -m tests.bench.histories)
 	$(call step,checkers of transactions,$(BIN)/python -m tests.bench.transactions)
 
 reproduce: install ## play every known bug on stock binaries and write docs/reproduced.md (ARGS="--repeat 5")

@@ -16,9 +16,10 @@ from raftmon.driver.checkers.base import Result, Valid, combine
 from raftmon.driver.checkers.registry import CHECKERS, checker, checkers_for, chosen_checkers
 from raftmon.driver.checkers.safe import MEMORY_MB, TIMEOUT_S, check_safely
 from raftmon.driver.cli.arguments import CommandParser
-from raftmon.driver.cli.standard_input import spooled_input
+from raftmon.driver.cli.progress import progress
+from raftmon.driver.cli.standard_input import is_stream, name_of_input, spooled_input
 from raftmon.driver.histories import FORMATS, History, read_history
-from raftmon.driver.histories.formats import is_history_folder
+from raftmon.driver.histories.formats import Reading, is_history_folder
 from raftmon.driver.results.wire import wire_results
 from raftmon.driver.run.store_hashes import stores_result
 from raftmon.driver.run_folder import RunFolder, find_run
@@ -75,9 +76,9 @@ def main(arguments: argparse.Namespace) -> int:
         return _list()
     for name in arguments.checker or ():
         checker(name)  # a name that is none is told before anything is read
-    if arguments.what == "-":
-        with spooled_input() as path:
-            return _check_file(path, arguments)
+    if is_stream(arguments.what):
+        with spooled_input(arguments.what) as path:
+            return _check_file(path, arguments, name_of_input(arguments.what))
     path = _path(arguments)
     if path.is_dir() and not is_history_folder(path):
         if arguments.html is not None:
@@ -96,7 +97,9 @@ def _list() -> int:
 
 
 def _read(path: Path, arguments: argparse.Namespace) -> History:
-    history = read_history(path, arguments.format)
+    reading = Reading()
+    with progress(f"reading {path.name}", reading.share):
+        history = read_history(path, arguments.format, reading)
     if arguments.initial is not None:
         history.meta.initial = _value(arguments.initial)
     return history
@@ -110,7 +113,8 @@ def _value(text: str) -> Any:
         return text
 
 
-def _check_file(path: Path, arguments: argparse.Namespace) -> int:
+def _check_file(path: Path, arguments: argparse.Namespace, name: str | None = None) -> int:
+    name = str(path) if name is None else name
     history = _read(path, arguments)
     start = time.perf_counter()
     results = _judge(history, arguments)
@@ -118,9 +122,9 @@ def _check_file(path: Path, arguments: argparse.Namespace) -> int:
     if arguments.html is not None:
         _draw(history, results, arguments.html)
     if arguments.json:
-        print(_json(_report(path, history, results, seconds)))
+        print(_json(_report(name, history, results, seconds)))
     else:
-        _print(path, history, results, seconds)
+        _print(name, history, results, seconds)
     return combine(results).exit_status
 
 
@@ -140,7 +144,10 @@ def _judge(history: History, arguments: argparse.Namespace) -> list[Result]:
         checkers = [Assumptions(), *chosen_checkers(chosen, history)]
     else:
         checkers = checkers_for(str(workload), history, level=arguments.level)
-    results = [check_safely(one, history, arguments.timeout, arguments.memory) for one in checkers]
+    results = []
+    for one in checkers:
+        with progress(f"checking ({one.name})", limit_s=arguments.timeout):
+            results.append(check_safely(one, history, arguments.timeout, arguments.memory))
     if history.meta.folder is not None and not chosen:
         folder = RunFolder(history.meta.folder)
         nodes = history.meta.config.get("nodes")
@@ -185,9 +192,9 @@ def _gist(results: Sequence[Result]) -> str:
     return decisive[-1].sentence if verdict is Valid.YES else decisive[0].sentence
 
 
-def _report(path: Path, history: History, results: Sequence[Result], seconds: float) -> dict[str, Any]:
+def _report(name: str, history: History, results: Sequence[Result], seconds: float) -> dict[str, Any]:
     return {
-        "file": str(path).encode(errors="backslashreplace").decode(),
+        "file": name.encode(errors="backslashreplace").decode(),
         "valid": combine(results).value,
         "seconds": round(seconds, 6),
         "operations": len(history),
@@ -203,9 +210,9 @@ def _json(value: Any) -> str:
     return orjson.dumps(value, default=repr, option=options).decode()
 
 
-def _print(path: Path, history: History, results: Sequence[Result], seconds: float) -> None:
+def _print(name: str, history: History, results: Sequence[Result], seconds: float) -> None:
     processes = len(set(history.columns.process.tolist()))
-    print(f"{path}: {len(history)} operations of {processes} processes, read as {history.meta.format}")
+    print(f"{name}: {len(history)} operations of {processes} processes, read as {history.meta.format}")
     for title, found in (("problems", history.problems), ("notes", history.notes)):
         if found:
             print(f"{title}:")

@@ -10,8 +10,11 @@ import orjson
 
 from raftmon.driver.cli.arguments import CommandParser
 from raftmon.driver.cli.message_source import add_capture_options, names_of_run
+from raftmon.driver.cli.progress import progress
+from raftmon.driver.cli.standard_input import is_stream, name_of_input, spooled_input
 from raftmon.monitor.raft.codecs.table import BUILT_IN, all_codecs
 from raftmon.monitor.recorder.message_sink import decode_capture
+from raftmon.setup.errors import InputError
 
 __all__ = ["main", "parser"]
 
@@ -23,7 +26,9 @@ def parser() -> CommandParser:
         f"Decode the Raft messages of a capture ({', '.join(c.name for c in BUILT_IN)}) into a messages.sqlite.",
         "raftmon decode capture.pcapng -o messages.sqlite\nraftmon messages messages.sqlite --stats",
     )
-    made.add_argument("file", type=Path, metavar="FILE", help="a pcap or pcapng file, gzipped or not")
+    made.add_argument(
+        "file", type=Path, metavar="FILE", help="a pcap or pcapng file, packed or not; - is standard input"
+    )
     made.add_argument(
         "-o",
         "--output",
@@ -46,15 +51,13 @@ def default_target(capture: Path) -> Path:
 
 def main(arguments: argparse.Namespace) -> int:
     """Decode and say what was found; 1 where an invariant is broken."""
+    if arguments.output is None and is_stream(arguments.file):
+        raise InputError(f"say with -o where the record of {name_of_input(arguments.file)} is to be written")
     target = arguments.output or default_target(arguments.file)
     begin = time.perf_counter()
-    result = decode_capture(
-        arguments.file,
-        target,
-        names_of_run(arguments.file.parent),
-        ports=arguments.port,
-        codecs=all_codecs(arguments.codec),
-    )
+    with spooled_input(arguments.file) as path, progress(f"decoding {name_of_input(arguments.file)}"):
+        names = names_of_run(path.parent)
+        result = decode_capture(path, target, names, ports=arguments.port, codecs=all_codecs(arguments.codec))
     seconds = time.perf_counter() - begin
     if arguments.json:
         result |= {"output": str(target), "seconds": round(seconds, 3)}
@@ -73,6 +76,6 @@ def main(arguments: argparse.Namespace) -> int:
         for note in result["notes"]:
             print(f"note: {note}")
         if not result["messages"]:
-            print(f"note: no Raft message was found in {arguments.file}")
+            print(f"note: no Raft message was found in {name_of_input(arguments.file)}")
         print(f"written to {target}")
     return 1 if result["violations"] else 0

@@ -13,6 +13,7 @@ from pathlib import Path
 import orjson
 
 from raftmon.driver.cli.arguments import CommandParser
+from raftmon.driver.cli.standard_input import is_stream, spooled_input
 from raftmon.driver.run_folder import CONFIG, RunFolder, find_run
 from raftmon.monitor.packets.capture_reader import is_capture
 from raftmon.monitor.raft.codecs.table import all_codecs
@@ -77,8 +78,8 @@ def add_message_source(parser: CommandParser) -> None:
         "source",
         nargs="?",
         metavar="RUN|FILE",
-        help="a run's folder or part of its name, a messages.sqlite, or a pcap/pcapng file, gzipped or not "
-        "(default: the newest run)",
+        help="a run's folder or part of its name, a messages.sqlite, or a pcap/pcapng file, packed or not; "
+        "- is standard input (default: the newest run)",
     )
     add_capture_options(parser)
     parser.add_store()
@@ -98,6 +99,10 @@ def names_of_run(folder: Path) -> dict[str, str]:
     return {}
 
 
+def _pointing_to(arguments: argparse.Namespace, path: Path) -> argparse.Namespace:
+    return argparse.Namespace(**{**vars(arguments), "source": str(path)})
+
+
 @contextmanager
 def message_source(arguments: argparse.Namespace) -> Iterator[MessageSource]:
     """Open what the arguments name; a capture is decoded into a temporary record first.
@@ -105,6 +110,10 @@ def message_source(arguments: argparse.Namespace) -> Iterator[MessageSource]:
     Raises InputError where there is nothing to read.
     """
     given, ports, codecs = arguments.source, arguments.port, all_codecs(arguments.codec)
+    if is_stream(given):
+        with spooled_input(given) as spooled, message_source(_pointing_to(arguments, spooled)) as source:
+            yield source
+        return
     path = Path(given) if given is not None else None
     if path is not None and path.is_file():
         if is_capture(path):

@@ -1,25 +1,59 @@
-"""``-``: standard input where a command reads a file, pipes included."""
+"""``-`` and pipes where a command reads a file."""
 
 from __future__ import annotations
 
 import shutil
+import stat
 import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-__all__ = ["spooled_input"]
+from raftmon.setup.errors import InputError
+
+__all__ = ["STANDARD_INPUT", "is_stream", "name_of_input", "spooled_input"]
+
+STANDARD_INPUT = "-"
+
+
+def is_stream(given: str | Path | None) -> bool:
+    """Whether this is ``-``, or a pipe by name (``<(zcat file)`` of a shell): to be read once, from front to back."""
+    if given is None:
+        return False
+    if str(given) == STANDARD_INPUT:
+        return True
+    try:
+        return stat.S_ISFIFO(Path(given).stat().st_mode)
+    except OSError:
+        return False
+
+
+def name_of_input(given: str | Path) -> str:
+    """How messages call what was given."""
+    return "standard input" if str(given) == STANDARD_INPUT else str(given)
 
 
 @contextmanager
-def spooled_input() -> Iterator[Path]:
-    """Standard input as a file: readers look at a file's head before they choose how to read it.
+def spooled_input(given: str | Path = STANDARD_INPUT) -> Iterator[Path]:
+    """What was given as a file: readers look at a file's head before they choose how to read it.
 
-    The file is removed at the end. Its folder holds nothing else, so no run is taken to be beside it.
+    A stream is copied into a file that is removed at the end; its folder holds nothing else, so no run is taken to be
+    beside it. Raises InputError where the stream cannot be read or there is no room.
     """
+    if not is_stream(given):
+        yield Path(given)
+        return
     with tempfile.TemporaryDirectory(prefix="raftmon-stdin-") as folder:
         path = Path(folder) / "standard-input"
-        with path.open("wb") as file:
-            shutil.copyfileobj(sys.stdin.buffer, file)
+        try:
+            with path.open("wb") as file:
+                if str(given) == STANDARD_INPUT:
+                    shutil.copyfileobj(sys.stdin.buffer, file)
+                else:
+                    with Path(given).open("rb") as pipe:
+                        shutil.copyfileobj(pipe, file)
+        except OSError as error:
+            what = f"{name_of_input(given)} cannot be copied to {folder}"
+            raise InputError(f"{what}: {error.strerror or error}; set TMPDIR to a folder with room") from error
         yield path

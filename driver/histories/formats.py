@@ -5,8 +5,9 @@ from __future__ import annotations
 import gc
 import re
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO, NamedTuple
+from typing import BinaryIO, NamedTuple, cast
 
 import orjson
 
@@ -20,7 +21,7 @@ from raftmon.driver.histories.pairing import pair
 from raftmon.driver.histories.robustness import is_robustness_report, read_robustness
 from raftmon.setup.errors import InputError
 
-__all__ = ["FORMATS", "Format", "detect", "is_history_folder", "read_history"]
+__all__ = ["FORMATS", "Format", "Reading", "detect", "is_history_folder", "read_history"]
 
 _HEAD_BYTES = 65536
 _JSON_ARRAY = re.compile(r"\[\s*\{\s*\"")
@@ -78,10 +79,36 @@ def is_history_folder(path: Path) -> bool:
     return known and (bool(names & _OF_JEPSEN) or all(name.startswith("history.") for name in names))
 
 
-def read_history(path: Path | str, format: str = "auto") -> History:
+@dataclass(slots=True)
+class Reading:
+    """How far a file has been read; for whoever shows it while it is."""
+
+    size: int = 0
+    done: int = 0
+
+    def share(self) -> float | None:
+        """Between 0 and 1; None where nobody knows: a file that is read at once."""
+        return self.done / self.size if self.size and self.done < self.size else None
+
+
+class _Watched:
+    """A file whose reader's progress goes into ``reading``."""
+
+    def __init__(self, file: BinaryIO, reading: Reading) -> None:
+        self._file, self._reading = file, reading
+        reading.size = file.seek(0, 2)
+        file.seek(0)
+
+    def read(self, size: int = -1) -> bytes:
+        data = self._file.read(size)
+        self._reading.done += len(data)
+        return data
+
+
+def read_history(path: Path | str, format: str = "auto", reading: Reading | None = None) -> History:
     """The history in a file, or in a folder: a run's, one of Jepsen's store, a report of etcd's robustness tests.
 
-    Gzip is unpacked.
+    Gzip is unpacked. ``reading`` says meanwhile how far it is.
 
     Raises InputError where there is no such file, it cannot be read, or nothing in it is an event. Whatever else is
     wrong with it is in ``problems`` of the answer.
@@ -101,11 +128,12 @@ def read_history(path: Path | str, format: str = "auto") -> History:
     try:
         file, wrong = open_packed(path)
         with file:
+            head = utf8_of(file.read(_HEAD_BYTES), str(path))
             if format == "auto":
-                head = file.read(_HEAD_BYTES)
                 format = detect(head)
-                file.seek(0)
-            events = FORMATS[format].read(file)
+            file.seek(0)
+            source = file if reading is None else cast(BinaryIO, _Watched(file, reading))
+            events = FORMATS[format].read(source)
         return _made(events, path, folder, format, wrong)
     except OSError as error:
         raise InputError(f"{path} cannot be read: {error.strerror or error}") from error
