@@ -1,5 +1,6 @@
 """`raftmon decode` overwrites nothing but its own record of the same capture."""
 
+import json
 import shutil
 import sqlite3
 from pathlib import Path
@@ -50,18 +51,25 @@ def test_a_capture_that_cannot_be_read_leaves_no_record(tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["a.pcap"]
 
 
+PUBLIC = [
+    ("plain.pcap", "1,373 messages", ""),
+    ("nflog.pcap", "1,373 messages", ""),
+    ("usb-and-ethernet.pcapng", "1,373 messages", "of an interface of link type 220"),
+    ("qinq-9100.pcap", "1,373 messages", ""),
+    ("vxlan.pcap", "1,373 messages", "out of a tunnel"),
+    ("snaplen-96.pcap", "0 messages", "the capture is cut"),
+]
+"""(capture, what the first line begins with, words of a note), for each capture of shared/cases/expected.json."""
+
+
 @pytest.mark.skipif(not CASES.is_dir(), reason="the shared cases are not on this machine")
-@pytest.mark.parametrize(
-    ("name", "messages", "note"),
-    [
-        ("plain.pcap", "1,373 messages", ""),
-        ("nflog.pcap", "1,373 messages", ""),
-        ("usb-and-ethernet.pcapng", "1,373 messages", "of an interface of link type 220"),
-        ("qinq-9100.pcap", "1,373 messages", ""),
-        ("vxlan.pcap", "1,373 messages", "out of a tunnel"),
-        ("snaplen-96.pcap", "0 messages", "the capture is cut"),
-    ],
-)
+def test_every_public_capture_is_tried_here():
+    expected = json.loads((CASES.parent / "expected.json").read_text())
+    assert {name for name in expected if name.startswith("captures/")} == {f"captures/{name}" for name, _, _ in PUBLIC}
+
+
+@pytest.mark.skipif(not CASES.is_dir(), reason="the shared cases are not on this machine")
+@pytest.mark.parametrize(("name", "messages", "note"), PUBLIC)
 def test_public_captures_give_their_messages(name, messages, note, tmp_path, capsys):
     assert main(["decode", str(CASES / name), "-o", str(tmp_path / "m.sqlite")]) == 0
     printed = capsys.readouterr().out
