@@ -20,6 +20,7 @@ from raftmon.monitor.control.server import ControlServer
 from raftmon.monitor.cpu import quiet_processor
 from raftmon.monitor.fidelity import Counters, judge
 from raftmon.monitor.message_rules.agent import ETCD_PEER_PORT, PostAgent
+from raftmon.monitor.message_rules.spliced import SplicedRules
 from raftmon.monitor.message_rules.stage import MessageRules
 from raftmon.monitor.packets.addresses import AddressBook
 from raftmon.monitor.queue.delivery import Delivery
@@ -108,7 +109,10 @@ class MonitorProcess:
         peers = {host.name: (host.address, host.port or ETCD_PEER_PORT) for host in config.hosts}
         codec = codec_of(config.decode, all_codecs(config.codecs))
         self._agent = PostAgent(peers) if codec is not None and codec.editable else None
+        self._raw = RawSender()
         self._messages = MessageRules(codec, self._agent, present=self._book.present)
+        if codec is not None and codec.unit is not None:
+            self._messages = SplicedRules(codec, present=self._book.present, send=self._raw.send)
         self._watchdog = Watchdog()
         self._engine = Engine(
             self._book.links,
@@ -133,12 +137,12 @@ class MonitorProcess:
         rules = RuleSet.from_items(list(config.rules), names)  # type: ignore[arg-type]
         self._engine.load(self._scripts.apply(rules), started_ns)
         self._tasks = TaskPool(self._task_ended, config.task_limit_s)
-        self._raw = RawSender()
         self._delivery = Delivery(config.hold_max, self._raw.send, self._tasks, self._counters)
         self._judge = Judge(config, self._book, self._engine, self._delivery, self._counters, self._log)
         # The queue first: where another monitor holds it, no file of a record may have been opened.
         self._loop = QueueLoop(config, self._judge, self._delivery, None, quiet_processor(os.getpid()))
         self._recorder = RecorderProcess(config_path, config.record_backlog_bytes) if config.record else None
+        self._loop.timers = self._messages
         if self._recorder is not None:
             self._loop.record_to(self._recorder.backlog)
         self._queue_counters = QueueCounters(config.queue, self._loop.descriptor)

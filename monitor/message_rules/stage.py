@@ -103,15 +103,18 @@ class MessageRules:
                 f"the rule {rule.name!r}: a message can be accepted, dropped, delayed, duplicated, held or forged, "
                 f"not {type(rule.action).__name__.lower()}"
             )
-        for leaf in _leaves(rule.match):
-            if not isinstance(leaf, Links):
-                frame_test(leaf)
+        self._check_test(rule)
         if isinstance(rule.action, Delay | Duplicate | Hold | Forge) and self._agent is None:
             raise InputError(f"the rule {rule.name!r} must deliver messages itself, which is impossible here")
         if isinstance(rule.action, Delay | Duplicate | Hold) and "MsgSnap" in _kinds(rule):
             raise InputError(
                 f"the rule {rule.name!r}: a MsgSnap is followed by its database and can only be dropped or accepted"
             )
+
+    def _check_test(self, rule: Rule) -> None:
+        for leaf in _leaves(rule.match):
+            if not isinstance(leaf, Links):
+                frame_test(leaf)
 
     def bind(self, link: Link, gates: Sequence[Gate]) -> Effect | None:
         """See ``MessageStage.bind``."""
@@ -142,6 +145,14 @@ class MessageRules:
         """``undeliverable``: messages a rule wanted to deliver itself, and could not; ``held``: kept back now."""
         held = sum(len(bound.held) for line in self._lines.values() for bound in line.bounds)
         return {"undeliverable": self.undeliverable, "held": held}
+
+    @property
+    def due_ns(self) -> int | None:
+        """When ``tick`` wants to be called: never, the agent has its own clock."""
+        return None
+
+    def tick(self, now_ns: int) -> None:
+        """Do what is due; on the loop's thread."""
 
     def deliver(self, link: Link, frame: Frame, due_ns: int) -> None:
         """Have a message delivered by the agent."""

@@ -12,7 +12,7 @@ import time
 from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Future
-from typing import Any
+from typing import Any, Protocol
 
 from netfilterqueue import COPY_PACKET, NetfilterQueue
 
@@ -24,7 +24,7 @@ from raftmon.monitor.queue.handler import Judge
 from raftmon.monitor.recorder.pipe import BATCH_NS, Backlog
 from raftmon.setup.errors import RaftmonError
 
-__all__ = ["QueueLoop"]
+__all__ = ["QueueLoop", "Timers"]
 
 _SECOND_NS = 1_000_000_000
 _HEARTBEAT_NS = 100_000_000  # how long the loop waits at most: what stands still for longer was stopped or starved
@@ -35,6 +35,17 @@ _PATIENT_BYTES = 4 << 20  # 1,800 full packets; without root the system's net.co
 
 class _Leave(Exception):
     """Out of NetfilterQueue.run, although packets keep coming."""
+
+
+class Timers(Protocol):
+    """What the loop calls at its time, between packets."""
+
+    @property
+    def due_ns(self) -> int | None:
+        """When (CLOCK_MONOTONIC), or None."""
+
+    def tick(self, now_ns: int) -> None:
+        """Do what is due."""
 
 
 class QueueLoop:
@@ -66,6 +77,7 @@ class QueueLoop:
         self._stays = False  # whether it keeps to its processor
         self._spare = placement.Spare()
         self.on_second: Callable[[], None] = lambda: None
+        self.timers: Timers | None = None
         try:
             self._queue = NetfilterQueue()
             self._queue.bind(
@@ -169,6 +181,9 @@ class QueueLoop:
         due_ns = self._delivery.next_due_ns
         if due_ns is not None and due_ns < until_ns:
             until_ns = due_ns
+        timer_ns = self.timers.due_ns if self.timers is not None else None
+        if timer_ns is not None and timer_ns < until_ns:
+            until_ns = timer_ns
         if (self._judge.waiting or (self._backlog and self._backlog.waiting_bytes)) and self._next_flush_ns < until_ns:
             until_ns = self._next_flush_ns
         return max(until_ns - now_ns, 0) / 1e9
@@ -180,6 +195,10 @@ class QueueLoop:
         due_ns = self._delivery.next_due_ns
         if due_ns is not None and due_ns <= now_ns:
             self._delivery.release_due(now_ns)
+        if self.timers is not None:
+            due_ns = self.timers.due_ns
+            if due_ns is not None and due_ns <= now_ns:
+                self.timers.tick(now_ns)
         if self._mailbox:
             self._run_mail()
         if now_ns >= self._next_flush_ns:

@@ -93,6 +93,11 @@ class Codec:
     is False where an answer may carry the term from before it: then its term proves nothing (``one_vote``,
     ``no_stale_append``). ``deviations`` are sentences: what the protocol may do that Raft as published does not, so
     that nobody takes it for a violation.
+
+
+    ``unit(data)``, where there is one, lets rules act on single messages by splicing: it gives the size of the first
+    unit of a stream (a message with its framing), or None where more bytes are needed to know it, and raises Malformed.
+    A unit must be one that can be taken out or repeated without the others noticing.
     """
 
     name: str
@@ -106,6 +111,7 @@ class Codec:
     ordered: frozenset[str] = frozenset()
     answers_bear_own_term: bool = True
     deviations: tuple[str, ...] = ()
+    unit: Callable[[bytes | bytearray], int | None] | None = None
 
     def speaks(self, system: str) -> bool:
         """Whether the nodes of the adapter of this name speak it."""

@@ -259,6 +259,16 @@ def _begins(start: bytes, from_start: bool) -> bool:
     return 8 <= int.from_bytes(start[:4], "little") <= 1 << 27
 
 
+def _unit(data: bytes | bytearray) -> int | None:
+    """See ``Codec.unit``: a length and what it counts."""
+    if len(data) < 4:
+        return None
+    size = int.from_bytes(data[:4], "little", signed=True)
+    if not 2 <= size <= _MAX_FRAME:
+        raise Malformed(f"a frame of {size} bytes")
+    return 4 + size
+
+
 def _taps(out: Output) -> PairTaps:
     def pair(client: Flow, server: Flow, *, joined: bool) -> tuple[Consumer, Consumer]:
         one, two = PySyncObjTap(out, client, joined=joined), PySyncObjTap(out, server, joined=joined)
@@ -279,4 +289,5 @@ CODEC = Codec(
     systems=("pysyncobj",),
     why_not="pysyncobj's messages are compressed (zlib), so none can be changed in place",
     ordered=frozenset({"peer"}),
+    unit=_unit,
 )

@@ -1,0 +1,324 @@
+"""Rules on single messages of protocols that cannot be edited in place: a message is cut out of its TCP stream.
+
+The engine's MessageStage for codecs with a ``unit``. While any rule names messages, connections of its links go through
+a ``Splicer``. The beginning of a message is withheld until the whole has come; then the rules are asked. A delayed,
+held or doubled message goes back into its own stream later, between two others.
+"""
+
+from __future__ import annotations
+
+import heapq
+import itertools
+from collections import OrderedDict, deque
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+from raftmon.monitor.message_rules.comments import describe
+from raftmon.monitor.message_rules.scanner import Frame
+from raftmon.monitor.message_rules.stage import MessageRules
+from raftmon.monitor.message_rules.triggers import Armed, Trigger
+from raftmon.monitor.packets.tcp_table import Flow
+from raftmon.monitor.packets.view import ACK, SYN, TCP, Connection, PacketView
+from raftmon.monitor.raft.codecs.base import Codec
+from raftmon.monitor.raft.codecs.protobuf import Malformed
+from raftmon.monitor.raft.decoder import Decoder
+from raftmon.monitor.raft.message import RaftMessage
+from raftmon.monitor.rules.actions.decision import Plan
+from raftmon.monitor.rules.actions.effects import Effect, draw_delay_ns
+from raftmon.monitor.rules.actions.kinds import Accept, Action, Delay, Duplicate
+from raftmon.monitor.rules.conditions.messages import Forge, Hold, frame_test
+from raftmon.monitor.rules.gate import Gate
+from raftmon.monitor.rules.rule import Rule, RuleSet
+from raftmon.monitor.splice.splicer import Insert, Keep, Operation, Remove, Splicer
+from raftmon.setup.errors import InputError
+from raftmon.setup.topology import Link
+
+__all__ = ["SplicedRules"]
+
+_MAX_CONNECTIONS = 1024
+_MAX_UNIT = 4 << 20
+_MAX_WAITING = 10_000
+_AGAIN_NS = 10_000_000
+
+
+@dataclass(slots=True, eq=False)
+class _Bound:
+    gate: Gate
+    test: Callable[[Frame], bool]
+    held: list[tuple[_Way, bytes]] = field(default_factory=list)
+
+
+class _Reader(Decoder):
+    """Gives the messages of units that are fed to a codec's taps."""
+
+    def __init__(self, codec: Codec) -> None:
+        super().__init__(codecs=(codec,))
+        self.read: list[RaftMessage] = []
+
+    def message(self, message: RaftMessage) -> None:
+        """See ``Output.message``."""
+        self.read.append(message)
+
+
+class _Way:
+    """One direction of a connection: the splicer's judge."""
+
+    def __init__(self, owner: SplicedRules, link: Link, *, joined: bool) -> None:
+        self._owner, self.link = owner, link
+        self._synchronised = not joined
+        self._buffer = bytearray()
+        self._withheld = 0  # of the buffer's beginning: taken out already
+        self._blind = 0  # bytes of a message too large to wait for
+        self.connection: _Connection | None = None
+
+    @property
+    def between_messages(self) -> bool:
+        """Whether something can be put in here."""
+        return self._synchronised and not self._blind
+
+    def feed(self, data: bytes) -> list[Operation]:
+        """See ``Judge.feed``."""
+        codec = self._owner.codec
+        if not self._synchronised and not self._blind:
+            if codec.begins(data, False) is not True:
+                return [Keep(len(data))]
+            self._synchronised = True
+        out: list[Operation] = []
+        if self._blind:
+            through = min(self._blind, len(data))
+            self._blind -= through
+            data = data[through:]
+            out.append(Keep(through))
+        self._buffer += data
+        while self._buffer:
+            size: int | None
+            try:
+                size = self._owner.unit(self._buffer)
+            except Malformed:
+                self._synchronised = False
+                size = len(self._buffer)
+            if size is not None and size > len(self._buffer) and size > _MAX_UNIT:
+                self._blind = size - len(self._buffer)
+                size = len(self._buffer)
+            elif size is None or size > len(self._buffer):
+                break
+            out += self._unit(bytes(self._buffer[:size]), asked=self._synchronised and not self._blind)
+        out.append(Remove(len(self._buffer) - self._withheld))
+        self._withheld = len(self._buffer)
+        return out
+
+    def finish(self) -> list[Operation]:
+        """See ``Judge.finish``: the beginning of a message that never came whole."""
+        rest, self._buffer, self._withheld = bytes(self._buffer), bytearray(), 0
+        return [Insert(rest)] if rest else []
+
+    def _unit(self, unit: bytes, *, asked: bool) -> list[Operation]:
+        before = min(self._withheld, len(unit))
+        self._withheld -= before
+        del self._buffer[: len(unit)]
+        lost, copies = self._owner.decide(self, unit) if asked else (False, 0)
+        if lost:
+            return [Remove(len(unit) - before)]
+        return [Insert(unit[:before]), Keep(len(unit) - before), *([Insert(unit)] * copies)]
+
+    def read(self, unit: bytes) -> list[RaftMessage]:
+        """The messages that a unit holds."""
+        assert self.connection is not None
+        return self.connection.read(self, unit)
+
+
+class _Connection:
+    """A splicer, and what reads the two directions."""
+
+    def __init__(self, owner: SplicedRules, link: Link, ports: tuple[int, int], *, joined: bool) -> None:
+        back = Link(link.target, link.source)
+        self.ways = _Way(owner, link, joined=joined), _Way(owner, back, joined=joined)
+        for way in self.ways:
+            way.connection = self
+        self.splicer = Splicer(*self.ways)
+        flow = Flow(link.source, ports[0], link.target, ports[1], True, not joined)
+        self._taps = owner.reader.taps_for(owner.codec, flow, flow.reverse)
+        self._reader = owner.reader
+
+    def read(self, way: _Way, unit: bytes) -> list[RaftMessage]:
+        """See ``_Way.read``."""
+        self._reader.read.clear()
+        self._taps[0 if way is self.ways[0] else 1].data(unit, 0)
+        return list(self._reader.read)
+
+
+class SplicedRules(MessageRules):
+    """``codec`` must have a ``unit``; ``send`` sends a packet that bears delivery addresses."""
+
+    def __init__(self, codec: Codec, *, present: Callable[[bytes], bytes], send: Callable[[bytes], object]) -> None:
+        super().__init__(codec, None, present=present)
+        assert codec.unit is not None
+        self.codec, self.unit, self.reader = codec, codec.unit, _Reader(codec)
+        self._send = send
+        self._bounds: dict[Link, tuple[_Bound, ...]] = {}
+        self._connections: OrderedDict[Connection, _Connection] = OrderedDict()
+        self._later: list[tuple[int, int, _Way, bytes]] = []
+        self._order = itertools.count()
+        self._given_back: deque[tuple[_Way, bytes]] = deque()  # by a rule that was removed, on any thread
+        self._active = False
+        self._now_ns = 0
+        self._acted: list[str] = []
+        self._comments: list[str] = []
+
+    def arm(self, trigger: Trigger, now_ns: int, on_fire: Callable[[Armed], None] | None = None) -> Armed:
+        """Triggers are fed by heads of messages, which are not read here."""
+        raise InputError(f"triggers wait for etcd's messages; {self.codec.name} is not read as it passes")
+
+    def check(self, rules: RuleSet) -> None:
+        """See ``MessageRules.check``."""
+        self._active = False
+        for rule in rules:
+            if rule.stage == "message":
+                self._check(rule)
+                self._active = True
+
+    def _check(self, rule: Rule) -> None:
+        if isinstance(rule.action, Forge):
+            raise InputError(f"the rule {rule.name!r}: messages of {self.codec.name} cannot be forged")
+        self._check_test(rule)
+
+    def bind(self, link: Link, gates: Sequence[Gate]) -> Effect | None:
+        """See ``MessageStage.bind``. Both directions of a spliced connection must be seen, so all links are."""
+        known = {id(bound.gate): bound for bound in self._bounds.get(link, ())}
+        bounds = [known.get(id(gate)) or _Bound(gate, frame_test(gate.rule.match)) for gate in gates]
+        self._bounds[link] = tuple(bounds)
+        for gone in (bound for bound in known.values() if bound not in bounds):
+            self._given_back += gone.held
+            gone.held = []
+        return self._apply if self._active or self._connections else None
+
+    def stats(self) -> dict[str, int]:
+        """See ``MessageRules.stats``; and what the splicers own, dropped and refused."""
+        held = sum(len(bound.held) for bounds in self._bounds.values() for bound in bounds) + len(self._later)
+        return {"undeliverable": self.undeliverable, "held": held}
+
+    @property
+    def due_ns(self) -> int | None:
+        """When ``tick`` wants to be called."""
+        due = [one.splicer.due_ns for one in self._connections.values() if one.splicer.due_ns is not None]
+        if self._later:
+            due.append(self._later[0][0])
+        return 0 if self._given_back else min(due, default=None)
+
+    def tick(self, now_ns: int) -> None:
+        """Put messages back whose time has come, and send again what was not acknowledged. On the loop's thread."""
+        while self._given_back:
+            way, unit = self._given_back.popleft()
+            self._put(way, unit, now_ns)
+        while self._later and self._later[0][0] <= now_ns:
+            _, _, way, unit = heapq.heappop(self._later)
+            self._put(way, unit, now_ns)
+        for one in self._connections.values():
+            if one.splicer.due_ns is not None and one.splicer.due_ns <= now_ns:
+                self._deliver(one.splicer.tick(now_ns))
+
+    def _deliver(self, packets: Sequence[bytes]) -> None:
+        for packet in packets:
+            self._send(self.present(packet))
+
+    def _put(self, way: _Way, unit: bytes, now_ns: int) -> None:
+        assert way.connection is not None
+        if not way.between_messages and not way.connection.splicer.closed:
+            self._postpone(now_ns + _AGAIN_NS, way, unit)
+            return
+        packets = way.connection.splicer.insert(way is way.connection.ways[0], unit, now_ns)
+        if packets is None:
+            self.undeliverable += 1
+        else:
+            self._deliver(packets)
+
+    def _postpone(self, due_ns: int, way: _Way, unit: bytes) -> None:
+        if len(self._later) >= _MAX_WAITING:
+            self.undeliverable += 1
+        else:
+            heapq.heappush(self._later, (due_ns, next(self._order), way, unit))
+
+    def _apply(self, plan: Plan) -> bool:
+        """The effect: whether a rule acted on a message that this packet completes."""
+        view = plan.view
+        if view.protocol != TCP or view.malformed or view.is_fragment or view.link is None:
+            return False
+        one = self._connection(view)
+        if one is None:
+            return False
+        self._now_ns = plan.now_ns
+        data = view.data if plan.data is None else plan.data
+        outcome = one.splicer.packet(view.link == one.ways[0].link, data, plan.now_ns)
+        acted, self._acted = self._acted, []
+        comments, self._comments = self._comments, []
+        plan.rules += acted
+        plan.inject = (*plan.inject, *(self.present(packet) for packet in outcome.extra))
+        if outcome.packet is None:
+            plan.lose(", ".join(comments) or "spliced: comes again in order, or says nothing new")
+            return True
+        if outcome.packet is not data:
+            plan.data = outcome.packet
+            plan.comments.append(", ".join(comments) or "spliced")
+            return True
+        plan.comments += comments
+        return bool(acted)
+
+    def _connection(self, view: PacketView) -> _Connection | None:
+        link, key = view.link, view.connection
+        assert link is not None
+        assert key is not None
+        one = self._connections.get(key)
+        opens = (view.flags or 0) & (SYN | ACK) == SYN
+        if one is not None and not (opens and one.splicer.closed):
+            self._connections.move_to_end(key)
+            return one
+        if not (self._bounds.get(link) or self._bounds.get(Link(link.target, link.source))):
+            return None
+        if len(self._connections) >= _MAX_CONNECTIONS:
+            self._connections.popitem(last=False)
+        ports = view.source_port or 0, view.target_port or 0
+        one = self._connections[key] = _Connection(self, link, ports, joined=not opens)
+        return one
+
+    def decide(self, way: _Way, unit: bytes) -> tuple[bool, int]:
+        """Ask the rules about the messages of a unit: whether it is lost, and how many copies follow it at once."""
+        for message in way.read(unit):
+            frame = _frame(message)
+            for bound in self._bounds.get(way.link, ()):
+                gate = bound.gate
+                if not gate.in_window(self._now_ns) or not bound.test(frame) or not gate.fires():
+                    continue
+                action = self.opinion(way.link, gate, frame, self._now_ns)
+                if action is None:
+                    continue
+                gate.acted(0)
+                if isinstance(action, Accept):
+                    return False, 0
+                self._acted.append(gate.name)
+                self._comments.append(describe(type(action).__name__.lower(), frame))
+                return self._carry_out(bound, action, way, unit)
+        return False, 0
+
+    def _carry_out(self, bound: _Bound, action: Action, way: _Way, unit: bytes) -> tuple[bool, int]:
+        if isinstance(action, Delay):
+            self._postpone(self._now_ns + draw_delay_ns(action, bound.gate.rng), way, unit)
+        elif isinstance(action, Hold):
+            if len(bound.held) >= _MAX_WAITING:
+                return False, 0
+            bound.held.append((way, unit))
+        elif isinstance(action, Duplicate):
+            if not action.gap_ms:
+                return False, action.copies
+            for number in range(1, action.copies + 1):
+                self._postpone(self._now_ns + int(number * action.gap_ms * 1e6), way, unit)
+            return False, 0
+        return True, 0
+
+
+def _frame(message: RaftMessage) -> Frame:
+    frame = Frame(
+        message.kind, "spliced", None, None, message.term, message.log_term, message.index, len(message.entries)
+    )
+    frame.commit, frame.size = message.commit, message.size
+    frame.keys = [operation.key for entry in message.entries for operation in entry.operations if operation.key]
+    return frame
