@@ -25,7 +25,7 @@ from raftmon.driver.histories.operation import Operation, Outcome
 
 __all__ = ["explain", "shrink"]
 
-EXPLAIN_S = 3.0
+EXPLAIN_S = 2.0
 _SMALL = 40  # up to here every single operation is tried
 
 

@@ -22,7 +22,7 @@ answer is unknown, so return what its *effect* would leave behind, or ILLEGAL wh
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from typing import Any, Final, cast
 
 from raftmon.driver.histories.model import freeze
@@ -84,3 +84,11 @@ class Model:
     def prune(self, definite: Sequence[Any], optional: Sequence[Any]) -> list[bool]:
         """For each optional operation whether it could help any other; all by default."""
         return [True] * len(optional)
+
+    def barren(self, definite: Sequence[Any], optional: Sequence[Any]) -> Callable[[Any], bool] | None:
+        """A test of states: from one for which it is true no observation of ``definite`` can ever come true.
+
+        Neither in that state nor in any that ``definite`` and ``optional`` can make of it. None, the default, knows of
+        no such states. Where histories are wrong or very concurrent this is what keeps the search short.
+        """
+        return None

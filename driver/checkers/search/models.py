@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from typing import Any
 
 from raftmon.driver.checkers.search.model import ILLEGAL, Model
@@ -56,6 +56,18 @@ class KeyValue(Model):
         seen = {value for f, value in definite if f == "get"}
         return [not _unseen_text(value, seen) for _, value in optional]
 
+    def barren(
+        self, definite: Sequence[tuple[str, Any]], optional: Sequence[tuple[str, Any]]
+    ) -> Callable[[Any], bool] | None:
+        """Where texts are only appended, what is not the beginning of some get's answer never becomes one."""
+        if any(f not in ("get", "append") or not isinstance(value, str) for f, value in (*definite, *optional)):
+            return None
+        seen = sorted({value for f, value in definite if f == "get"}, key=len, reverse=True)
+        longest = seen[0] if seen else ""
+        if all(longest.startswith(value) for value in seen):
+            return lambda state: not longest.startswith(state)
+        return lambda state: not any(value.startswith(state) for value in seen)
+
     def step(self, state: Any, operation: tuple[str, Any]) -> Any:
         """See Model."""
         f, value = operation
@@ -100,6 +112,15 @@ class SetModel(Model):
         """An element that no read holds and nobody else touches was added after every read."""
         f, value = operation
         return not any((o == "read" and value in v) or (o != "read" and v == value) for o, v in others) and f == "add"
+
+    def barren(
+        self, definite: Sequence[tuple[str, Any]], optional: Sequence[tuple[str, Any]]
+    ) -> Callable[[Any], bool] | None:
+        """Where elements are only added, a set that is part of no read never becomes one that was read."""
+        if any(f == "remove" for f, _ in (*definite, *optional)):
+            return None
+        reads = sorted({value for f, value in definite if f == "read"}, key=len, reverse=True)
+        return lambda state: not any(state <= read for read in reads)
 
     def step(self, state: frozenset[Any], operation: tuple[str, Any]) -> Any:
         """See Model."""
