@@ -38,7 +38,7 @@ __all__ = ["Limits", "Search", "search"]
 _walk: Callable[[Problem, Limits], Walked] = _walk_in_python
 if os.environ.get("RAFTMON_INTERPRETED", "") in ("", "0"):
     with contextlib.suppress(ImportError):
-        from raftmon.driver.checkers.search._walk import walk as _walk  # type: ignore[no-redef]
+        from raftmon.driver.checkers.search._walk import walk as _walk
 
 
 @dataclass(slots=True)
