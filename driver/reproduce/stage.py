@@ -4,20 +4,23 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Callable, Iterator
+from typing import Any, TypeVar
 
+from raftmon.adapters.base import Definite, Indefinite
 from raftmon.adapters.etcd_api import EtcdApi
 from raftmon.driver.checkers.base import Result, Valid
 from raftmon.driver.cluster.cluster import Cluster
 from raftmon.driver.reproduce.recording import HistoryRecorder, RecordedClient
 from raftmon.driver.reproduce.scenario import CouldNotSetUp, Scenario
 from raftmon.driver.results.verdict import check_history
-from raftmon.driver.results.wire import wire_results
 from raftmon.driver.testing.fixtures import TestClients, TestCluster, TestMonitor, eventually
+from raftmon.monitor.raft.database.store import open_store
 from raftmon.setup.errors import RaftmonError
 
 __all__ = ["Stage"]
+
+T = TypeVar("T")
 
 ETCD_CLIENT_PORT = 2379
 
@@ -65,11 +68,20 @@ class Stage:
         name = workload or self.scenario.workload
         return check_history(self.inner.folder, name)
 
-    def wire(self) -> list[Result]:
-        """What the wire shows, once the monitor has ended; empty while it lives."""
-        from raftmon.driver.histories import read_history
+    def violation(self, invariant: str | None = None) -> str | None:
+        """The sentence of the first violation of a Raft invariant that the wire has shown so far, None where none."""
+        path = self.inner.folder.path / "messages.sqlite"
+        with contextlib.closing(open_store(path)) as record:
+            query = "SELECT invariant, sentence FROM violations WHERE ?1 IS NULL OR invariant = ?1 ORDER BY id LIMIT 1"
+            row = record.execute(query, (invariant,)).fetchone()
+        return f"Raft invariant {row[0]} violated: {row[1]}" if row is not None else None
 
-        return wire_results(self.inner.folder, read_history(self.inner.folder.path), self.scenario.workload)
+    def until_wire(self, ask: Callable[[], T | None], timeout_s: float = 3.0) -> T | None:
+        """The first true answer of ``ask`` within a time, None where there is none: the record lags behind a little."""
+        deadline = time.monotonic() + timeout_s
+        while not (answer := ask()) and time.monotonic() < deadline:
+            time.sleep(0.05)
+        return answer or None
 
     def anomaly(self, workload: str | None = None) -> str | None:
         """The sentence of the first checker that says *invalid*, None where none does."""
@@ -85,6 +97,22 @@ class Stage:
             return eventually(ask, what, timeout_s)
         except AssertionError as error:
             raise CouldNotSetUp(str(error)) from error
+
+    def write(self, node: str, key: str, value: Any, timeout_s: float = 30.0) -> None:
+        """Write through a node until one attempt is acknowledged; every attempt enters the history.
+
+        Raises CouldNotSetUp where none is within the time.
+        """
+        client = self.client(node)
+
+        def done() -> bool:
+            try:
+                client.write(key, value)
+            except (Definite, Indefinite):
+                return False
+            return True
+
+        self.until(done, f"a write through {node}", timeout_s)
 
     def wait(self, seconds: float) -> None:
         """Let time pass; only where the scenario is about a length of time."""

@@ -1,6 +1,9 @@
 """etcd issue 13766: revision and data of a member differ from the others' after it was killed under load."""
 
-from raftmon.adapters.etcd_api import EtcdRefused
+import threading
+import time
+
+from raftmon.adapters.etcd_api import EtcdApi, EtcdRefused
 from raftmon.driver.reproduce.scenario import Scenario
 from raftmon.driver.reproduce.stage import Stage
 
@@ -9,40 +12,68 @@ SCENARIO = Scenario(
     system="etcd",
     title="members differ after a crash",
     seen="one member's revision differs from the others' at the same applied index",
-    needs="a member is killed again and again while it catches up",
+    needs="a member is killed while it catches up, again and again",
     affected=("etcd@3.5.1",),
     control=("etcd@3.5.16",),
     fixed="3.5.3",
     options={"snapshot_count": 100, "server_flags": ["--backend-batch-interval=1ms"]},
     sources=("https://github.com/etcd-io/etcd/issues/13766",),
 )
-KILLS = 24
+ROUNDS, KILLS, WRITERS, BEHIND = 8, 4, 16, 300
 
 
 def play(stage: Stage) -> str | None:
-    """Clients write; a follower is killed while it catches up, up to 24 times; revisions are compared at the end."""
+    """Rounds of four kills of a follower, each when it is catching up; between rounds the members are compared."""
     leader = stage.leader()
     victim = stage.cluster.others(leader)[0]
-    kills = 0
-    with stage.clients.working("register", clients=20, at_least=500, keys=200):
-        for kills in range(1, KILLS + 1):
-            stage.cluster.kill(victim)
-            stage.until(lambda: victim not in stage.inner.alive(), "a dead node", 5.0)
-            pause = 0.3 + 0.02 * (kills % 10)
-            stage.wait(pause)
-            stage.cluster.start(victim)
-            stage.wait(0.25 + 0.03 * (kills % 7))
-            if kills % 6 == 0:
-                stage.cluster.wait_healthy(30.0)
-                found = _revisions(stage)
-                if found is not None and len(set(found.values())) > 1:
-                    break
-        stage.cluster.wait_healthy(60.0)
-    found = stage.until(lambda: _revisions(stage), "every member at one applied index", 30.0)
-    if len(set(found.values())) == 1:
-        return None
-    values = ", ".join(f"{node} at revision {revision}" for node, revision in found.items())
-    return f"after {kills} kills of {victim}, with nothing in flight: {values}"
+    open_, over = threading.Event(), threading.Event()
+    writers = [
+        threading.Thread(target=_write, args=(stage.etcd(leader, 20.0), part, open_, over)) for part in range(WRITERS)
+    ]
+    for thread in writers:
+        thread.start()
+    try:
+        for number in range(1, ROUNDS + 1):
+            open_.set()
+            for _ in range(KILLS):
+                _kill_as_it_catches_up(stage, victim)
+            open_.clear()
+            stage.cluster.wait_healthy(60.0)
+            found = stage.until(lambda: _revisions(stage), "every member at one applied index", 30.0)
+            if len(set(found.values())) > 1:
+                values = ", ".join(f"{node} at revision {revision}" for node, revision in found.items())
+                return f"after {number * KILLS} kills of {victim}, with nothing in flight: {values}"
+    finally:
+        over.set()
+        open_.set()
+        for thread in writers:
+            thread.join()
+    return None
+
+
+def _kill_as_it_catches_up(stage: Stage, victim: str) -> None:
+    """Kill it, let it fall behind, start it, and kill it when the wire shows that it is catching up; then start it."""
+    stage.cluster.kill(victim)
+    stage.wait(0.8)
+    trigger = stage.inner.arm(f"{victim} is catching up by {BEHIND}")
+    stage.cluster.start(victim)
+    deadline = time.monotonic() + 5.0
+    while stage.inner.armed(trigger)["state"] == "waiting" and time.monotonic() < deadline:
+        time.sleep(0.002)
+    stage.cluster.kill(victim)
+    stage.cluster.start(victim)
+    stage.wait(0.3)
+
+
+def _write(api: EtcdApi, part: int, open_: threading.Event, over: threading.Event) -> None:
+    number = 0
+    while not over.is_set():
+        open_.wait()
+        number += 1
+        try:
+            api.put(f"k{part}-{number % 100}", f"{number}")
+        except EtcdRefused:
+            continue
 
 
 def _revisions(stage: Stage) -> dict[str, int] | None:
