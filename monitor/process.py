@@ -182,6 +182,7 @@ class MonitorProcess:
             "links": {str(link): self._judge.link_packets[number] for number, link in enumerate(self._book.links)},
             "rules": self._engine.stats(),
             "messages": {**self._messages.stats(), **(self._agent.stats() if self._agent is not None else {})},
+            "rules_forgotten": self._engine.rules_forgotten,
             "rules_hung": list(self._engine.hung),
             "paused": self._judge.paused,
             "held": self._delivery.held,

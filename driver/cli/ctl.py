@@ -101,7 +101,10 @@ def _stats(stats: Mapping[str, Any]) -> list[str]:
         + ("; PAUSED" if stats["paused"] else ""),
     ]
     lines += [f"  {link}: {count}" for link, count in stats["links"].items() if count]
-    lines += [f"  rule {name}: {rule['hits']} of {rule['packets']}" for name, rule in stats["rules"].items()]
+    lines += [
+        f"  rule {name}: {rule['hits']} of {rule['packets']}" + (", removed" if rule.get("removed") else "")
+        for name, rule in stats["rules"].items()
+    ]
     return lines
 
 
@@ -115,10 +118,11 @@ def _watch(client: MonitorClient, as_json: bool) -> int:
             new = {
                 key: stats[key] - (before[key] if before else 0) for key in ("packets", "bytes", "dropped", "delayed")
             }
+            in_force = sum(not rule.get("removed") for rule in stats["rules"].values())
             print(
                 f"{time.strftime('%H:%M:%S')}  {new['packets']} packets, {new['bytes'] / 1e6:.1f} MB, "
                 f"dropped {new['dropped']}, delayed {new['delayed']}, held {stats['held']}, "
-                f"rules {len(stats['rules'])}, own time p99 {stats['own_time_us']['p99']} us",
+                f"rules {in_force}, own time p99 {stats['own_time_us']['p99']} us",
                 flush=True,
             )
         before = stats

@@ -14,6 +14,7 @@ from rich.text import Text
 __all__ = ["RunScreen", "summary"]
 
 _SHOWN = 5
+_RULES_OF_FAULTS = ("fault-", "dead-")  # names that faults give their rules: the box has a line for each fault
 _COLOURS = {"valid": "bold green", "invalid": "bold red", "unknown": "bold yellow"}
 
 
@@ -152,17 +153,27 @@ def _outages(results: dict[str, Any]) -> list[Text]:
 
 
 def _rules(results: dict[str, Any]) -> list[Text]:
-    """The user's own rules: how often each acted, and whether its code failed."""
+    """The user's own rules, removed ones too: how often each acted, and whether its code failed."""
     lines = []
+    removed = 0
     for name, counts in ((results.get("monitor") or {}).get("rules") or {}).items():
+        gone = counts.get("removed", False)
+        if gone and name.startswith(_RULES_OF_FAULTS):
+            continue
+        removed += gone
+        if gone and removed > _SHOWN:
+            continue
+        who = f"{name} (removed)" if gone else name
         if counts.get("packets"):
-            text = f"{name}: acted {counts.get('hits', 0):,} times, asked {counts['packets']:,} times"
+            text = f"{who}: acted {counts.get('hits', 0):,} times, asked {counts['packets']:,} times"
         else:
-            text = f"{name}: never asked, as nothing came that it is for"
+            text = f"{who}: never asked, as nothing came that it is for"
         lines.append(Text(text))
         if counts.get("errors"):
             words = f"{name}: your code raised {counts['errors']:,} times, and the packets passed; see events.jsonl"
             lines.append(Text(words, style="red"))
+    if removed > _SHOWN:
+        lines.append(Text(f"and {removed - _SHOWN} more that were removed; monitor.json has them all"))
     return lines
 
 

@@ -191,9 +191,13 @@ class Control:
         items = request.get("rules")
         if not isinstance(items, list):
             raise InputError('"set" needs "rules", a list of rules')
+        for number, item in enumerate(items, 1):
+            if not isinstance(item, str | dict):
+                raise InputError(f"rule {number} is neither an object nor one line of text")
 
         def make(before: RuleSet) -> RuleSet:
-            return _with_all(_script_rules(before), items)
+            # Numbered from the start: whoever sets the same lines again has the same names, whose counts go on.
+            return dataclasses.replace(_script_rules(before), numbered=0).with_rules(items)
 
         after = await self._change(make, "rules-set", request, items=items[:50])
         return [rule.name for rule in after]
@@ -262,12 +266,5 @@ def _author(request: Request) -> str:
 
 def _script_rules(ruleset: RuleSet) -> RuleSet:
     """The rules that user scripts brought: they leave with their script, not with the network's faults."""
-    return RuleSet(tuple(rule for rule in ruleset if not rule.action.parsable), ruleset.names)
-
-
-def _with_all(ruleset: RuleSet, items: list[Any]) -> RuleSet:
-    for number, item in enumerate(items, 1):
-        if not isinstance(item, str | dict):
-            raise InputError(f"rule {number} is neither an object nor one line of text")
-        ruleset = ruleset.with_rule(item)
-    return ruleset
+    kept = tuple(rule for rule in ruleset if not rule.action.parsable)
+    return RuleSet(kept, ruleset.names, ruleset.numbered)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Collection, Sequence
-from typing import Protocol
+from typing import Any, Protocol
 
 from raftmon.monitor.packets.connections import ConnectionTable
 from raftmon.monitor.packets.view import PacketView
@@ -19,6 +19,7 @@ from raftmon.monitor.rules.conditions import Age, All, Always, Dialled, Match, N
 from raftmon.monitor.rules.conditions import Any as AnyOf
 from raftmon.monitor.rules.gate import Counters, Gate
 from raftmon.monitor.rules.rule import Rule, RuleSet
+from raftmon.monitor.rules.tallies import Tallies
 from raftmon.monitor.rules.user_code import UserCodeError, trimmed_traceback
 from raftmon.monitor.rules.verdict import ACCEPT, Copy, Verdict
 from raftmon.monitor.rules.watchdog import UserCodeHung, Watchdog
@@ -119,7 +120,7 @@ class Engine:
         self._watchdog = watchdog or Watchdog()
         self.hung: list[str] = []
         self._stage_hung = False
-        self._counters: dict[str, tuple[Rule, Counters]] = {}
+        self._counters = Tallies()
         self._message_errors = Counters(started_ns)
         self._ruleset = RuleSet()
         self._lines = [_Line(link, seed, self) for link in links]
@@ -131,18 +132,14 @@ class Engine:
 
     def load(self, ruleset: RuleSet, now_ns: int) -> None:
         """Put other rules in force. A rule that is there before and after, equal in everything, goes on as it was:
-        its counts, buckets and bursts stay, and so does its window, which began when it first came into force.
+        its buckets and bursts stay, and so does its window, which began when it first came into force. What ``stats``
+        says goes on for every name, whatever the rule.
 
         Raises InputError, and changes nothing, where a rule on messages cannot be carried out here.
         """
         if self._message_stage is not None:
             self._message_stage.check(ruleset)
-        kept = dict(self._counters.items())
-        self._counters = {}
-        for rule in ruleset:
-            before = kept.get(rule.name)
-            same = before is not None and before[0] == rule
-            self._counters[rule.name] = before if before is not None and same else (rule, Counters(now_ns))
+        self._counters.load(ruleset, now_ns)
         self._ruleset = ruleset
         for line in self._lines:
             self._rebuild(line, ruleset, now_ns)
@@ -166,12 +163,14 @@ class Engine:
                 settled = True
         return settled
 
-    def stats(self) -> dict[str, dict[str, int]]:
-        """For each rule: ``packets`` that matched, ``hits`` it acted on, their ``bytes``, ``errors`` of user code."""
-        return {
-            name: {"packets": c.packets, "hits": c.hits, "bytes": c.bytes, "errors": c.errors}
-            for name, (_, c) in self._counters.items()
-        }
+    def stats(self) -> dict[str, dict[str, Any]]:
+        """What each rule did that is or was in force; see ``Tallies.stats``."""
+        return self._counters.stats()
+
+    @property
+    def rules_forgotten(self) -> int:
+        """How many removed rules are no longer in ``stats``, because too many were removed since."""
+        return self._counters.forgotten
 
     def _rebuild(self, line: _Line, ruleset: RuleSet, now_ns: int) -> None:
         rules = ruleset.for_link(line.link)
@@ -182,7 +181,7 @@ class Engine:
         for rule in rules:
             if rule.stage == "message":
                 continue
-            counters = self._counters[rule.name][1]
+            counters = self._counters[rule.name]
             old = before.get(rule.name)
             line.bound[rule.name] = (
                 old if old is not None and old.counters is counters else self._bind(line, rule, counters)
@@ -202,7 +201,7 @@ class Engine:
         before, line.gates = line.gates, {}
         for rule in rules:
             if rule.stage == "message":
-                counters = self._counters[rule.name][1]
+                counters = self._counters[rule.name]
                 old = before.get(rule.name)
                 same = old is not None and old.counters is counters
                 fresh = Gate(rule, counters, line.message_rng, self._user_error)
@@ -212,7 +211,7 @@ class Engine:
     def _unchanged(self, line: _Line, rules: tuple[Rule, ...]) -> bool:
         """Whether the link's chain is what it would be made again: a set of rules mostly changes on a few links."""
         same = bool(rules) and line.rules == rules
-        return same and all(bound.counters is self._counters[name][1] for name, bound in line.bound.items())
+        return same and all(bound.counters is self._counters[name] for name, bound in line.bound.items())
 
     def _bind(self, line: _Line, rule: Rule, counters: Counters) -> _Bound:
         test = None if isinstance(rule.match, Always) else rule.match.compile(line.connections)

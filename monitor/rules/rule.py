@@ -55,10 +55,15 @@ class Rule:
 
 @dataclass(frozen=True, slots=True)
 class RuleSet:
-    """Rules in the order they are asked. ``names`` are the hosts there are, for checking what people write."""
+    """Rules in the order they are asked. ``names`` are the hosts there are, for checking what people write.
+
+    ``numbered`` is the N of the last rule that was named rN here: the name of a rule that was removed is given to no
+    other.
+    """
 
     rules: tuple[Rule, ...] = ()
     names: tuple[str, ...] = ()
+    numbered: int = field(default=0, compare=False)
     _by_link: dict[Link, tuple[Rule, ...]] = field(default_factory=dict, compare=False, repr=False)
 
     @classmethod
@@ -87,7 +92,7 @@ class RuleSet:
         written = [one for one in self.rules if one.action.parsable]
         scripted = [one for one in self.rules if not one.action.parsable]
         taken = {one.name for one in self.rules}
-        number = 0
+        number = self.numbered
         for item in items:
             rule = item if isinstance(item, Rule) else rule_from_item(item, self.names)
             if not rule.name:
@@ -101,7 +106,7 @@ class RuleSet:
                 raise InputError(f"there are already {MAX_RULES} rules, the most there can be: remove some")
             taken.add(rule.name)
             (written if rule.action.parsable else scripted).append(rule)
-        return RuleSet((*written, *scripted), self.names)
+        return RuleSet((*written, *scripted), self.names, number)
 
     def without(self, name: str) -> RuleSet:
         """The set without that rule; raises InputError with the names there are."""
@@ -109,7 +114,7 @@ class RuleSet:
         if len(kept) == len(self.rules):
             there = ", ".join(rule.name for rule in self.rules) or "none"
             raise InputError(f"there is no rule {name!r}; the rules there are: {there}")
-        return RuleSet(kept, self.names)
+        return RuleSet(kept, self.names, self.numbered)
 
     def for_link(self, link: Link) -> tuple[Rule, ...]:
         """The rules that can concern a packet of ``link``, their matches specialised on it. Worked out once a link."""

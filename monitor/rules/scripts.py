@@ -105,7 +105,7 @@ class Scripts:
     def apply(self, ruleset: RuleSet) -> RuleSet:
         """``ruleset`` with the scripts' rules, as they are now, behind its own. Raises InputError where names clash."""
         kept = tuple(rule for rule in ruleset if rule.action.parsable)
-        out = RuleSet(kept, ruleset.names)
+        out = RuleSet(kept, ruleset.names, ruleset.numbered)
         for rule in self.rules():
             out = out.with_rule(rule)
         return out

@@ -19,6 +19,28 @@ def test_the_monitors_line_uses_the_words_of_the_field():
     assert "processing time per packet 5 µs (p50), 90 µs (p99)" in text
 
 
+def test_removed_rules_keep_their_line_and_rules_of_faults_have_none():
+    console = Console(width=100)
+    counts = {"packets": 9, "hits": 4, "bytes": 300, "errors": 0}
+    rules = {
+        "swap": counts,
+        "cut": {**counts, "removed": True},
+        "fault-ring-12345678": {**counts, "removed": True},
+        "dead-n1": {**counts, "removed": True},
+        **{f"r{number}": {**counts, "removed": True} for number in range(1, 9)},
+    }
+    with console.capture() as captured:
+        console.print(summary({**RESULTS, "monitor": {**RESULTS["monitor"], "rules": rules}}, "store/run"))
+    text = captured.get()
+    assert "swap: acted 4 times, asked 9 times" in text
+    assert "cut (removed): acted 4 times, asked 9 times" in text
+    assert "fault-" not in text
+    assert "dead-" not in text
+    assert "r4 (removed)" in text
+    assert "r5 (removed)" not in text
+    assert "and 4 more that were removed; monitor.json has them all" in text
+
+
 def test_lines_count_from_the_clients_first_operation():
     console = Console(width=100)
     screen = RunScreen(console)

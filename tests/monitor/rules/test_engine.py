@@ -19,6 +19,7 @@ from raftmon.monitor.rules.engine import Chain, Engine
 from raftmon.monitor.rules.gate import Gate
 from raftmon.monitor.rules.replay import craft
 from raftmon.monitor.rules.rule import Rule, RuleSet
+from raftmon.monitor.rules.tallies import Tallies
 from raftmon.monitor.rules.user_code import UserCodeError
 from raftmon.monitor.rules.verdict import ACCEPT, Copy, Verdict
 from raftmon.setup.topology import Link
@@ -125,8 +126,37 @@ def test_a_rule_that_stays_goes_on_where_it_was() -> None:
     assert pattern(engine.chain(0), 3) == "x.."  # type: ignore[arg-type]
     assert engine.stats()["cut"]["hits"] == 3
     engine.load(RuleSet.from_items(["cut: drop count 4 for 100ms"], NAMES), 60 * MS)
-    assert engine.stats()["cut"]["hits"] == 0
+    assert engine.stats()["cut"]["hits"] == 3
     assert engine.chain(0)(PACKET, 159 * MS).copies == ()  # type: ignore[misc]
+
+
+def test_counts_go_on_when_a_rule_changes_and_its_limit_starts_anew() -> None:
+    engine = engine_with("cut: drop count 3")
+    assert pattern(engine.chain(0), 5) == "xxx.."  # type: ignore[arg-type]
+    engine.load(RuleSet.from_items(["cut: drop count 2"], NAMES), 60 * MS)
+    assert pattern(engine.chain(0), 4) == "xx.."  # type: ignore[arg-type]
+    assert engine.stats() == {"cut": {"packets": 9, "hits": 5, "bytes": 5 * len(PACKET), "errors": 0}}
+
+
+def test_a_removed_rule_keeps_its_counts_and_goes_on_from_them_when_it_comes_back() -> None:
+    engine = engine_with("cut: drop count 2", "idle: port 1 drop")
+    pattern(engine.chain(0), 3)  # type: ignore[arg-type]
+    cut = {"packets": 3, "hits": 2, "bytes": 2 * len(PACKET), "errors": 0}
+    idle = {"packets": 0, "hits": 0, "bytes": 0, "errors": 0}
+    engine.load(RuleSet((), NAMES), 10 * MS)
+    assert engine.stats() == {"cut": {**cut, "removed": True}, "idle": {**idle, "removed": True}}
+    engine.load(RuleSet.from_items(["cut: drop count 2"], NAMES), 20 * MS)
+    assert pattern(engine.chain(0), 1) == "x"  # type: ignore[arg-type]
+    cut = {"packets": 4, "hits": 3, "bytes": 3 * len(PACKET), "errors": 0}
+    assert engine.stats() == {"cut": cut, "idle": {**idle, "removed": True}}
+
+
+def test_the_latest_removed_rules_are_remembered_and_the_others_counted() -> None:
+    tallies = Tallies(most_removed=2)
+    for name in "abcd":
+        tallies.load(RuleSet.from_items([f"{name}: drop"], NAMES), 0)
+    assert list(tallies.stats()) == ["b", "c", "d"]
+    assert tallies.forgotten == 1
 
 
 def test_a_bucket_survives_a_change_of_other_rules() -> None:

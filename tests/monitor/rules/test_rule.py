@@ -21,7 +21,7 @@ def names_of(ruleset: RuleSet) -> list[str]:
 def test_generated_names_avoid_those_taken() -> None:
     ruleset = RuleSet.from_items(["drop", "r2: drop", "drop", "drop"], NAMES)
     assert names_of(ruleset) == ["r1", "r2", "r3", "r4"]
-    assert names_of(ruleset.without("r1").with_rule("accept")) == ["r2", "r3", "r4", "r1"]
+    assert names_of(ruleset.without("r1").with_rule("accept")) == ["r2", "r3", "r4", "r5"]
 
 
 def test_changes_leave_the_set_before_as_it_was() -> None:

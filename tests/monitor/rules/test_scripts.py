@@ -13,7 +13,7 @@ from raftmon.monitor.rules.conditions import ALWAYS
 from raftmon.monitor.rules.conditions.messages import MessageCall
 from raftmon.monitor.rules.engine import Engine
 from raftmon.monitor.rules.language import parse_match
-from raftmon.monitor.rules.replay import replay
+from raftmon.monitor.rules.replay import craft, replay
 from raftmon.monitor.rules.rule import RuleSet
 from raftmon.monitor.rules.scripts import Scripts
 from raftmon.monitor.rules.user_code import UserCodeError
@@ -168,6 +168,18 @@ def test_a_changed_file_is_loaded_again_and_starts_afresh(tmp_path: Path) -> Non
     assert engine.chain(0)(b"", 10**9).copies == ()  # type: ignore[misc]
     assert notes == ["old done", f"{path}: loaded again"]
     assert scripts.poll(2 * 10**9) is False
+
+
+def test_counts_go_on_when_a_file_is_loaded_again(tmp_path: Path) -> None:
+    scripts = load(tmp_path / "mine.py", DROP_ALL)
+    engine = Engine(LINKS, "", 0)
+    packet = craft(LINKS[0])
+    for time_ns in (1, 10**9):
+        engine.load(scripts.apply(RuleSet((), NAMES)), time_ns)
+        assert not engine.chain(0)(packet, time_ns).copies  # type: ignore[misc]
+        write(tmp_path / "mine.py", DROP_ALL + "# another version\n")
+        assert scripts.poll(time_ns)
+    assert engine.stats() == {"mine": {"packets": 2, "hits": 2, "bytes": 2 * len(packet), "errors": 0}}
 
 
 def test_a_broken_new_version_leaves_the_old_one_in_force_and_is_told_once(tmp_path: Path) -> None:

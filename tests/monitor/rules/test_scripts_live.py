@@ -36,8 +36,12 @@ def test_a_saved_file_is_in_force_without_losing_a_byte(tmp_path: Path) -> None:
         script.write_text(REWRITE.format(old="blue", new="BLUE"))
         until(lambda: exchange(dialled, b"red blue") == b"red BLUE")
         assert [item["name"] for item in live.client.rules()] == ["swap"]
+        live.client.add("cut: n1->n2 port 9 drop")
         live.client.heal()
         assert exchange(dialled, b"red blue") == b"red BLUE"
+        counted = live.finish()["rules"]
+        assert counted["swap"]["hits"] >= 4, "of both versions of the file"
+        assert (counted["cut"]["removed"], "removed" in counted["swap"]) == (True, False)
 
 
 def test_an_exception_lets_traffic_pass_and_is_in_the_events_once(tmp_path: Path) -> None:
