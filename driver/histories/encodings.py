@@ -6,7 +6,10 @@ import gzip
 import io
 import zlib
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, cast
+
+import lz4.frame
+import zstandard
 
 from raftmon.setup.errors import InputError
 
@@ -14,7 +17,7 @@ __all__ = ["MOST_UNPACKED_BYTES", "open_packed", "text_of", "utf8_of"]
 
 MOST_UNPACKED_BYTES = 4 << 30
 """A packed history may unpack to this much; more is refused before it fills the memory."""
-_GZIP = b"\x1f\x8b"
+_PACKED = {"gzip": b"\x1f\x8b", "zstd": b"\x28\xb5\x2f\xfd", "lz4": b"\x04\x22\x4d\x18"}
 _BOM = b"\xef\xbb\xbf"
 
 
@@ -30,22 +33,36 @@ def text_of(data: bytes, what: str = "the file") -> str:
     return utf8_of(data, what).decode("utf-8", errors="replace")
 
 
+def _unpacker(kind: str, file: BinaryIO) -> BinaryIO:
+    if kind == "zstd":
+        unpacker = zstandard.ZstdDecompressor(max_window_size=1 << 27)
+        return cast(BinaryIO, unpacker.stream_reader(file, read_across_frames=True))
+    if kind == "lz4":
+        return cast(BinaryIO, lz4.frame.open(file, "rb"))
+    return cast(BinaryIO, gzip.open(file, "rb"))
+
+
 def open_packed(path: Path) -> tuple[BinaryIO, str | None]:
-    """The file's bytes, unpacked if it is gzip, and what was wrong with the packing. Raises OSError, InputError."""
+    """The file's bytes, unpacked if it is gzip, zstd or lz4, and what was wrong with the packing.
+
+    Raises OSError, and InputError where it unpacks to more than MOST_UNPACKED_BYTES.
+    """
     file = path.open("rb")
-    if file.peek(2)[:2] != _GZIP:
+    magic = file.peek(4)[:4]
+    kind = next((name for name, start in _PACKED.items() if magic.startswith(start)), None)
+    if kind is None:
         return file, None
-    file.close()
     unpacked = io.BytesIO()
     wrong = None
-    with gzip.open(path, "rb") as packed:
+    with file, _unpacker(kind, file) as packed:
+        read = getattr(packed, "read1", packed.read)  # read() of a damaged file loses what came before the damage
         try:
-            while block := packed.read1(1 << 20):
+            while block := read(1 << 20):
                 unpacked.write(block)
                 if unpacked.tell() > MOST_UNPACKED_BYTES:
                     gigabytes = MOST_UNPACKED_BYTES >> 30
                     raise InputError(f"{path} unpacks to more than {gigabytes} GiB: unpack and split it by hand")
-        except (EOFError, OSError, zlib.error) as error:
-            wrong = f"the gzip file is damaged ({error}); what came before is read"
+        except (EOFError, OSError, zlib.error, zstandard.ZstdError, RuntimeError) as error:
+            wrong = f"the {kind} file is damaged ({error}); what came before is read"
     unpacked.seek(0)
     return unpacked, wrong

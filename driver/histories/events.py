@@ -121,7 +121,7 @@ class Events:
         if code is None:
             self.complain(line, f"an event of type {kind!r}; there are invoke, ok, fail and info", READABLE)
             return
-        if (f is None or f in PLAIN_FUNCTIONS) and are_micro_operations(event.get("value")):
+        if (f is None or (isinstance(f, str) and f in PLAIN_FUNCTIONS)) and are_micro_operations(event.get("value")):
             f = "txn"
         if not isinstance(f, str):
             self.complain(line, f"an event whose function is {f!r}", READABLE)

@@ -31,6 +31,7 @@ _PCAP_MAGIC = {
     b"\xa1\xb2\x3c\x4d": (">", 1),
 }
 _SECTION = 0x0A0D0D0A
+_DAMAGED = (zlib.error, zstandard.ZstdError, RuntimeError)  # what unpackers raise; lz4's is a plain RuntimeError
 
 
 class CapturedPacket(NamedTuple):
@@ -95,7 +96,7 @@ def is_capture(path: Path) -> bool:
     try:
         with _open(path) as file:
             magic = file.read(4)
-    except (OSError, EOFError, zlib.error):
+    except (OSError, EOFError, *_DAMAGED):
         return False
     return magic in _PCAP_MAGIC or magic == b"\x0a\x0d\x0d\x0a"
 
@@ -115,6 +116,10 @@ def read_capture(path: Path, notes: CaptureNotes | None = None) -> Iterator[Capt
     with file:
         try:
             magic = file.read(4)
+        except (EOFError, gzip.BadGzipFile, *_DAMAGED) as error:
+            what = f"{path} begins like a packed file and cannot be unpacked ({error})"
+            raise InputError(f"{what}; give a pcap or pcapng file, packed or not") from error
+        try:
             if magic in _PCAP_MAGIC:
                 yield from _pcap(file, *_PCAP_MAGIC[magic], path, notes)
             elif magic == b"\x0a\x0d\x0d\x0a":
@@ -123,7 +128,7 @@ def read_capture(path: Path, notes: CaptureNotes | None = None) -> Iterator[Capt
                 raise InputError(
                     f"{path} is not a capture: it begins with {magic.hex() or 'nothing'}; give a pcap or pcapng file"
                 )
-        except (EOFError, zlib.error, gzip.BadGzipFile, zstandard.ZstdError, RuntimeError) as error:
+        except (EOFError, gzip.BadGzipFile, *_DAMAGED) as error:
             notes.broken = f"the packed file is damaged ({error})"  # what came before was handed out
 
 

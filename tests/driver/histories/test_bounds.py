@@ -3,11 +3,14 @@
 import gzip
 import json
 
+import lz4.frame
 import pytest
+import zstandard
 
 from raftmon.driver.checkers import check_safely, checkers_for_history, combine
 from raftmon.driver.cli import main
 from raftmon.driver.histories import encodings, read_history
+from raftmon.driver.histories.model import READABLE
 from raftmon.setup.errors import InputError
 
 
@@ -58,3 +61,31 @@ def test_a_line_of_many_megabytes_is_read_in_linear_time(tmp_path):
     value = "x" * (32 << 20)
     path.write_text(json.dumps({"process": 0, "type": "ok", "f": "read", "value": value, "time_ns": 1}) + "\n")
     assert read_history(path).operations[0].value == value
+
+
+@pytest.mark.parametrize("value", ["{:a 1}", "[1]", "nil", "5"])
+def test_a_function_that_is_no_name_is_told(value, tmp_path):
+    path = tmp_path / "h.edn"
+    path.write_text(f"{{:type :ok, :process 0, :f :read, :value 1}}\n{{:type :ok, :process 0, :f {value}, :value 1}}\n")
+    assert [problem.line for problem in read_history(path).problems if problem.breaks == READABLE] == [2]
+
+
+@pytest.mark.parametrize("pack", [gzip.compress, lz4.frame.compress, zstandard.compress])
+def test_a_packed_history_is_read_and_a_damaged_one_up_to_there(pack, tmp_path):
+    event = '{"process":0,"type":"%s","f":"write","key":"k","value":1,"time_ns":1}\n'
+    path = tmp_path / "h.jsonl.packed"
+    data = pack((event % "invoke" + event % "ok").encode())
+    path.write_bytes(data)
+    assert len(read_history(path)) == 1
+    path.write_bytes(data[: len(data) - 3])
+    damaged = read_history(path)
+    assert len(damaged) <= 1
+
+
+@pytest.mark.parametrize("magic", [b"\x1f\x8b", b"\x28\xb5\x2f\xfd", b"\x04\x22\x4d\x18"])
+@pytest.mark.parametrize("command", ["check", "messages", "decode"])
+def test_what_only_begins_like_a_packed_file_is_refused_in_words(command, magic, tmp_path, capsys):
+    path = tmp_path / "bad"
+    path.write_bytes(magic + b"garbage that is no packed file")
+    assert main([command, str(path)]) in (2, 64)
+    assert "Traceback" not in capsys.readouterr().err
