@@ -6,60 +6,34 @@ Used by ``raftmon run`` and by the fixtures of the pytest plugin. It must be ent
 from __future__ import annotations
 
 import shutil
-import signal
 import subprocess
 import threading
 import time
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 
 from raftmon.adapters.base import Adapter
-from raftmon.adapters.capabilities import Leader, Leadership, start_in_turn
+from raftmon.adapters.capabilities import Leadership, start_in_turn
 from raftmon.driver.cluster.disks import Disks
-from raftmon.driver.cluster.leadership import LeaderSeen, WireRecord, newest_leader
+from raftmon.driver.cluster.leadership import LeaderFinder, LeaderSeen
+from raftmon.driver.cluster.monitor_process import QUEUE_NUM, READY_TIMEOUT_S, MonitorProcess
+from raftmon.driver.cluster.options import ClusterOptions
 from raftmon.driver.run_folder import RunFolder
-from raftmon.monitor.config import MonitorConfig
-from raftmon.monitor.control.client import MonitorClient, wait_until_ready
-from raftmon.monitor.message_rules.triggers import split_waiting
+from raftmon.monitor.control.client import MonitorClient
 from raftmon.setup.disks.disk import NodeDisk
-from raftmon.setup.errors import EXIT_USAGE, InputError, RaftmonError
+from raftmon.setup.errors import RaftmonError
 from raftmon.setup.eventlog import EventLog, open_event_log
 from raftmon.setup.firewall import Firewall
 from raftmon.setup.namespaces import Network
 from raftmon.setup.nodes import NodeProcess
-from raftmon.setup.python import module_command
 from raftmon.setup.topology import Host, Topology
 
 __all__ = ["Cluster", "ClusterOptions"]
-
-QUEUE_NUM = 0
-READY_TIMEOUT_S = 60.0
-
-
-@dataclass(frozen=True, slots=True)
-class ClusterOptions:
-    """How the monitor stands in a cluster.
-
-    ``rules`` are one-line rules in force from the start, ``scripts`` and ``codecs`` paths of user rule files
-    and codecs. ``monitored`` False leaves the queue out altogether (for baselines; only with a transparent topology).
-    """
-
-    seed: str = "0"
-    monitored: bool = True
-    client_traffic: bool = False
-    rules: tuple[str, ...] = ()
-    scripts: tuple[str, ...] = ()
-    codecs: tuple[str, ...] = ()
-    strict: bool = False
-    record: bool = True
-    server: str | None = None
-    disks: bool = False
 
 
 class Cluster:
@@ -77,8 +51,6 @@ class Cluster:
         self.adapter = adapter
         self.folder = folder
         self.options = options
-        self.system = adapter.name
-        self.system_options: dict[str, Any] = {}
         self.log: EventLog = open_event_log(folder.events, "driver")
         self.monitor: MonitorClient | None = None
         self.network: Network | None = None
@@ -86,15 +58,12 @@ class Cluster:
         self._stack = ExitStack()
         self._nodes: dict[str, NodeProcess] = {}
         self._data: dict[str, Path] = {}
-        self._monitor_process: subprocess.Popen[bytes] | None = None
-        self._monitor_wanted: subprocess.Popen[bytes] | None = None  # from its start until it is told to end
+        self._monitor_process = MonitorProcess(folder, options, self.log, self._kill_nodes)
         self._rules: dict[str, list[str]] = {}
         self.disks = Disks(options.seed)
         self._down: set[str] = set()
         self._lock = threading.RLock()
-        self._wire = WireRecord(folder.path / "messages.sqlite")
-        self._started_ns: dict[str, int] = {}
-        self._asked = threading.local()
+        self._leaders = LeaderFinder(adapter, topology, self.alive, folder.path / "messages.sqlite")
 
     # -- up and down ---------------------------------------------------------------------------------------------
 
@@ -102,7 +71,7 @@ class Cluster:
         try:
             self._up()
         except BaseException as error:
-            died = self._why_monitor_died()
+            died = self._monitor_process.why_died()
             self._stack.close()
             if died is not None:
                 raise RaftmonError(died) from error
@@ -112,7 +81,7 @@ class Cluster:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        died = self._why_monitor_died()
+        died = self._monitor_process.why_died()
         self._stack.close()
         if died is not None:
             raise RaftmonError(died) from error
@@ -123,7 +92,8 @@ class Cluster:
         self.network = self._stack.enter_context(Network(self.topology))
         if self.options.monitored:
             self._stack.enter_context(Firewall(self.topology, QUEUE_NUM, client_traffic=self.options.client_traffic))
-            self._start_monitor()
+            self._stack.callback(self._monitor_process.stop)
+            self.monitor = self._monitor_process.start(self.topology, self.adapter.name)
         self._say(f"{len(self.topology.nodes)} namespaces, monitor up; starting {self.adapter.name}")
         self._stack.callback(self.disks.close)
         for node in self.topology.nodes:
@@ -131,62 +101,6 @@ class Cluster:
         self._stack.callback(self._stop_nodes)
         start_in_turn(self.adapter, self.topology.nodes, lambda node: self._nodes[node.name].start())
         self.wait_ready()
-
-    def _start_monitor(self) -> None:
-        config = MonitorConfig.of_topology(
-            self.topology,
-            self.folder.path,
-            monotonic_ns=time.monotonic_ns(),
-            wall_ns=time.time_ns(),
-            queue=QUEUE_NUM,
-            control=str(self.folder.control_socket),
-            seed=self.options.seed,
-            rules=tuple(line for line in self.options.rules if split_waiting(line) is None),
-            scripts=self.options.scripts,
-            codecs=self.options.codecs,
-            strict=self.options.strict,
-            record=self.options.record,
-            decode=self.adapter.name if self.options.record else None,
-        )
-        path = self.folder.path / "monitor-config.json"
-        path.write_bytes(config.to_json())
-        errors = self._stack.enter_context((self.folder.path / "monitor.log").open("ab"))
-        self._monitor_process = subprocess.Popen(
-            [*module_command("raftmon.monitor"), str(path)], stdin=subprocess.DEVNULL, stdout=errors, stderr=errors
-        )
-        self._stack.callback(self._stop_monitor)
-        process = self._monitor_process
-        try:
-            self.monitor = wait_until_ready(
-                self.folder.control_socket, "driver", READY_TIMEOUT_S, lambda: process.poll() is None
-            )
-        except RaftmonError:
-            if process.poll() != EXIT_USAGE:
-                raise
-            # A rule that cannot be carried out on this system: the user's to change, in the monitor's own words.
-            said = (self.folder.path / "monitor.log").read_text().strip().rpartition("raftmon monitor: ")[2]
-            raise InputError(said) from None
-        self._monitor_wanted = process
-        threading.Thread(target=self._watch_monitor, args=(process,), name="monitor-death", daemon=True).start()
-        for line in self.options.rules:  # what waits is armed before the first node starts
-            if split_waiting(line) is not None:
-                self.monitor.add(line)
-
-    def _stop_monitor(self) -> None:
-        process, self._monitor_wanted = self._monitor_process, None
-        assert process is not None
-        if process.poll() is None and self.monitor is not None:
-            try:
-                self.monitor.stop()
-            except RaftmonError:
-                process.terminate()
-        try:
-            process.wait(30)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
-        if self.monitor is not None:
-            self.monitor.close()
 
     def _make_node(self, node: Host, topology: Topology | None = None) -> None:
         folder = self.folder.node(node.name)
@@ -201,6 +115,11 @@ class Cluster:
         if self.options.disks:
             self.disks.open(node.name, command.data)
         self._nodes[node.name] = NodeProcess(node.name, command.argv, command.env, folder, popen)
+
+    def _kill_nodes(self) -> None:
+        """The monitor died: no phase may wait for nodes that it cut off."""
+        for node in list(self._nodes.values()):
+            node.kill()
 
     def _stop_nodes(self) -> None:
         with ThreadPoolExecutor(max_workers=len(self._nodes)) as pool:
@@ -222,42 +141,16 @@ class Cluster:
 
     def leader(self) -> str | None:
         """The node that leads now, as the wire and the nodes themselves show it; None where nobody does."""
-        seen = self.leader_seen()
+        seen = self.find_leader()
         return seen.node if seen else None
 
-    def leader_witness(self) -> str | None:
-        """Whose word this thread's last ``leader`` was, ``wire`` or ``status``; None where there was none."""
-        return getattr(self._asked, "witness", None)
-
-    def leader_view(self, timeout_s: float = 1.0) -> tuple[str, int] | None:
-        """(leader, term), None where nobody leads or nobody can say."""
-        seen = self.leader_seen(timeout_s)
-        return (seen.node, seen.term) if seen else None
-
-    def leader_seen(self, timeout_s: float = 1.0) -> LeaderSeen | None:
-        """Leader, term and witness: the newer term of the wire's word and that of every living node.
-
-        The nodes are asked as well because the record lags by some 0.1 s: right after a kill or a partition they may
-        know more. One that does not answer is waited for ``timeout_s``.
-        """
-        alive = self.alive()
-        said = self.statuses(timeout_s)
-        # Read last, so that it is the fresher of the two.
-        wire = self._wire.leader({node: self._started_ns.get(node, 0) for node in alive})
-        seen = newest_leader(wire, said)
-        self._asked.witness = seen.witness if seen else None
-        return seen
+    def find_leader(self, timeout_s: float = 1.0) -> LeaderSeen | None:
+        """Leader, term and witness, None where nobody leads or nobody can say; see ``LeaderFinder.find``."""
+        return self._leaders.find(timeout_s)
 
     def statuses(self, timeout_s: float) -> dict[str, Leadership | None]:
         """What each living node says of itself, None where it does not answer; empty without the capability Leader."""
-        capability = self.capability(Leader)
-        alive = set(self.alive())
-        nodes = [node for node in (*self.topology.nodes, *self.topology.spares) if node.name in alive]
-        if capability is None or not nodes:
-            return {}
-        with ThreadPoolExecutor(max_workers=len(nodes)) as pool:
-            views = pool.map(lambda node: capability.leadership(node, timeout_s), nodes)
-            return {node.name: view for node, view in zip(nodes, views, strict=True)}
+        return self._leaders.statuses(timeout_s)
 
     def alive(self) -> Sequence[str]:
         """The nodes whose process runs."""
@@ -318,7 +211,7 @@ class Cluster:
         """Start a dead node on its own data."""
         if self.monitor is not None:
             self.remove_rules(f"dead-{node}")
-        self._started_ns[node] = time.monotonic_ns()  # what it sent in its life before makes it no leader
+        self._leaders.started(node)
         self._nodes[node].start()
         self._down.discard(node)
         self.log.info("node started", node=node)
@@ -350,6 +243,11 @@ class Cluster:
         self._nodes[node].resume()
         self.log.info("node resumed", node=node)
 
+    @property
+    def system(self) -> str:
+        """What the adapter is made of: a name, or the path of a file."""
+        return self.options.system or self.adapter.name
+
     def capability(self, kind: type) -> Any:
         """The adapter itself where it has that capability, else None."""
         return self.adapter if isinstance(self.adapter, kind) else None
@@ -364,28 +262,5 @@ class Cluster:
 
     def check_alive(self) -> None:
         """Raise RaftmonError if the monitor died."""
-        if (died := self._why_monitor_died()) is not None:
+        if (died := self._monitor_process.why_died()) is not None:
             raise RaftmonError(died)
-
-    def _why_monitor_died(self) -> str | None:
-        """What ended the monitor while it was wanted, in words; None where it lives, or was told to end."""
-        process = self._monitor_process
-        if process is None or self._monitor_wanted is None or process.poll() is None:
-            return None
-        code = process.returncode
-        how = f"was killed by {signal.Signals(-code).name}" if code < 0 else f"ended with status {code}"
-        yours = [Path(script).name for script in self.options.scripts]
-        blame = f" Your rules run inside it: {', '.join(yours)}." if yours else ""
-        tail = (self.folder.path / "monitor.log").read_text(errors="replace")[-2000:].strip()
-        return (
-            f"the monitor {how} in the middle of the run; from then on the cluster was cut off.{blame} "
-            f"The end of monitor.log: {tail or '(empty)'}"
-        )
-
-    def _watch_monitor(self, process: subprocess.Popen[bytes]) -> None:
-        """A thread: when the monitor dies, the nodes are ended at once, so that no phase waits for them in vain."""
-        process.wait()
-        if self._monitor_wanted is process:
-            self.log.error("monitor died", status=process.returncode)
-            for node in list(self._nodes.values()):
-                node.kill()

@@ -9,16 +9,19 @@ from __future__ import annotations
 import sqlite3
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import NamedTuple
 
-from raftmon.adapters.capabilities import Leadership
+from raftmon.adapters.base import Adapter
+from raftmon.adapters.capabilities import Leader, Leadership, capability
 from raftmon.monitor.raft.database.query import cluster_now, leader_heard
 from raftmon.monitor.raft.database.store import open_store
 from raftmon.setup.errors import InputError
+from raftmon.setup.topology import Topology
 
-__all__ = ["STATUS", "WIRE", "LeaderSeen", "WireRecord", "newest_leader"]
+__all__ = ["STATUS", "WIRE", "LeaderFinder", "LeaderSeen", "WireRecord", "newest_leader"]
 
 WIRE, STATUS = "wire", "status"
 SILENT_NS = 1_000_000_000
@@ -92,3 +95,44 @@ def newest_leader(wire: LeaderSeen | None, said: Mapping[str, Leadership | None]
     if own is not None and not own.leads and own.term >= wire.term:
         return status
     return wire
+
+
+class LeaderFinder:
+    """Asks both witnesses who leads a running cluster; any thread may.
+
+    ``alive`` gives the nodes whose process runs, ``record`` is the run's ``messages.sqlite``.
+    """
+
+    def __init__(self, adapter: Adapter, topology: Topology, alive: Callable[[], Sequence[str]], record: Path) -> None:
+        self._capability: Leader | None = capability(adapter, Leader)
+        self._topology = topology
+        self._alive = alive
+        self._wire = WireRecord(record)
+        self._started_ns: dict[str, int] = {}
+
+    def started(self, node: str) -> None:
+        """A node was started again: what it sent in its life before makes it no leader."""
+        self._started_ns[node] = time.monotonic_ns()
+
+    def find(self, timeout_s: float = 1.0) -> LeaderSeen | None:
+        """Leader, term and witness: the newer term of the wire's word and that of every living node.
+
+        The nodes are asked as well because the record lags by some 0.1 s: right after a kill or a partition they may
+        know more. One that does not answer is waited for ``timeout_s``. None where nobody leads or nobody can say.
+        """
+        alive = self._alive()
+        said = self.statuses(timeout_s)
+        # Read last, so that it is the fresher of the two.
+        wire = self._wire.leader({node: self._started_ns.get(node, 0) for node in alive})
+        return newest_leader(wire, said)
+
+    def statuses(self, timeout_s: float) -> dict[str, Leadership | None]:
+        """What each living node says of itself, None where it does not answer; empty without the capability Leader."""
+        asked = self._capability
+        alive = set(self._alive())
+        nodes = [node for node in (*self._topology.nodes, *self._topology.spares) if node.name in alive]
+        if asked is None or not nodes:
+            return {}
+        with ThreadPoolExecutor(max_workers=len(nodes)) as pool:
+            views = pool.map(lambda node: asked.leadership(node, timeout_s), nodes)
+            return {node.name: view for node, view in zip(nodes, views, strict=True)}

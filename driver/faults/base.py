@@ -8,6 +8,7 @@ from pathlib import Path
 from random import Random
 from typing import Any, Protocol
 
+from raftmon.driver.cluster.leadership import LeaderSeen
 from raftmon.setup.disks.disk import NodeDisk
 from raftmon.setup.topology import Link, Topology
 
@@ -35,8 +36,8 @@ class Target(Protocol):
     def leader(self) -> str | None:
         """The node that leads now, None where nobody does or nobody can say."""
 
-    def leader_witness(self) -> str | None:
-        """Whose word this thread's last ``leader`` was, ``wire`` or ``status``; None where there was none."""
+    def find_leader(self) -> LeaderSeen | None:
+        """The leader with its term and whose word that is (``wire`` or ``status``)."""
 
     def arm(self, trigger: str) -> str:
         """Wait for something on the wire (monitor/message_rules/triggers.py says what); gives the trigger's name at

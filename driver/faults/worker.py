@@ -10,8 +10,9 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from random import Random
-from typing import Any
+from typing import Any, cast
 
+from raftmon.driver.cluster.leadership import LeaderSeen
 from raftmon.driver.faults.base import Effect, Fault, Target, Unavailable
 from raftmon.driver.faults.schedule import PlannedFault
 from raftmon.setup.eventlog import EventLog
@@ -71,6 +72,26 @@ class FaultRecord:
             "trigger_message": self.trigger_message,
             "reaction_ms": self.reaction_ms,
         }
+
+
+class _LeaderNoted:
+    """The cluster as one fault sees it; ``witness`` is whose word it last took for who leads, None where it did not."""
+
+    def __init__(self, target: Target) -> None:
+        self._target = target
+        self.witness: str | None = None
+
+    def leader(self) -> str | None:
+        seen = self.find_leader()
+        return seen.node if seen else None
+
+    def find_leader(self) -> LeaderSeen | None:
+        seen = self._target.find_leader()
+        self.witness = seen.witness if seen else None
+        return seen
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._target, name)
 
 
 @dataclass(slots=True)
@@ -149,9 +170,10 @@ class FaultWorkers:
     def _start(self, fault: Fault, random: Random, record: FaultRecord) -> None:
         planned = record.planned
         record.start_ns = time.monotonic_ns()
-        record.effect = fault.start(self.target, random)
+        seen = _LeaderNoted(self.target)
+        record.effect = fault.start(cast(Target, seen), random)
         fields: dict[str, Any] = {"effect": record.effect.sentence}
-        record.leader_witness = self.target.leader_witness()
+        record.leader_witness = seen.witness
         if record.leader_witness is not None:
             fields["leader_witness"] = record.leader_witness
         if record.triggered_ns is not None:

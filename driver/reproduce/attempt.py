@@ -39,11 +39,9 @@ def attempt(loaded: Loaded, server: str, seed: str, store: Path) -> dict[str, ob
         },
     )
     began = time.monotonic()
-    cluster_options = ClusterOptions(seed=seed, disks=scenario.disks)
+    cluster_options = ClusterOptions(seed=seed, disks=scenario.disks, system=scenario.system, system_options=options)
     try:
         with Cluster(Topology.star(scenario.nodes), adapter, folder, cluster_options) as cluster:
-            cluster.system = scenario.system
-            cluster.system_options = options
             stage = Stage(scenario, cluster, seed)
             try:
                 sentence = loaded.play(stage)

@@ -138,10 +138,11 @@ class Run:
             strict=config.strict,
             record=config.record,
             disks=plan.disks,
+            system=config.system,
+            system_options=config.adapter_options(),
         )
         self._progress.phase("starting the cluster")
         with Cluster(plan.topology, self._adapter, self._folder, options, self._progress.event) as cluster:
-            cluster.system_options = config.adapter_options()
             yield cluster
             if self._interact is None:
                 self._progress.phase("taking the cluster down")
@@ -263,11 +264,11 @@ class Run:
         deadline = time.monotonic() + timeout_s
         if cluster.capability(Leader) is None:
             return None
-        view = cluster.leader_view()
-        while view is None and cluster.topology.nodes and time.monotonic() < deadline:
+        seen = cluster.find_leader()
+        while seen is None and cluster.topology.nodes and time.monotonic() < deadline:
             time.sleep(0.05)
-            view = cluster.leader_view()
-        return None if view is None else LeaderAt(*view)
+            seen = cluster.find_leader()
+        return None if seen is None else LeaderAt(seen.node, seen.term)
 
     # -- verdict ---------------------------------------------------------------------------------------------------
 

@@ -241,7 +241,7 @@ class TestClients:
             system=inner.system,
             slots=clients,
             seed=self._seed,
-            options=inner.system_options,
+            options=inner.options.system_options,
             workload=name,
             parameters=parameters,
             rate=rate,

@@ -43,9 +43,9 @@ def start_cluster(options: Mapping[str, Any], test: str) -> Iterator[Cluster]:
         seed=str(options["seed"]),
         rules=tuple(options.get("rule", ())),
         scripts=tuple(os.path.abspath(path) for path in options["rules"]),
+        system=options["system"],
+        system_options=adapter_options,
     )
     with Cluster(topology, adapter, folder, cluster_options) as cluster:
-        cluster.system = options["system"]
-        cluster.system_options = adapter_options
         yield cluster
     folder.hand_over()

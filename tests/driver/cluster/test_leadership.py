@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import sqlite3
+import time
 from pathlib import Path
+from typing import cast
 
 import pytest
 
+from raftmon.adapters.base import Adapter
 from raftmon.adapters.capabilities import Leadership
-from raftmon.driver.cluster.leadership import STATUS, WIRE, LeaderSeen, WireRecord, newest_leader
+from raftmon.driver.cluster.leadership import STATUS, WIRE, LeaderFinder, LeaderSeen, WireRecord, newest_leader
 from raftmon.monitor.raft.database.store import MessageStore
 from raftmon.monitor.raft.message import Channel, RaftMessage
 from raftmon.monitor.raft.tracker import Tracker
+from raftmon.setup.topology import Host, Topology
 
 S = 1_000_000_000
 ALL = dict.fromkeys(("n1", "n2", "n3"), 0)
@@ -98,3 +102,30 @@ def test_a_record_that_cannot_be_read_is_no_witness_and_no_failure(tmp_path: Pat
     with sqlite3.connect(tmp_path / "m.sqlite") as connection:
         connection.execute("DROP TABLE states")
     assert asked.leader(ALL) is None
+
+
+class Asked:
+    """A system whose nodes answer with what they are told to."""
+
+    name = "asked"
+
+    def __init__(self, said: dict[str, Leadership | None]) -> None:
+        self._said = said
+
+    def leadership(self, node: Host, timeout_s: float) -> Leadership | None:
+        return self._said[node.name]
+
+
+def test_a_finder_asks_the_living_nodes_and_says_whose_word_it_took(tmp_path: Path) -> None:
+    alive = ["n1", "n2", "n3"]
+    system = cast(Adapter, Asked({"n1": LEADS, "n2": FOLLOWS, "n3": None}))
+    finder = LeaderFinder(system, Topology.star(3), lambda: alive, tmp_path / "m.sqlite")
+    assert finder.find() == ("n1", 4, STATUS), "nothing is recorded yet"
+    record = Record(tmp_path / "m.sqlite")
+    record.add(time.monotonic_ns(), "MsgHeartbeat", "n1", 4)
+    assert finder.find() == ("n1", 4, WIRE)
+    finder.started("n1")
+    assert finder.find() == ("n1", 4, STATUS), "what it sent in its life before does not count"
+    alive.remove("n1")
+    assert finder.statuses(1.0) == {"n2": FOLLOWS, "n3": None}
+    assert finder.find() is None

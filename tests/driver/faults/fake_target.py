@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
+from raftmon.driver.cluster.leadership import WIRE, LeaderSeen
 from raftmon.setup.disks.behaviour import Behaviour
 from raftmon.setup.disks.pages import Cut
 from raftmon.setup.topology import Host, Topology
@@ -64,7 +65,6 @@ class FakeTarget:
         self.joined: list[str] = []
         self.folder: Path | None = None
         self.adapter: Any = None
-        self.witness: str | None = None
         self.fires: list[dict[str, Any]] = []
         self.disks: dict[str, FakeDisk] = {}
 
@@ -79,11 +79,10 @@ class FakeTarget:
         return self.adapter
 
     def leader(self) -> str | None:
-        self.witness = "wire"
         return self.leads
 
-    def leader_witness(self) -> str | None:
-        return self.witness
+    def find_leader(self) -> LeaderSeen | None:
+        return LeaderSeen(self.leads, 1, WIRE) if self.leads else None
 
     def arm(self, trigger: str) -> str:
         self.log.append(f"arm {trigger}")

@@ -21,7 +21,7 @@ def _by_wire(cluster):
     """The leader by the wire's word, waited for."""
 
     def ask():
-        seen = cluster.inner.leader_seen()
+        seen = cluster.inner.find_leader()
         return seen if seen is not None and seen.witness == WIRE else None
 
     return eventually(ask, "a leader seen on the wire")
@@ -30,11 +30,11 @@ def _by_wire(cluster):
 def test_the_leader_seen_on_the_wire_is_never_one_that_was_killed_or_replaced(cluster):
     first = _by_wire(cluster)
     cluster.kill(first.node)
-    while (seen := cluster.inner.leader_seen()) is None:
+    while (seen := cluster.inner.find_leader()) is None:
         pass
     assert seen.node != first.node
     cluster.start(first.node)
-    again = cluster.inner.leader_seen()
+    again = cluster.inner.find_leader()
     assert again is not None
     assert again.node != first.node
     cluster.wait_healthy()
@@ -44,7 +44,7 @@ def test_the_leader_seen_on_the_wire_is_never_one_that_was_killed_or_replaced(cl
     assert third.term > second.term
     cluster.heal()
     for _ in range(20):
-        now = cluster.inner.leader_seen()
+        now = cluster.inner.find_leader()
         assert now is None or (now.node, now.term) != (second.node, second.term)
 
 

@@ -1,0 +1,141 @@
+"""The monitor of a cluster: its process from start to stop, and why it died where it did."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from raftmon.driver.cluster.options import ClusterOptions
+from raftmon.driver.run_folder import RunFolder
+from raftmon.monitor.config import MonitorConfig
+from raftmon.monitor.control.client import MonitorClient, wait_until_ready
+from raftmon.monitor.message_rules.triggers import split_waiting
+from raftmon.setup.errors import EXIT_USAGE, InputError, RaftmonError
+from raftmon.setup.eventlog import EventLog
+from raftmon.setup.python import module_command
+from raftmon.setup.topology import Topology
+
+__all__ = ["QUEUE_NUM", "READY_TIMEOUT_S", "STOP_TIMEOUT_S", "MonitorProcess"]
+
+QUEUE_NUM = 0
+READY_TIMEOUT_S = 60.0
+STOP_TIMEOUT_S = 30.0
+"""How long the monitor may take to finish its record before it is killed."""
+
+_TAIL = 2000
+
+
+class MonitorProcess:
+    """``start`` it once, ``stop`` it once; in between, ``why_died`` says at any time what ended it unasked.
+
+    ``on_death`` is called on a thread of its own as soon as the process ends without having been told to.
+    """
+
+    def __init__(
+        self, folder: RunFolder, options: ClusterOptions, log: EventLog, on_death: Callable[[], None] = lambda: None
+    ) -> None:
+        self._folder = folder
+        self._options = options
+        self._log = log
+        self._on_death = on_death
+        self._process: subprocess.Popen[bytes] | None = None
+        self._client: MonitorClient | None = None
+        self._wanted = False  # from when it is ready until it is told to end
+
+    def start(self, topology: Topology, system: str) -> MonitorClient:
+        """Start it with every rule in force and every trigger armed; the connection to it.
+
+        ``system`` is whose messages it decodes. Raises InputError for a rule that cannot be carried out on this system,
+        RaftmonError where the monitor does not start.
+        """
+        path = self._folder.path / "monitor-config.json"
+        path.write_bytes(self._config(topology, system).to_json())
+        with self._log_file.open("ab") as errors:
+            process = self._process = subprocess.Popen(
+                [*module_command("raftmon.monitor"), str(path)], stdin=subprocess.DEVNULL, stdout=errors, stderr=errors
+            )
+        try:
+            client = self._client = wait_until_ready(
+                self._folder.control_socket, "driver", READY_TIMEOUT_S, lambda: process.poll() is None
+            )
+        except RaftmonError:
+            if process.poll() != EXIT_USAGE:
+                raise
+            # A rule that cannot be carried out on this system: the user's to change, in the monitor's own words.
+            said = self._log_file.read_text().strip().rpartition("raftmon monitor: ")[2]
+            raise InputError(said) from None
+        self._wanted = True
+        threading.Thread(target=self._watch, args=(process,), name="monitor-death", daemon=True).start()
+        for line in self._options.rules:  # what waits is armed before the first node starts
+            if split_waiting(line) is not None:
+                client.add(line)
+        return client
+
+    def _config(self, topology: Topology, system: str) -> MonitorConfig:
+        options = self._options
+        return MonitorConfig.of_topology(
+            topology,
+            self._folder.path,
+            monotonic_ns=time.monotonic_ns(),
+            wall_ns=time.time_ns(),
+            queue=QUEUE_NUM,
+            control=str(self._folder.control_socket),
+            seed=options.seed,
+            rules=tuple(line for line in options.rules if split_waiting(line) is None),
+            scripts=options.scripts,
+            strict=options.strict,
+            record=options.record,
+            decode=system if options.record else None,
+        )
+
+    def stop(self) -> None:
+        """Let it finish its record and end; kill it where it does not within STOP_TIMEOUT_S."""
+        self._wanted = False
+        process, client = self._process, self._client
+        if process is None:
+            return
+        if process.poll() is None:
+            try:
+                if client is None:  # it never got ready
+                    process.terminate()
+                else:
+                    client.stop()
+            except RaftmonError:
+                process.terminate()
+        try:
+            process.wait(STOP_TIMEOUT_S)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+        if client is not None:
+            client.close()
+
+    def why_died(self) -> str | None:
+        """What ended the monitor while it was wanted, in words; None where it lives, or was told to end."""
+        process = self._process
+        if process is None or not self._wanted or process.poll() is None:
+            return None
+        code = process.returncode
+        how = f"was killed by {signal.Signals(-code).name}" if code < 0 else f"ended with status {code}"
+        yours = [Path(script).name for script in self._options.scripts]
+        blame = f" Your rules run inside it: {', '.join(yours)}." if yours else ""
+        tail = self._log_file.read_text(errors="replace")[-_TAIL:].strip()
+        return (
+            f"the monitor {how} in the middle of the run; from then on the cluster was cut off.{blame} "
+            f"The end of monitor.log: {tail or '(empty)'}"
+        )
+
+    @property
+    def _log_file(self) -> Path:
+        return self._folder.path / "monitor.log"
+
+    def _watch(self, process: subprocess.Popen[bytes]) -> None:
+        """A thread: wait for its end."""
+        process.wait()
+        if self._wanted:
+            self._log.error("monitor died", status=process.returncode)
+            self._on_death()

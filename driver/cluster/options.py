@@ -1,0 +1,32 @@
+"""How a cluster is run, beside its topology and its system."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+__all__ = ["ClusterOptions"]
+
+
+@dataclass(frozen=True, slots=True)
+class ClusterOptions:
+    """How the monitor stands in a cluster, and how its clients find its adapter again.
+
+    - ``rules``: one-line rules in force from the start; ``scripts``: paths of rule files.
+    - ``monitored``: False leaves the queue out altogether (for baselines; only with a transparent topology).
+    - ``disks``: every node's data lies on a disk of raftmon's.
+    - ``system``, ``system_options``: what the adapter was made of, for processes that must make it anew; the adapter's
+      own name where ``system`` is empty.
+    """
+
+    seed: str = "0"
+    monitored: bool = True
+    client_traffic: bool = False
+    rules: tuple[str, ...] = ()
+    scripts: tuple[str, ...] = ()
+    strict: bool = False
+    record: bool = True
+    disks: bool = False
+    system: str = ""
+    system_options: Mapping[str, Any] = field(default_factory=dict)
