@@ -4,25 +4,35 @@ from __future__ import annotations
 
 import argparse
 import sqlite3
+import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import orjson
 
 from raftmon.driver.cli.arguments import CommandParser
 from raftmon.driver.cli.standard_input import is_stream, spooled_input
-from raftmon.driver.run_folder import CONFIG, RunFolder, find_run
+from raftmon.driver.run_folder import CONFIG, RESULTS, RunFolder, find_run
 from raftmon.monitor.packets.capture_reader import is_capture
 from raftmon.monitor.raft.codecs.table import all_codecs
-from raftmon.monitor.raft.database.query import read_meta
+from raftmon.monitor.raft.database.query import first_time, read_meta
 from raftmon.monitor.raft.database.store import open_store
 from raftmon.monitor.recorder.message_sink import decode_capture
 from raftmon.setup.errors import InputError
 
-__all__ = ["MessageSource", "add_capture_options", "add_message_source", "message_source", "names_of_run"]
+__all__ = [
+    "MessageSource",
+    "add_capture_options",
+    "add_message_source",
+    "json_lines",
+    "message_source",
+    "names_of_run",
+    "say_zero",
+]
 
 _RECORD = "messages.sqlite"
 _PACKETS = "packets.pcapng"
@@ -48,6 +58,43 @@ class MessageSource:
         config = RunFolder(self.folder).load(CONFIG) or {}
         wall_ns, monotonic_ns = config.get("wall_ns"), config.get("monotonic_ns")
         return wall_ns - monotonic_ns if isinstance(wall_ns, int) and isinstance(monotonic_ns, int) else 0
+
+    def began_ns(self) -> int | None:
+        """When the clients of the run began, on the record's clock: second 0 of everything that is shown of the run.
+
+        None where there is no run, or its clients have not begun: seconds then count from the first message.
+        """
+        if self.folder is None:
+            return None
+        found = (RunFolder(self.folder).load(RESULTS) or {}).get("began_ns")
+        if not isinstance(found, int):
+            events = json_lines(self.folder / "events.jsonl")
+            found = next((event.get("begin_ns") for event in events if event.get("event") == "workload began"), None)
+        return found + self.run_offset_ns() if isinstance(found, int) else None
+
+    def zero_ns(self) -> int:
+        """What seconds count from, on the record's clock; 0 where there is no message either."""
+        began_ns = self.began_ns()
+        return first_time(self.connection) if began_ns is None else began_ns
+
+
+def json_lines(path: Path) -> Iterator[dict[str, Any]]:
+    """The objects with a ``time_ns`` in a file of JSON lines; none where there is no file, or a line is torn."""
+    if not path.exists():
+        return
+    for line in path.read_bytes().splitlines():
+        try:
+            found = orjson.loads(line)
+        except orjson.JSONDecodeError:
+            continue  # the last line of a run that died
+        if isinstance(found, dict) and isinstance(found.get("time_ns"), int):
+            yield found
+
+
+def say_zero(command: str, source: MessageSource) -> None:
+    """Tell on stderr what seconds count from, where there is no run and so no client's first operation."""
+    if source.folder is None:
+        print(f"raftmon {command}: there is no run: seconds count from the first message", file=sys.stderr)
 
 
 def add_capture_options(parser: CommandParser) -> None:

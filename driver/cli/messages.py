@@ -14,9 +14,9 @@ from typing import Any
 import orjson
 
 from raftmon.driver.cli.arguments import CommandParser
-from raftmon.driver.cli.message_source import MessageSource, add_message_source, message_source
+from raftmon.driver.cli.message_source import MessageSource, add_message_source, message_source, say_zero
 from raftmon.driver.cli.message_stats import print_statistics
-from raftmon.monitor.raft.database.query import Filter, first_time, read_meta, select_messages, statistics
+from raftmon.monitor.raft.database.query import Filter, read_meta, select_messages, statistics
 from raftmon.monitor.raft.database.where import FIELDS
 from raftmon.monitor.raft.message import KINDS
 from raftmon.setup.errors import InputError, suggestion
@@ -42,8 +42,13 @@ def parser() -> CommandParser:
     made.add_argument("--from", dest="sender", metavar="NODE", help="only messages of this node")
     made.add_argument("--to", metavar="NODE", help="only messages to this node")
     made.add_argument("--term", type=int, metavar="N", help="only messages of this term")
-    made.add_argument("--since", type=float, metavar="S", help="from so many seconds after the first message on")
-    made.add_argument("--until", type=float, metavar="S", help="up to so many seconds after the first message")
+    made.add_argument(
+        "--since",
+        type=float,
+        metavar="S",
+        help="from so many seconds after the clients' first operation on (of a capture: after its first message)",
+    )
+    made.add_argument("--until", type=float, metavar="S", help="up to so many seconds after it; negative is before it")
     made.add_argument("--around", type=int, metavar="OP", help="while this operation of the history was going on")
     made.add_argument("--limit", type=int, metavar="N", help="at most so many")
     made.add_argument("--follow", action="store_true", help="go on while the run is on")
@@ -76,7 +81,7 @@ def main(arguments: argparse.Namespace) -> int:
     """Print them."""
     with message_source(arguments) as source:
         if arguments.stats:
-            found = statistics(source.connection)
+            found = statistics(source.connection, source.began_ns())
             if arguments.format == "json":
                 print(orjson.dumps(found, option=orjson.OPT_INDENT_2).decode())
             elif arguments.format == "csv":
@@ -86,17 +91,19 @@ def main(arguments: argparse.Namespace) -> int:
             return 0
         _known_nodes(source.connection, arguments.sender, arguments.to)
         wanted = _filter(arguments, source)
-        start_ns = first_time(source.connection)
+        start_ns = source.zero_ns()
         wanted.condition(start_ns)  # what is wrong with it is said before the first line
-        messages = _counted(_described(source, wanted, arguments, start_ns))
+        messages = _counted(_described(source, wanted, arguments, start_ns), source)
         _PRINTERS[arguments.format](messages, arguments.follow)
     return 0
 
 
-def _counted(messages: Iterator[dict[str, Any]]) -> Iterator[dict[str, Any]]:
-    """The same; where there are none, that is said, so that an empty table is no riddle."""
+def _counted(messages: Iterator[dict[str, Any]], source: MessageSource) -> Iterator[dict[str, Any]]:
+    """The same, and on stderr what their seconds count from, or that there are none."""
     found = False
     for message in messages:
+        if not found:
+            say_zero("messages", source)
         found = True
         yield message
     if not found:
@@ -104,7 +111,7 @@ def _counted(messages: Iterator[dict[str, Any]]) -> Iterator[dict[str, Any]]:
 
 
 def _filter(arguments: argparse.Namespace, source: MessageSource) -> Filter:
-    start_ns = first_time(source.connection)
+    start_ns = source.zero_ns()
     since_ns = None if arguments.since is None else start_ns + int(arguments.since * 1e9)
     until_ns = None if arguments.until is None else start_ns + int(arguments.until * 1e9)
     if arguments.around is not None:
@@ -156,7 +163,7 @@ def _described(
         finished = bool(read_meta(source.connection).get("finished"))
         last = wanted.after_id
         left = None if arguments.limit is None else arguments.limit - count
-        for row in select_messages(source.connection, wanted, left):
+        for row in select_messages(source.connection, wanted, left, start_ns or None):
             start_ns = start_ns or row["time_ns"]
             yield _object(source.connection, row, start_ns)
             last = row["id"]

@@ -5,13 +5,17 @@ from __future__ import annotations
 import argparse
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import orjson
 
 from raftmon.driver.cli.arguments import CommandParser
-from raftmon.driver.cli.message_source import MessageSource, add_message_source, message_source
-from raftmon.monitor.raft.database.query import first_time
+from raftmon.driver.cli.message_source import (
+    MessageSource,
+    add_message_source,
+    json_lines,
+    message_source,
+    say_zero,
+)
 
 __all__ = ["main", "parser"]
 
@@ -24,7 +28,8 @@ def parser() -> CommandParser:
     made = CommandParser(
         "timeline",
         "Print one line for every change of term, leader or role that the wire shows, every election, fault and "
-        "client outage. Lines marked wire are from messages, status from what nodes said of themselves.",
+        "client outage. Lines marked wire are from messages, status from what nodes said of themselves. Seconds count "
+        "from the clients' first operation, of a capture from its first message.",
         "raftmon timeline\nraftmon timeline capture.pcap.gz",
     )
     add_message_source(made)
@@ -45,7 +50,9 @@ def main(arguments: argparse.Namespace) -> int:
             offset_ns = source.run_offset_ns()
             lines += [(time_ns + offset_ns, origin, text) for time_ns, origin, text in told]
         lines.sort(key=lambda line: line[0])
-        start_ns = first_time(source.connection) or (lines[0][0] if lines else 0)
+        start_ns = source.zero_ns() or (lines[0][0] if lines else 0)
+    if lines:
+        say_zero("timeline", source)
     for time_ns, origin, text in lines:
         print(f"{(time_ns - start_ns) / 1e9:>+12.3f} s  {origin:<7} {text}")
     if not lines:
@@ -82,21 +89,9 @@ def _wire(source: MessageSource) -> Iterator[_Line]:
         yield row["time_ns"], "BROKEN", f"{row['invariant']}: {row['sentence']}"
 
 
-def _json_lines(path: Path) -> Iterator[dict[str, Any]]:
-    if not path.exists():
-        return
-    for line in path.read_bytes().splitlines():
-        try:
-            found = orjson.loads(line)
-        except orjson.JSONDecodeError:
-            continue  # the last line of a run that died
-        if isinstance(found, dict) and isinstance(found.get("time_ns"), int):
-            yield found
-
-
 def _events(path: Path) -> Iterator[_Line]:
     """Faults, kills, and what nodes said of themselves, from the run's event log."""
-    for event in _json_lines(path):
+    for event in json_lines(path):
         name = str(event.get("event", ""))
         if name == "status":
             said = ", ".join(f"{key} {event[key]}" for key in ("term", "role", "leader", "commit") if key in event)
@@ -117,7 +112,7 @@ def _outages(path: Path, outage_ms: float) -> Iterator[_Line]:
     """Times in which operations were asked for and none succeeded."""
     last_ok_ns: int | None = None
     asked = 0
-    for event in _json_lines(path):
+    for event in json_lines(path):
         kind = event.get("type")
         if kind == "invoke":
             asked += 1

@@ -1,6 +1,6 @@
 """The report's charts as SVG text: one time axis for faults, service per node, latency and failures.
 
-Times come in as CLOCK_MONOTONIC ns and are shown as seconds from the run's begin. Nothing here reads files.
+Times come in as CLOCK_MONOTONIC ns and are shown as seconds from the clients' first operation. Reads no files.
 """
 
 from __future__ import annotations

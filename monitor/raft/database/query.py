@@ -72,9 +72,14 @@ def first_time(connection: sqlite3.Connection) -> int:
     return int(row[0] or 0)
 
 
-def select_messages(connection: sqlite3.Connection, wanted: Filter, limit: int | None = None) -> Iterator[sqlite3.Row]:
-    """The wanted messages in the order they were seen."""
-    condition = wanted.condition(first_time(connection))
+def select_messages(
+    connection: sqlite3.Connection, wanted: Filter, limit: int | None = None, zero_ns: int | None = None
+) -> Iterator[sqlite3.Row]:
+    """The wanted messages in the order they were seen.
+
+    ``zero_ns`` is where the field ``time`` counts from, on the record's clock; the first message unless it is given.
+    """
+    condition = wanted.condition(first_time(connection) if zero_ns is None else zero_ns)
     sql = (
         f"SELECT {_COLUMNS} FROM messages m JOIN channels c ON c.id = m.channel WHERE {condition.sql} ORDER BY m.id"
         + (f" LIMIT {int(limit)}" if limit is not None else "")
@@ -114,13 +119,17 @@ def leader_heard(connection: sqlite3.Connection, group: str, leader: str, term: 
     return row is not None
 
 
-def statistics(connection: sqlite3.Connection) -> dict[str, Any]:
-    """Everything ``--stats`` shows; times in ms, rates per second. See docs/messages.md for each name."""
+def statistics(connection: sqlite3.Connection, zero_ns: int | None = None) -> dict[str, Any]:
+    """Everything ``--stats`` shows; times in ms, rates per second. See docs/messages.md for each name.
+
+    ``zero_ns`` is where each ``at_s`` counts from, on the record's clock; the first message unless it is given.
+    """
     meta = read_meta(connection)
     counters = meta.get("counters", {})
     span = connection.execute("SELECT MIN(time_ns), MAX(time_ns), COUNT(*), SUM(size) FROM messages").fetchone()
     first_ns, last_ns, count, size = span
     seconds = ((last_ns or 0) - (first_ns or 0)) / 1e9
+    start_ns = (first_ns or 0) if zero_ns is None else zero_ns
     rate = round(count / seconds, 3) if seconds else None
     kinds = {row[0]: row[1] for row in connection.execute("SELECT kind, COUNT(*) FROM messages GROUP BY 1 ORDER BY 1")}
     puts = connection.execute(
@@ -141,8 +150,8 @@ def statistics(connection: sqlite3.Connection) -> dict[str, Any]:
         "heartbeat_interval_ms": _heartbeats(connection),
         "append_round_trip_ms": _append_round_trips(connection),
         "heartbeat_round_trip_ms": _heartbeat_round_trips(connection),
-        "elections": _elections(connection, first_ns or 0),
-        "nodes": _nodes(connection, first_ns or 0),
+        "elections": _elections(connection, start_ns),
+        "nodes": _nodes(connection, start_ns),
         "violations": _violations(connection),
         "invariants": meta.get("invariants", {}),
     }

@@ -73,6 +73,42 @@ def test_messages_around_an_operation(run: Path) -> None:
     assert all(0.294 <= one["at_s"] <= 0.308 for one in found)
 
 
+@pytest.fixture
+def begun(run: Path, tmp_path: Path) -> Path:
+    """The same run, whose clients began 0.2 s after the first message."""
+    folder = tmp_path / "begun"
+    shutil.copytree(run, folder)
+    first = json.loads(_call_json(folder / "messages.sqlite", "--limit", "1"))[0]["time_ns"]
+    began = {"time_ns": first, "event": "workload began", "begin_ns": first + 200_000_000}
+    with (folder / "events.jsonl").open("a") as events:
+        events.write("\n" + json.dumps(began) + "\n")
+    return folder
+
+
+def test_seconds_count_from_the_clients_first_operation(begun: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (first,) = json.loads(_call_json(begun, "--limit", "1"))
+    assert first["at_s"] == -0.2
+    assert json.loads(_call_json(begun, "--since", "-0.2", "--limit", "1")) == [first]
+    assert json.loads(_call_json(begun, "--where", "time < -0.19", "--limit", "1")) == [first]
+    assert all(one["at_s"] >= 0 for one in json.loads(_call_json(begun, "--where", "time >= 0", "--limit", "9")))
+    assert main(["timeline", str(begun)]) == 0
+    out, err = capsys.readouterr()
+    assert "+0.100 s  fault   fault started: kill-one" in out
+    assert "workload began" in out
+    assert "seconds count" not in err
+    (begun / "results.json").write_text(json.dumps({"began_ns": first["time_ns"] + 300_000_000}))
+    assert json.loads(_call_json(begun, "--limit", "1"))[0]["at_s"] == -0.3
+    elections = [json.loads(_call_json(path, "--stats"))["elections"] for path in (begun, HEAD)]
+    assert [one["at_s"] for one in elections[0]] == pytest.approx([one["at_s"] - 0.3 for one in elections[1]])
+    assert elections[0]
+
+
+def test_a_capture_says_that_its_seconds_count_from_the_first_message(capsys: pytest.CaptureFixture[str]) -> None:
+    for command in ("timeline", "messages"):
+        assert main([command, str(HEAD)]) == 0
+        assert f"raftmon {command}: there is no run: seconds count from the first" in capsys.readouterr().err
+
+
 def test_around_needs_an_invocation(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["messages", str(run), "--around", "2"]) == 64
     assert main(["messages", str(run), "--around", "99"]) == 64
