@@ -8,19 +8,28 @@ from __future__ import annotations
 
 from raftmon.monitor.packets.tcp_table import Consumer, Flow
 from raftmon.monitor.raft.codecs.base import MAX_SNIFFED, Codec, Output, PairTaps, TapCounters
+from raftmon.monitor.raft.codecs.framing import MORE, FramedTap, Malformed
+from raftmon.monitor.raft.codecs.framings import CodecTap, JsonStreamTap, LengthPrefixedTap, taps_of
 from raftmon.monitor.raft.message import KINDS, Channel, Entry, Operation, RaftMessage
 
 __all__ = [
     "KINDS",
     "MAX_SNIFFED",
+    "MORE",
     "Channel",
     "Codec",
+    "CodecTap",
     "Consumer",
     "Entry",
     "Flow",
+    "FramedTap",
+    "JsonStreamTap",
+    "LengthPrefixedTap",
+    "Malformed",
     "Operation",
     "Output",
     "PairTaps",
     "RaftMessage",
     "TapCounters",
+    "taps_of",
 ]

@@ -9,6 +9,8 @@ from pathlib import Path
 from raftmon.adapters.servers_of import with_server
 from raftmon.driver.cli.arguments import CommandParser
 from raftmon.driver.testing import scripts
+from raftmon.monitor.raft.codec_contract import test_codec
+from raftmon.monitor.raft.codecs.table import BUILT_IN, codec_from
 from raftmon.setup.errors import EXIT_INTERNAL, EXIT_INVALID, EXIT_USAGE, InputError
 from raftmon.setup.python import module_command
 
@@ -31,12 +33,13 @@ def parser() -> CommandParser:
     """The options of ``raftmon test``."""
     made = CommandParser(
         "test",
-        "Run raftmon's test scripts on a system, or the contract of an adapter.",
+        "Run raftmon's test scripts on a system, or hold an adapter or a codec to its contract.",
         "raftmon test sanity\nraftmon test all --system etcd --server etcd@3.5.1 --nodes 5 --junit results.xml\n"
-        "raftmon test adapter ./my_system.py",
+        "raftmon test adapter ./my_system.py\nraftmon test codec ./my_codec.py capture.pcap",
     )
-    made.add_argument("script", choices=[*SCRIPTS, "all", "adapter"], help="which script")
+    made.add_argument("script", choices=[*SCRIPTS, "all", "adapter", "codec"], help="which script")
     made.add_argument("path", nargs="?", metavar="SYSTEM", help="with adapter: a name or a .py file")
+    made.add_argument("capture", nargs="?", type=Path, metavar="CAPTURE", help="with codec: a pcap or pcapng file")
     made.add_argument("--system", default="etcd", metavar="NAME", help="the system under test (default: etcd)")
     made.add_argument("--server", metavar="SPEC", help="its server: etcd@3.5.1 or a path")
     made.add_argument("--nodes", type=int, default=3, metavar="N", help="nodes of each cluster (default: 3)")
@@ -69,10 +72,26 @@ def _contract(arguments: argparse.Namespace) -> list[str]:
     return [*command, "--server", server] if server else command
 
 
+def _codec(arguments: argparse.Namespace) -> int:
+    """Hold a codec to its contract on a capture; 0 if every promise is kept."""
+    if arguments.path is None or arguments.capture is None:
+        raise InputError("raftmon test codec needs a codec (a name or a .py file) and a capture of its protocol")
+    built_in = {codec.name: codec for codec in BUILT_IN}
+    codec = built_in.get(arguments.path) or codec_from(arguments.path)
+    promises = test_codec(codec, arguments.capture, arguments.seed)
+    for promise in promises:
+        print(f"{'kept    ' if promise.kept else 'BROKEN  '} {promise.text}\n         {promise.seen}")
+    return 0 if all(promise.kept for promise in promises) else EXIT_INVALID
+
+
 def main(arguments: argparse.Namespace) -> int:
     """Run pytest with the plugin's options; 0 all passed, 1 something failed."""
     if arguments.repeat < 1:
         raise InputError(f"--repeat is {arguments.repeat}: give 1 or more")
+    if arguments.script == "codec":
+        return _codec(arguments)
+    if arguments.capture is not None:
+        raise InputError(f"raftmon test {arguments.script} takes no {str(arguments.capture)!r}")
     if arguments.script == "adapter":
         return _rounds(_contract(arguments), arguments.repeat, None)
     targets = _targets(arguments)

@@ -158,6 +158,9 @@ class _Scanned:
         if self._editor.scanner is self.scanner:
             self._editor.scanner = None
 
+    def abandon(self) -> None:
+        """See ``Body.abandon``: nothing of it is counted elsewhere."""
+
 
 class StreamEditor:
     """One direction of one connection. ``decide`` and ``done`` are as for FrameScanner."""

@@ -51,6 +51,9 @@ class Body(Protocol):
     def finish(self) -> None:
         """The body is complete."""
 
+    def abandon(self) -> None:
+        """No more of it will come, and it is not complete: let go of what is kept."""
+
 
 class IgnoredBody:
     """Takes bytes that say nothing about Raft."""
@@ -60,6 +63,9 @@ class IgnoredBody:
 
     def finish(self) -> None:
         """Nothing to do."""
+
+    def abandon(self) -> None:
+        """Nothing is kept."""
 
 
 IGNORED = IgnoredBody()
@@ -260,6 +266,7 @@ class HttpTap:
         self._leave()
 
     def _leave(self) -> None:
+        self._body.abandon()
         if self._body is not IGNORED:
             self._last_stream = self._body
         self._body = IGNORED
@@ -288,6 +295,8 @@ class HttpTap:
         """The direction was closed."""
         if self._state == _CLOSE:
             self._body.finish()
+        else:
+            self._body.abandon()
         self._held = b""
 
 

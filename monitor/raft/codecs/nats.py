@@ -22,7 +22,7 @@ from raftmon.monitor.raft.message import Entry, Operation, RaftMessage
 __all__ = ["CODEC", "NatsTap"]
 
 _CODEC = "nats-server"
-_BEGINS = re.compile(rb"(?:INFO \{|CONNECT \{|RMSG |HMSG |RS[+-] |LS[+-] |PING\r\n|PONG\r\n|A[+-] )").match
+_BEGINS = re.compile(rb"(?:INFO \{|CONNECT (?:\{|$)|RMSG |HMSG |RS[+-] |LS[+-] |PING\r\n|PONG\r\n|A[+-] )").match
 _MAX_LINE = 1 << 20
 _MAX_PAYLOAD = 64 << 20
 _MAX_INBOXES = 10_000

@@ -72,6 +72,10 @@ class Frames:
         """See ``Body.finish``."""
         self._release()
 
+    def abandon(self) -> None:
+        """See ``Body.abandon``."""
+        self._release()
+
     def emit(self, message: Message, data: bytes, start: int, stop: int, first: int, mark: int) -> None:
         """Hand on one full raftpb message whose frame is ``data[start:stop]``."""
         out, labels = self.out, self.out.directory.labels

@@ -1,0 +1,148 @@
+"""Framings for codecs of one's own: subclass one, write ``read(content, raw, first, mark)``, and the rest is done."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import orjson
+
+from raftmon.monitor.packets.tcp_table import Consumer, Flow
+from raftmon.monitor.raft.codecs.base import Output, PairTaps
+from raftmon.monitor.raft.codecs.framing import MORE, FramedTap, Malformed
+from raftmon.monitor.raft.codecs.json_values import JsonEnd
+from raftmon.monitor.raft.message import Entry, RaftMessage
+
+__all__ = ["CodecTap", "JsonStreamTap", "LengthPrefixedTap", "taps_of"]
+
+
+class CodecTap(FramedTap):
+    """What taps of one's own have: the flow, the tap of the other direction, and messages made in one call.
+
+    ``codec`` is the name of the row, ``channel_name`` that of its channels. ``source`` and ``target`` begin as the
+    addresses of both ends where the topology (or a greeting) gives them names.
+    """
+
+    codec = ""
+    channel_name = "peer"
+
+    def __init__(self, out: Output, flow: Flow, *, joined: bool) -> None:
+        super().__init__(out, out.channel(self.channel_name, flow, self.codec), joined=joined)
+        self.flow = flow
+        self.peer: CodecTap = self
+
+    def speaks(self, address: str) -> None:
+        """The sender says that it is ``address`` (``IP:port``): both directions know it from now on."""
+        name = self.out.directory.claimed(address, self.flow.source)
+        self.channel.source = self.peer.channel.target = name
+
+    def emit(self, kind: str, raw: bytes, first: int, mark: int, **fields: Any) -> None:
+        """Hand on one message; ``fields`` are those of RaftMessage, what is not given is zero or empty.
+
+        Raises Malformed where a number is none, so that a message of another program is counted, not believed.
+        """
+        numbers = {name: fields.pop(name, 0) for name in ("term", "log_term", "index", "commit", "reject_hint")}
+        for name, value in numbers.items():
+            if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value < 1 << 63:
+                raise Malformed(f"{name} is no number")
+        entries: tuple[Entry, ...] = tuple(fields.pop("entries", ()))
+        message = RaftMessage(
+            time_ns=self.out.now_ns, kind=kind, source=self.channel.source, target=self.channel.target,
+            entries=entries, reject=bool(fields.pop("reject", False)), context=bytes(fields.pop("context", b"")),
+            channel=self.channel, first_packet=first, last_packet=mark, size=len(raw), raw=raw, **numbers, **fields,
+        )  # fmt: skip
+        self.out.message(message)
+
+    def read(self, content: Any, raw: bytes, first: int, mark: int) -> None:
+        """One message's content; raise Malformed (KeyError, TypeError and ValueError count as it)."""
+        raise NotImplementedError
+
+    def content(self, raw: bytes) -> Any:
+        """From a message's bytes to its content."""
+        return raw
+
+    def take(self, raw: bytes, first: int, mark: int) -> int:
+        """See ``FramedTap``."""
+        try:
+            self.read(self.content(raw), raw, first, mark)
+        except (KeyError, IndexError, TypeError, ValueError, AttributeError, OverflowError) as error:
+            raise Malformed(f"not understood: {error}") from error
+        return 0
+
+
+class LengthPrefixedTap(CodecTap):
+    """A length of ``width`` bytes, then as many bytes of content; ``decode`` reads them (JSON by default)."""
+
+    width = 4
+    byteorder: Any = "big"
+    decode: Callable[[bytes], Any] = staticmethod(orjson.loads)
+
+    def end_of(self, data: bytes | bytearray, place: int) -> int:
+        """See ``FramedTap``."""
+        if len(data) - place < self.width:
+            return MORE
+        stop = place + self.width + int.from_bytes(data[place : place + self.width], self.byteorder)
+        if stop - place > self.max_message:
+            raise Malformed("a message beyond all bounds")
+        return stop if stop <= len(data) else MORE
+
+    def start_of(self, data: bytes | bytearray, place: int) -> int:
+        """Where a whole message can be read: asked of every place, as a length alone tells little."""
+        for at in range(place, min(len(data), place + 4096)):
+            try:
+                stop = self.end_of(data, at)
+                if stop > at + self.width:
+                    self.decode(bytes(data[at + self.width : stop]))
+                    return at
+            except (ValueError, Malformed):
+                continue
+        return -1
+
+    def content(self, raw: bytes) -> Any:
+        """See ``CodecTap``."""
+        return type(self).decode(raw[self.width :])
+
+
+class JsonStreamTap(CodecTap):
+    """JSON objects one after the other, by lines or by nothing between them. ``begin`` starts every message."""
+
+    begin = b"{"
+
+    def end_of(self, data: bytes | bytearray, place: int) -> int:
+        """See ``FramedTap``."""
+        if not isinstance(self.resume, JsonEnd):
+            self.resume = JsonEnd()
+            if data[place] not in b"{[ \t\r\n":
+                raise Malformed("no JSON object")
+            if data[place] in b" \t\r\n":
+                return place + 1
+        return self.resume.feed(data, place)
+
+    def start_of(self, data: bytes | bytearray, place: int) -> int:
+        """See ``FramedTap``."""
+        return data.find(self.begin, place)
+
+    def take(self, raw: bytes, first: int, mark: int) -> int:
+        """See ``FramedTap``; white space between messages is nothing."""
+        return super().take(raw, first, mark) if raw.strip() else 0
+
+    def content(self, raw: bytes) -> Any:
+        """See ``CodecTap``."""
+        return orjson.loads(raw)
+
+
+def taps_of(tap: type[CodecTap]) -> Callable[[Output], PairTaps]:
+    """What a row's ``taps`` is for a tap class; the listening side is named by its address, as nobody tells it."""
+
+    def taps(output: Output) -> PairTaps:
+        def pair(client: Flow, server: Flow, *, joined: bool) -> tuple[Consumer, Consumer]:
+            one, two = tap(output, client, joined=joined), tap(output, server, joined=joined)
+            one.peer, two.peer = two, one
+            if not joined:
+                name = output.directory.party(f"{server.source}:{server.source_port}")
+                two.channel.source = one.channel.target = name
+            return one, two
+
+        return pair
+
+    return taps
