@@ -108,6 +108,14 @@ CHECKERS: dict[str, Entry] = {
         _words("enqueue dequeue drain"),
         ("order",),
     ),
+    "kafka": Entry(
+        _later("kafka", "Kafka"),
+        "logs lose, repeat and reorder no acknowledged record",
+        _words("send poll txn assign subscribe crash debug-topic-partitions"),
+    ),
+    "long-fork": Entry(
+        _later("long_fork", "LongFork"), "reads of several keys see all writes in one order", _words("txn read write")
+    ),
     "unique-ids": Entry(_later("unique_ids", "UniqueIds"), "no identifier is generated twice", _words("generate")),
     "bank": Entry(_later("bank", "Bank"), "transfers keep the sum of all accounts", _words("transfer read")),
     "lock": Entry(_later("lock", "Lock"), "no two processes hold a lock at once", _words("acquire release guarded")),
@@ -250,6 +258,12 @@ _BY_FUNCTION = {
     "enqueue": "queue",
     "dequeue": "queue",
     "drain": "queue",
+    "send": "kafka",
+    "poll": "kafka",
+    "push": "linearizable-stack",
+    "pop": "linearizable-stack",
+    "insert": "linearizable-priority-queue",
+    "extract-max": "linearizable-priority-queue",
     "generate": "unique-ids",
     "broadcast": "set-full",
     "inc": "linearizable-counter",
@@ -260,7 +274,7 @@ _BY_FUNCTION = {
 def _names_for(history: History) -> list[str]:
     functions = history.functions()
     names = list(dict.fromkeys(_BY_FUNCTION[f] for f in sorted(functions) if f in _BY_FUNCTION))
-    if "txn" in functions:
+    if "txn" in functions and "kafka" not in names:
         names.append(_transactions(history))
     if "append" in functions:
         names.append("linearizable-key-value")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import time
 from collections.abc import Callable
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 from raftmon.driver.checkers.base import Counterexample, Result, Valid
 from raftmon.driver.checkers.elle.anomalies import Anomalies, Anomaly
 from raftmon.driver.checkers.elle.cycles import find_cycles
+from raftmon.driver.checkers.elle.exact import decide
 from raftmon.driver.checkers.elle.graph import Edges, Kind
 from raftmon.driver.checkers.elle.isolation import LEVELS, isolation_level, ruled_out, strongest_left
 from raftmon.driver.checkers.elle.list_append import analyse_list_append
@@ -16,6 +18,9 @@ from raftmon.driver.checkers.elle.ordering import process_edges, realtime_edges
 from raftmon.driver.checkers.elle.rw_register import analyse_rw_register
 from raftmon.driver.checkers.elle.transactions import APPEND, WRITE, Transactions, parse_transactions
 from raftmon.driver.checkers.elle.words import cycle_anomaly, name_transaction
+from raftmon.driver.checkers.search.explain import explain
+from raftmon.driver.checkers.search.linearizable import scale_of
+from raftmon.driver.checkers.search.models import MultiRegister
 from raftmon.driver.histories.bars import draw_timeline
 from raftmon.driver.histories.model import History
 
@@ -87,7 +92,8 @@ class RwRegister:
                 sequential_keys=self._sequential_keys,
             )
 
-        return _check(self.name, self.expected, history, WRITE, analyse)
+        result = _check(self.name, self.expected, history, WRITE, analyse)
+        return _decided(result, history, self.expected)
 
 
 def _check(
@@ -128,6 +134,35 @@ def _check(
     }
     result = Result(Valid.YES, name, "", details, seconds=time.perf_counter() - started)
     _judge(result, expected, found, broken, transactions)
+    return result
+
+
+def _decided(result: Result, history: History, level: str) -> Result:
+    """Registers: what inference has not ruled out is shown, or ruled out, by a search for an order."""
+    details = result.details
+    if result.valid is Valid.NO or details["skipped"] or not details["transactions"]:
+        return result
+    transactions = [one for one in history.operations if one.f == "txn"]
+    valid, reason = decide(transactions, level)
+    result.valid = valid
+    details["decided_by"] = "inference" if valid is Valid.UNKNOWN else "search"
+    if valid is Valid.YES:
+        result.sentence = f"valid: an order of all {details['transactions']} transactions was found that is {level}" + (
+            f"; {result.sentence}" if not any(word in details["anomalies"] for word in _BROKEN) else ""
+        )
+    elif valid is Valid.NO:
+        details["ruled_out"] = sorted({*details["ruled_out"], level})
+        details["not_ruled_out"] = [one for one in details["not_ruled_out"] if one != level]
+        result.sentence = f"not {level}: no order of these transactions explains every read"
+        if level == "strict-serializable":
+            found = explain(transactions, MultiRegister(), scale_of(history), None)
+            result.counterexample = dataclasses.replace(found, key=None)
+            result.sentence = f"not {level}: {found.sentence}"
+    else:
+        result.sentence = (
+            f"unknown: {result.sentence or 'no anomaly was found'}; but of blind writes the order cannot be inferred, "
+            f"and no order of all transactions was found: {reason}"
+        )
     return result
 
 

@@ -40,6 +40,18 @@ def queue(state, f, value, process):
     return (state[0], state[1:]) if state else (None, state)
 
 
+def stack(state, f, value, process):
+    if f == "push":
+        return value, (*state, value)
+    return (state[-1], state[:-1]) if state else (None, state)
+
+
+def priority_queue(state, f, value, process):
+    if f == "insert":
+        return value, tuple(sorted([value, *state], reverse=True))
+    return (state[0], state[1:]) if state else (None, state)
+
+
 def counter(state, f, value, process):
     if f == "read":
         return state, state

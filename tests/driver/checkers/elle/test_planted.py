@@ -63,7 +63,8 @@ def test_planted_among_registers(scenario):
 
 def test_real_time_on_each_key_orders_blind_writes():
     stale = [txn(0, 0, 1, "w x 1"), txn(1, 2, 3, "w x 2"), txn(2, 4, 5, "r x =1")]
-    assert RwRegister().check(history(*stale)).valid is Valid.YES
+    assert found(RwRegister().check(history(*stale))) == set()  # inference sees nothing; the search does
+    assert RwRegister().check(history(*stale)).valid is Valid.NO
     result = RwRegister(linearizable_keys=True).check(history(*stale))
     assert result.valid is Valid.NO
     assert "cyclic-versions" in found(result)
@@ -91,7 +92,7 @@ def test_a_broken_assumption_is_unknown_and_not_invalid():
     assert result.valid is Valid.UNKNOWN
     assert "appended to x more than once" in result.sentence
     twice = [txn(0, 0, 1, "w x 1"), txn(1, 2, 3, "w x 1")]
-    assert RwRegister().check(history(*twice)).valid is Valid.UNKNOWN
+    assert RwRegister().check(history(*twice)).valid is Valid.YES  # an order is found all the same
 
 
 def test_the_level_that_is_promised_decides():

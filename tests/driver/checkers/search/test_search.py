@@ -15,8 +15,10 @@ from raftmon.driver.checkers.search.models import (
     Lock,
     Model,
     MultiRegister,
+    PriorityQueue,
     Register,
     SetModel,
+    Stack,
 )
 from raftmon.driver.checkers.search.search import Limits, search
 from raftmon.driver.histories.operation import Outcome
@@ -62,6 +64,18 @@ def queue_deed(state, rng, process):
     return Deed(f, answer, after)
 
 
+def stack_deed(state, rng, process):
+    f = rng.choice(["push", "pop"])
+    answer, after = every_order.stack(state, f, rng.randint(1, 3), process)
+    return Deed(f, answer, after)
+
+
+def priority_deed(state, rng, process):
+    f = rng.choice(["insert", "extract-max"])
+    answer, after = every_order.priority_queue(state, f, rng.randint(1, 3), process)
+    return Deed(f, answer, after)
+
+
 def counter_deed(state, rng, process):
     f = rng.choice(["read", "read", "add", "inc", "dec"])
     answer, after = every_order.counter(state, f, rng.choice([1, 2]) if f == "add" else None, process)
@@ -93,6 +107,8 @@ CASES = {
     "key-value": (KeyValue(), key_value_deed, "", every_order.key_value),
     "set": (SetModel(), set_deed, frozenset(), every_order.grow_set),
     "fifo-queue": (FifoQueue(), queue_deed, (), every_order.queue),
+    "stack": (Stack(), stack_deed, (), every_order.stack),
+    "priority-queue": (PriorityQueue(), priority_deed, (), every_order.priority_queue),
     "counter": (Counter(), counter_deed, 0, every_order.counter),
     "lock": (Lock(), lock_deed, None, lock_specification),
     "multi-register": (MultiRegister(), many_deed, (), every_order.many_registers),
