@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import orjson
@@ -43,6 +43,8 @@ class Assumptions:
     """A checker in its own right: valid where every assumption holds, else unknown."""
 
     name: str = ASSUMPTIONS_NAME
+    linear: ClassVar[bool] = True
+    """Its time is a share of reading's: ``check_safely`` spares it a process of its own."""
 
     def check(self, history: History) -> Result:
         """Look at every assumption."""

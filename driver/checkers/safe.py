@@ -53,6 +53,8 @@ def check_safely(
         checker = checker.limited(
             None if timeout_s is None else timeout_s * _SOFT, None if memory_mb is None else memory_mb * _SOFT
         )
+    if getattr(checker, "linear", False):  # one of ours that takes less than a process would
+        return replace(_guarded(checker, history), seconds=time.perf_counter() - start)
     try:
         result = _in_child(checker, history, timeout_s, memory_mb)
     except OSError as error:  # no process to be had: better without limits than without a verdict
