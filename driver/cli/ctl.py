@@ -16,12 +16,13 @@ from raftmon.driver.cli.arguments import CommandParser
 from raftmon.driver.run_folder import find_run
 from raftmon.monitor.control.client import MonitorClient
 from raftmon.monitor.message_rules.triggers import split_waiting
+from raftmon.monitor.rules.language import vocabulary_help
 from raftmon.setup.errors import InputError
 
 __all__ = ["main", "parser"]
 
 _WITH_ARGUMENT = {"add": "a rule, as in 'n1->n2 drop 10%%'", "remove": "the name of a rule"}
-_OPERATIONS = ("rules", "triggers", "add", "remove", "heal", "stats", "pause", "resume", "watch")
+_OPERATIONS = ("rules", "triggers", "add", "remove", "heal", "stats", "pause", "resume", "watch", "words")
 
 
 def parser() -> CommandParser:
@@ -30,7 +31,8 @@ def parser() -> CommandParser:
         "ctl",
         "Change the rules of a monitor that is on, or look at it. Several users may do so at once; each change is in "
         "force, between two packets, when the command returns, and stands in the run's events.jsonl with its author.",
-        "raftmon ctl add 'n1->n2 delay 50ms'\nraftmon ctl heal\nraftmon ctl watch",
+        "raftmon ctl add 'n1->n2 delay 50ms'\nraftmon ctl heal\nraftmon ctl watch\n"
+        "raftmon ctl words     # the conditions and actions of rules; needs no run",
     )
     made.add_store()
     made.add_argument("--run", metavar="RUN", help="a run's folder or a part of its time stamp (default: the newest)")
@@ -49,6 +51,9 @@ def main(arguments: argparse.Namespace) -> int:
     if (argument is not None) != (operation in _WITH_ARGUMENT):
         needs = "needs " + _WITH_ARGUMENT[operation].replace("%%", "%") if operation in _WITH_ARGUMENT else "takes none"
         raise InputError(f"{operation} {needs}, not {argument!r}" if argument else f"{operation} {needs}")
+    if operation == "words":
+        print(vocabulary_help())
+        return 0
     path = arguments.socket or find_run(arguments.run, arguments.store).control_socket
     with MonitorClient(path, arguments.author or _user()) as client:
         if operation == "watch":

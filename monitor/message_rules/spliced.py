@@ -25,8 +25,8 @@ from raftmon.monitor.raft.decoder import Decoder
 from raftmon.monitor.raft.message import RaftMessage
 from raftmon.monitor.rules.actions.decision import Plan
 from raftmon.monitor.rules.actions.effects import Effect, draw_delay_ns
-from raftmon.monitor.rules.actions.kinds import Accept, Action, Delay, Duplicate
-from raftmon.monitor.rules.conditions.messages import Forge, Hold, frame_test
+from raftmon.monitor.rules.actions.kinds import Accept, Action, Delay, Duplicate, Forge, Hold
+from raftmon.monitor.rules.conditions.messages import frame_test
 from raftmon.monitor.rules.gate import Gate
 from raftmon.monitor.rules.rule import Rule, RuleSet
 from raftmon.monitor.splice.splicer import Insert, Keep, Operation, Remove, Splicer

@@ -24,10 +24,10 @@ from raftmon.monitor.raft.codecs.base import Codec
 from raftmon.monitor.raft.message import KINDS
 from raftmon.monitor.rules.actions.decision import Plan
 from raftmon.monitor.rules.actions.effects import Effect, draw_delay_ns
-from raftmon.monitor.rules.actions.kinds import Accept, Action, Delay, Drop, Duplicate
+from raftmon.monitor.rules.actions.kinds import Accept, Action, Delay, Drop, Duplicate, Forge, Hold, MessageCall
 from raftmon.monitor.rules.conditions import All, Links, Match, Not
 from raftmon.monitor.rules.conditions import Any as AnyOf
-from raftmon.monitor.rules.conditions.messages import Forge, Hold, KindIs, MessageCall, frame_test
+from raftmon.monitor.rules.conditions.messages import KindIs, frame_test
 from raftmon.monitor.rules.gate import Gate
 from raftmon.monitor.rules.rule import Rule, RuleSet
 from raftmon.setup.errors import InputError

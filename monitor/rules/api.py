@@ -20,8 +20,7 @@ from raftmon.monitor.packets.view import PacketView
 from raftmon.monitor.queue.task_pool import Task
 from raftmon.monitor.raft.message import KINDS
 from raftmon.monitor.rules.actions import kinds
-from raftmon.monitor.rules.actions.kinds import Action, Distribution
-from raftmon.monitor.rules.conditions.messages import Forge, Hold
+from raftmon.monitor.rules.actions.kinds import Action, Distribution, Forge, Hold
 from raftmon.monitor.rules.scripts import Context
 from raftmon.monitor.rules.verdict import Copy, Verdict
 from raftmon.setup.errors import InputError

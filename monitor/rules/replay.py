@@ -17,7 +17,7 @@ from raftmon.monitor.packets.checksums import repaired
 from raftmon.monitor.packets.view import ACK, ICMP, PSH, TCP, UDP
 from raftmon.monitor.rules.engine import Engine
 from raftmon.monitor.rules.language.condition_words import FLAGS
-from raftmon.monitor.rules.language.grammar import Parser
+from raftmon.monitor.rules.language.cursor import Cursor
 from raftmon.monitor.rules.rule import RuleSet
 from raftmon.monitor.rules.scripts import Scripts
 from raftmon.monitor.rules.verdict import ACCEPT, Verdict
@@ -99,30 +99,30 @@ def craft(
 
 def parse_packet(line: str, time_ns: int = 0) -> Sample:
     """A packet from a line; ``time_ns`` is its time where the line gives none. Raises InputError with the column."""
-    parser = Parser(line)
-    if parser.here.kind == "number":
-        time_ns = round(parser.time_ms() * 1e6)
-    source = parser.hosts()
-    parser.expect_text("->")
-    target = parser.hosts()
+    cursor = Cursor(line)
+    if cursor.here.kind == "number":
+        time_ns = round(cursor.time_ms() * 1e6)
+    source = cursor.hosts()
+    cursor.expect_text("->")
+    target = cursor.hosts()
     if source is None or target is None or len(source) != 1 or len(target) != 1:
-        parser.fail("expected one host -> one host, such as n1->n2", parser.tokens[0])
+        cursor.fail("expected one host -> one host, such as n1->n2", cursor.tokens[0])
     link = Link(*source, *target)
     options: dict[str, Any] = {}
-    if parser.at("tcp", "udp", "icmp"):
-        options["protocol"] = {"tcp": TCP, "udp": UDP, "icmp": ICMP}[parser.take().text]
-    if parser.at_number(""):
-        first = parser.whole("a port", 0, 65535)
-        parser.expect_text("->")
-        options["ports"] = (first, parser.whole("a port", 0, 65535))
-    while parser.at(*FLAGS):
-        options["flags"] = options.get("flags", 0) | FLAGS[parser.take().text]
-    if parser.here.kind == "string":
-        options["payload"] = parser.literal()
-    elif parser.accept("bytes"):
-        options["payload"] = b"x" * parser.whole("a number of bytes", 0, 65000)
-    if parser.here.kind != "end":
-        parser.fail(f'expected ports, TCP flags, "payload" or bytes N, not {parser.here}')
+    if cursor.at("tcp", "udp", "icmp"):
+        options["protocol"] = {"tcp": TCP, "udp": UDP, "icmp": ICMP}[cursor.take().text]
+    if cursor.at_number(""):
+        first = cursor.whole("a port", 0, 65535)
+        cursor.expect_text("->")
+        options["ports"] = (first, cursor.whole("a port", 0, 65535))
+    while cursor.at(*FLAGS):
+        options["flags"] = options.get("flags", 0) | FLAGS[cursor.take().text]
+    if cursor.here.kind == "string":
+        options["payload"] = cursor.literal()
+    elif cursor.accept("bytes"):
+        options["payload"] = b"x" * cursor.whole("a number of bytes", 0, 65000)
+    if cursor.here.kind != "end":
+        cursor.fail(f'expected ports, TCP flags, "payload" or bytes N, not {cursor.here}')
     return Sample(link, time_ns, craft(link, **options))
 
 

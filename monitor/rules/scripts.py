@@ -19,9 +19,8 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from raftmon.monitor.rules.actions.kinds import Call
+from raftmon.monitor.rules.actions.kinds import Call, MessageCall
 from raftmon.monitor.rules.conditions import ALWAYS
-from raftmon.monitor.rules.conditions.messages import MessageCall
 from raftmon.monitor.rules.language import parse_match
 from raftmon.monitor.rules.rule import Rule, RuleSet
 from raftmon.monitor.rules.user_code import UserCodeError, trimmed_traceback

@@ -16,6 +16,7 @@ from typing import Any
 from raftmon.monitor.rules.actions import kinds
 from raftmon.monitor.rules.conditions import ALWAYS, Links, Match, both
 from raftmon.monitor.rules.language import parse_action, parse_match, parse_rule, write_action, write_match
+from raftmon.monitor.rules.language.vocabulary import ACTION_FIELDS
 from raftmon.monitor.rules.rule import Rule
 from raftmon.setup.errors import InputError
 
@@ -23,15 +24,6 @@ __all__ = ["rule_from_item", "rule_to_item"]
 
 _MODIFIERS = ("probability", "count", "after_ms", "for_ms", "every_nth")
 _KEYS = ("name", "source", "target", "match", "action", *_MODIFIERS)
-_KINDS: dict[str, type[kinds.Action]] = {
-    "delay": kinds.Delay,
-    "loss": kinds.Loss,
-    "loss bursts": kinds.LossBursts,
-    "duplicate": kinds.Duplicate,
-    "reorder": kinds.Reorder,
-    "corrupt": kinds.Corrupt,
-    "rate": kinds.Rate,
-}
 
 
 def rule_from_item(item: dict[str, Any] | str, names: Sequence[str]) -> Rule:
@@ -86,7 +78,7 @@ def _action(item: dict[str, Any]) -> kinds.Action:
     fields = {key: value for key, value in item.items() if key not in _KEYS}
     if not fields:
         return parse_action(word)
-    kind = _KINDS.get(word)
+    kind = ACTION_FIELDS.get(word)
     if kind is None:
         raise InputError(f'the action {word!r} takes no "{next(iter(fields))}"')
     there = [field.name for field in dataclasses.fields(kind)]

@@ -22,8 +22,11 @@ __all__ = [
     "Distribution",
     "Drop",
     "Duplicate",
+    "Forge",
+    "Hold",
     "Loss",
     "LossBursts",
+    "MessageCall",
     "Mirror",
     "Payload",
     "Rate",
@@ -228,3 +231,34 @@ class Call(Action):
 
     function: Callable[[Any], Any]
     parsable: ClassVar[bool] = False
+
+
+@dataclass(frozen=True, slots=True)
+class Hold(Action):
+    """Keep messages back until the rule is removed, then deliver them in order."""
+
+    stage: ClassVar[Literal["packet", "message"]] = "message"
+    terminal: ClassVar[bool] = True
+
+
+@dataclass(frozen=True, slots=True)
+class Forge(Action):
+    """Send one message of this kind on each link of the rule, once, when the rule comes into force.
+
+    ``term``, ``index``, ``log_term`` and ``commit`` are 0 unless given.
+    """
+
+    stage: ClassVar[Literal["packet", "message"]] = "message"
+    kind: str
+    term: int = 0
+    index: int = 0
+    log_term: int = 0
+    commit: int = 0
+    reject: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class MessageCall(Call):
+    """Ask ``function(view)`` about each message, a ``MessageView``: it returns an action, or None for no opinion."""
+
+    stage: ClassVar[Literal["packet", "message"]] = "message"

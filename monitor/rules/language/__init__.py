@@ -1,8 +1,7 @@
 """The one-line rule language: ``slow: n1<->n3 port 2380 delay 50ms ±10ms 20% for 5s``.
 
-``docs/rules.md`` explains it; ``raftmon.monitor.rules.language.grammar`` has the grammar. New words are entries in
-``MATCHES`` and ``ACTIONS`` (a function from the parser to a match or an action) and in ``WRITE_MATCH`` and
-``WRITE_ACTION``.
+``docs/rules.md`` explains it; ``raftmon.monitor.rules.language.grammar`` has the grammar. A new word is a row in
+``action_words``, ``condition_words`` or ``message_words``.
 """
 
 from __future__ import annotations
@@ -12,6 +11,7 @@ from collections.abc import Sequence
 from raftmon.monitor.rules.actions.kinds import Action
 from raftmon.monitor.rules.conditions import ALWAYS, Match
 from raftmon.monitor.rules.language.grammar import Parser
+from raftmon.monitor.rules.language.vocabulary import vocabulary_help
 from raftmon.monitor.rules.language.writer import write_action, write_match, write_modifiers, write_rule
 from raftmon.monitor.rules.rule import Rule
 
@@ -19,6 +19,7 @@ __all__ = [
     "parse_action",
     "parse_match",
     "parse_rule",
+    "vocabulary_help",
     "write_action",
     "write_match",
     "write_modifiers",

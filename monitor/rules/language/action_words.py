@@ -1,81 +1,165 @@
-"""The words of the rule language that say what to do: one entry a word."""
+"""The words of the rule language that say what to do with packets: one row a word."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 from raftmon.monitor.rules.actions import kinds
-from raftmon.monitor.rules.conditions.messages import MESSAGE_ACTIONS
-from raftmon.monitor.rules.language.grammar import Parser
+from raftmon.monitor.rules.language.cursor import Cursor
+from raftmon.monitor.rules.language.spelling import literal, number, share
+from raftmon.monitor.rules.language.word import Word
 
-__all__ = ["ACTIONS"]
+__all__ = ["PACKET_ACTIONS"]
 
 
-def _delay(parser: Parser) -> kinds.Action:
-    options: dict[str, Any] = {"ms": parser.time_ms()}
-    if parser.accept("±", "+-"):
-        options["jitter_ms"] = parser.time_ms()
-    if parser.at("uniform", "normal", "pareto"):
-        options["distribution"] = parser.take().text
-    if parser.accept("unordered"):
+def _delay(cursor: Cursor, _word: str) -> kinds.Action:
+    options: dict[str, Any] = {"ms": cursor.time_ms()}
+    if cursor.accept("±", "+-"):
+        options["jitter_ms"] = cursor.time_ms()
+    if cursor.at("uniform", "normal", "pareto"):
+        options["distribution"] = cursor.take().text
+    if cursor.accept("unordered"):
         options["keep_order"] = False
     return kinds.Delay(**options)
 
 
-def _loss(parser: Parser) -> kinds.Action:
-    if not parser.accept("bursts"):
-        return kinds.Loss(parser.share())
+def _loss(cursor: Cursor, _word: str) -> kinds.Action:
+    if not cursor.accept("bursts"):
+        return kinds.Loss(cursor.share())
     options: dict[str, float] = {}
     for word in ("enter", "leave"):
-        parser.expect_text(word)
-        options[word] = parser.share()
+        cursor.expect_text(word)
+        options[word] = cursor.share()
     for word in ("bad", "good"):
-        if parser.accept(word):
-            options[word] = parser.share()
+        if cursor.accept(word):
+            options[word] = cursor.share()
     return kinds.LossBursts(**options)
 
 
-def _duplicate(parser: Parser) -> kinds.Action:
-    copies = parser.whole("a number of copies", 1, 100) if parser.at_number("") else 1
-    return kinds.Duplicate(copies, parser.time_ms() if parser.accept("gap") else 0.0)
+def _duplicate(cursor: Cursor, _word: str) -> kinds.Action:
+    copies = cursor.whole("a number of copies", 1, 100) if cursor.at_number("") else 1
+    return kinds.Duplicate(copies, cursor.time_ms() if cursor.accept("gap") else 0.0)
 
 
-def _corrupt(parser: Parser) -> kinds.Action:
+def _corrupt(cursor: Cursor, _word: str) -> kinds.Action:
     bits = 1
-    if parser.at_number(""):
-        bits = parser.whole("a number of bits", 1, 1000)
-        parser.expect_text("bits", "bit")
-    return kinds.Corrupt(bits, parser.accept("repaired"))
+    if cursor.at_number(""):
+        bits = cursor.whole("a number of bits", 1, 1000)
+        cursor.expect_text("bits", "bit")
+    return kinds.Corrupt(bits, cursor.accept("repaired"))
 
 
-def _rate(parser: Parser) -> kinds.Action:
-    options: dict[str, Any] = {"kbit_s": parser.kbit_s()}
-    if parser.accept("queue"):
-        options["queue_bytes"] = parser.byte_count()
-    if parser.accept("burst"):
-        options["burst_bytes"] = parser.byte_count()
+def _rate(cursor: Cursor, _word: str) -> kinds.Action:
+    options: dict[str, Any] = {"kbit_s": cursor.kbit_s()}
+    if cursor.accept("queue"):
+        options["queue_bytes"] = cursor.byte_count()
+    if cursor.accept("burst"):
+        options["burst_bytes"] = cursor.byte_count()
     return kinds.Rate(**options)
 
 
-def _rewrite(parser: Parser) -> kinds.Action:
-    find = parser.literal()
-    parser.expect_text("to")
-    return kinds.Replace(find, parser.literal())
+def _rewrite(cursor: Cursor, _word: str) -> kinds.Action:
+    find = cursor.literal()
+    cursor.expect_text("to")
+    return kinds.Replace(find, cursor.literal())
 
 
-ACTIONS: dict[str, Callable[[Parser], kinds.Action]] = {
-    "accept": lambda parser: kinds.Accept(),
-    "drop": lambda parser: kinds.Drop(),
-    "reject": lambda parser: kinds.Reject(),
-    "delay": _delay,
-    "loss": _loss,
-    "duplicate": _duplicate,
-    "reorder": lambda parser: kinds.Reorder(parser.time_ms()),
-    "corrupt": _corrupt,
-    "rate": _rate,
-    "rewrite": _rewrite,
-    "mirror": lambda parser: kinds.Mirror(),
-    "unrecorded": lambda parser: kinds.Unrecorded(),
-    **MESSAGE_ACTIONS,
-}
+def _write_delay(delay: kinds.Delay) -> str:
+    text = f"delay {number(delay.ms)}ms"
+    if delay.jitter_ms:
+        text += f" ±{number(delay.jitter_ms)}ms"
+    if delay.distribution != "uniform":
+        text += f" {delay.distribution}"
+    return text if delay.keep_order else f"{text} unordered"
+
+
+def _write_duplicate(duplicate: kinds.Duplicate) -> str:
+    text = "duplicate" if duplicate.copies == 1 else f"duplicate {duplicate.copies}"
+    return f"{text} gap {number(duplicate.gap_ms)}ms" if duplicate.gap_ms else text
+
+
+def _write_corrupt(corrupt: kinds.Corrupt) -> str:
+    text = "corrupt" if corrupt.bits == 1 else f"corrupt {corrupt.bits} bits"
+    return f"{text} repaired" if corrupt.repair else text
+
+
+def _write_rate(rate: kinds.Rate) -> str:
+    default = kinds.Rate(rate.kbit_s)
+    text = f"rate {number(rate.kbit_s)}kbit"
+    if rate.queue_bytes != default.queue_bytes:
+        text += f" queue {rate.queue_bytes}"
+    return text if rate.burst_bytes == default.burst_bytes else f"{text} burst {rate.burst_bytes}"
+
+
+def _constant(word: str, kind: type[kinds.Action], help: str) -> Word[kinds.Action]:
+    """A word without parameters."""
+    return Word((word,), word, help, lambda _cursor, _word: kind(), {kind: lambda _action: word})
+
+
+PACKET_ACTIONS: tuple[Word[kinds.Action], ...] = (
+    _constant("accept", kinds.Accept, "lets it pass and asks no later rule"),
+    _constant("drop", kinds.Drop, "takes it away"),
+    _constant("reject", kinds.Reject, "takes it away and says so: TCP resets, else an ICMP error"),
+    Word(
+        ("delay",),
+        "delay 50ms [±10ms] [normal|pareto] [unordered]",
+        "holds it; ± adds jitter, unordered lets packets overtake",
+        _delay,
+        {kinds.Delay: _write_delay},
+        {"delay": kinds.Delay},
+    ),
+    Word(
+        ("loss",),
+        "loss 10% | loss bursts enter 1% leave 30%",
+        "loses it by chance: each alone, or in bursts",
+        _loss,
+        {
+            kinds.Loss: lambda x: f"loss {share(x.probability)}",
+            kinds.LossBursts: lambda x: (
+                f"loss bursts enter {share(x.enter)} leave {share(x.leave)} bad {share(x.bad)} good {share(x.good)}"
+            ),
+        },
+        {"loss": kinds.Loss, "loss bursts": kinds.LossBursts},
+    ),
+    Word(
+        ("duplicate",),
+        "duplicate [3] [gap 5ms]",
+        "sends it twice, or 3 times more",
+        _duplicate,
+        {kinds.Duplicate: _write_duplicate},
+        {"duplicate": kinds.Duplicate},
+    ),
+    Word(
+        ("reorder",),
+        "reorder 10ms",
+        "holds it and lets those behind overtake it",
+        lambda cursor, _word: kinds.Reorder(cursor.time_ms()),
+        {kinds.Reorder: lambda x: f"reorder {number(x.ms)}ms"},
+        {"reorder": kinds.Reorder},
+    ),
+    Word(
+        ("corrupt",),
+        "corrupt [3 bits] [repaired]",
+        "flips bits; repaired puts the checksum right",
+        _corrupt,
+        {kinds.Corrupt: _write_corrupt},
+        {"corrupt": kinds.Corrupt},
+    ),
+    Word(
+        ("rate",),
+        "rate 512kbit [queue 128kB] [burst 10kB]",
+        "limits each link to a bit rate (token bucket)",
+        _rate,
+        {kinds.Rate: _write_rate},
+        {"rate": kinds.Rate},
+    ),
+    Word(
+        ("rewrite",),
+        'rewrite "old" to "new"',
+        "replaces bytes in the payload",
+        _rewrite,
+        {kinds.Replace: lambda x: f"rewrite {literal(x.find)} to {literal(x.put)}"},
+    ),
+    _constant("mirror", kinds.Mirror, "marks it for the recorder, which keeps it"),
+    _constant("unrecorded", kinds.Unrecorded, "keeps it out of packets.pcapng"),
+)

@@ -7,7 +7,7 @@ import pytest
 from raftmon.monitor.queue.task_pool import Task
 from raftmon.monitor.rules import api
 from raftmon.monitor.rules.actions import kinds
-from raftmon.monitor.rules.conditions.messages import Forge, Hold
+from raftmon.monitor.rules.actions.kinds import Forge, Hold
 from raftmon.setup.errors import InputError
 
 
@@ -39,7 +39,7 @@ def test_word(made: kinds.Action, action: kinds.Action) -> None:
 
 
 def test_every_word_of_the_language_can_be_imported() -> None:
-    from raftmon.monitor.rules.language.action_words import ACTIONS
+    from raftmon.monitor.rules.language.vocabulary import ACTIONS
 
     assert set(ACTIONS) <= set(api.__all__)
 

@@ -9,8 +9,13 @@ from pathlib import Path
 
 import pytest
 
-from raftmon.monitor.rules.language.action_words import ACTIONS
-from raftmon.monitor.rules.language.condition_words import MATCHES
+from raftmon.monitor.rules.actions import kinds
+from raftmon.monitor.rules.language import vocabulary_help
+from raftmon.monitor.rules.language.action_words import PACKET_ACTIONS
+from raftmon.monitor.rules.language.condition_words import PACKET_CONDITIONS
+from raftmon.monitor.rules.language.message_words import MESSAGE_ACTIONS, MESSAGE_CONDITIONS
+from raftmon.monitor.rules.language.vocabulary import ACTIONS, CONDITIONS
+from raftmon.monitor.rules.language.word import Word
 from raftmon.monitor.rules.replay import replay
 from raftmon.monitor.rules.rule import RuleSet
 
@@ -68,6 +73,50 @@ def test_the_replay_prints_what_the_guide_shows(capsys: pytest.CaptureFixture[st
     assert "\n".join(f"    {line}" for line in printed.splitlines()) in GUIDE
 
 
-@pytest.mark.parametrize("word", [*ACTIONS, *MATCHES])
+@pytest.mark.parametrize("word", [*ACTIONS, *CONDITIONS])
 def test_every_word_is_explained(word: str) -> None:
     assert re.search(rf"`[^`\n]*\b{word}\b[^`\n]*`", GUIDE), word
+
+
+def shown_words(cells: list[str]) -> set[str]:
+    """The words that stand first in the code of these texts: a link has none."""
+    return {
+        found[1] for cell in cells for code in re.findall(r"`([^`]+)`", cell) if (found := re.match(r"(\w+)\b", code))
+    }
+
+
+def first_column(heading: str) -> list[str]:
+    section = GUIDE.split(f"### {heading}\n")[1].split("\n### ")[0]
+    return re.findall(r"^\| ([^|]+) \|", section, re.MULTILINE)
+
+
+def test_the_tables_of_conditions_have_every_word_and_no_other() -> None:
+    links = {"n1", "and", "or", "not"}
+    packets = shown_words(first_column("Which packets")) - links
+    messages = shown_words(first_column("Which messages")) - links - {"source"}
+    assert packets == {word for row in PACKET_CONDITIONS for word in row.words}
+    assert messages == {word for row in MESSAGE_CONDITIONS for word in row.words}
+
+
+def test_every_action_has_its_paragraph_and_no_other() -> None:
+    assert shown_words(re.findall(r"\*\*(`[^`]+`)\*\*", GUIDE)) == set(ACTIONS)
+
+
+@pytest.mark.parametrize("row", [*PACKET_CONDITIONS, *MESSAGE_CONDITIONS, *PACKET_ACTIONS, *MESSAGE_ACTIONS])
+def test_a_rows_form_has_a_word_of_it_and_its_help_is_one_line(row: Word[object]) -> None:
+    assert any(word in row.form for word in row.words)
+    assert "\n" not in row.form + row.help
+    assert row.form in vocabulary_help()
+    assert row.help in vocabulary_help()
+
+
+def test_no_two_rows_have_one_word_or_write_one_class() -> None:
+    rows = (*PACKET_CONDITIONS, *MESSAGE_CONDITIONS, *PACKET_ACTIONS, *MESSAGE_ACTIONS)
+    for listed in ([word for row in rows for word in row.words], [kind for row in rows for kind in row.writes]):
+        assert len(listed) == len(set(listed))
+
+
+def test_every_action_that_can_be_a_line_has_a_row_that_writes_it() -> None:
+    lines = {kind for kind in vars(kinds).values() if isinstance(kind, type) and issubclass(kind, kinds.Action)}
+    lines -= {kinds.Action, *(kind for kind in lines if not kind.parsable)}
+    assert {kind for row in (*PACKET_ACTIONS, *MESSAGE_ACTIONS) for kind in row.writes} == lines

@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
+from raftmon.monitor.rules.actions.kinds import MessageCall
 from raftmon.monitor.rules.conditions import ALWAYS
-from raftmon.monitor.rules.conditions.messages import MessageCall
 from raftmon.monitor.rules.engine import Engine
 from raftmon.monitor.rules.language import parse_match
 from raftmon.monitor.rules.replay import craft, replay

@@ -1,0 +1,89 @@
+"""The words of the rule language about Raft messages: one row a word.
+
+n1->n2 MsgVoteResp drop
+*->n3 MsgApp drop every 5
+MsgHeartbeat delay 300ms
+n1->n2 MsgApp key has "user/" and term > 3 hold
+n1->n2 forge MsgTimeoutNow
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from raftmon.monitor.raft.message import KINDS
+from raftmon.monitor.rules.actions.kinds import Action, Forge, Hold
+from raftmon.monitor.rules.conditions import Match
+from raftmon.monitor.rules.conditions.messages import NUMBERS, KeyHas, KindIs, Number
+from raftmon.monitor.rules.language.cursor import Cursor
+from raftmon.monitor.rules.language.spelling import literal
+from raftmon.monitor.rules.language.word import Word
+
+__all__ = ["MESSAGE_ACTIONS", "MESSAGE_CONDITIONS"]
+
+
+def _number(cursor: Cursor, word: str) -> Match:
+    return Number(word, cursor.comparison(), cursor.whole(f"a number for {word}", 0, 2**62))
+
+
+def _key(cursor: Cursor, _word: str) -> Match:
+    cursor.expect_text("has")
+    return KeyHas(cursor.literal())
+
+
+def _forge(cursor: Cursor, _word: str) -> Action:
+    token = cursor.expect("name", "a message kind such as MsgTimeoutNow")
+    if token.text not in KINDS:
+        cursor.fail(f"there is no message kind {token.text!r}", token)
+    fields: dict[str, Any] = {}
+    while cursor.at("term", "index", "log_term", "commit", "reject"):
+        name = cursor.take().text
+        fields[name] = True if name == "reject" else cursor.whole(f"a number for {name}", 0, 2**62)
+    return Forge(token.text, **fields)
+
+
+def _write_forge(forge: Forge) -> str:
+    numbers = [f"{name} {getattr(forge, name)}" for name in ("term", "index", "log_term", "commit")]
+    shown = [text for text in numbers if not text.endswith(" 0")]
+    return " ".join([f"forge {forge.kind}", *shown, *(["reject"] if forge.reject else [])])
+
+
+MESSAGE_CONDITIONS: tuple[Word[Match], ...] = (
+    Word(
+        tuple(KINDS),
+        "MsgApp, MsgVote, MsgHeartbeat, …",
+        "messages of that kind, by its name in etcd's raftpb",
+        lambda _cursor, word: KindIs(word),
+        {KindIs: lambda x: x.kind},
+    ),
+    Word(
+        NUMBERS,
+        "term > 3, index >= 1000",
+        f"messages whose field compares so ({', '.join(NUMBERS)})",
+        _number,
+        {Number: lambda x: f"{x.field} {x.operator} {x.value}"},
+    ),
+    Word(
+        ("key",),
+        'key has "user/"',
+        "appends with an entry on such a key",
+        _key,
+        {KeyHas: lambda x: f"key has {literal(x.needle)}"},
+    ),
+)
+MESSAGE_ACTIONS: tuple[Word[Action], ...] = (
+    Word(
+        ("hold",),
+        "hold",
+        "keeps messages back until the rule is removed",
+        lambda _cursor, _word: Hold(),
+        {Hold: lambda _action: "hold"},
+    ),
+    Word(
+        ("forge",),
+        "forge MsgTimeoutNow [term 9] [index 4] [reject] …",
+        "sends a message that no node wrote, once a link",
+        _forge,
+        {Forge: _write_forge},
+    ),
+)
