@@ -37,6 +37,7 @@ __all__ = ["SplicedRules"]
 
 _MAX_CONNECTIONS = 1024
 _MAX_UNIT = 4 << 20
+_MAX_UNKNOWN = 256 << 10
 _MAX_WAITING = 10_000
 _AGAIN_NS = 10_000_000
 
@@ -100,6 +101,8 @@ class _Way:
             if size is not None and size > len(self._buffer) and size > _MAX_UNIT:
                 self._blind = size - len(self._buffer)
                 size = len(self._buffer)
+            elif size is None and len(self._buffer) > _MAX_UNKNOWN:  # too large to look for its end again and again
+                self._synchronised, size = False, len(self._buffer)
             elif size is None or size > len(self._buffer):
                 break
             out += self._unit(bytes(self._buffer[:size]), asked=self._synchronised and not self._blind)

@@ -270,6 +270,17 @@ def _taps(output: Output) -> PairTaps:
     return pair
 
 
+def _unit(data: bytes | bytearray) -> int | None:
+    """See ``Codec.unit``: one JSON object, with the white space before it."""
+    start = len(data) - len(data.lstrip(b" \n\r\t"))
+    if start == len(data):
+        return None
+    if data[start] != 0x7B:
+        raise Malformed("no JSON object")
+    end = JsonEnd().feed(data, start)
+    return None if end < 0 else end
+
+
 CODEC = Codec(
     name="ovsdb",
     summary="Open vSwitch's clustered databases",
@@ -279,5 +290,6 @@ CODEC = Codec(
     systems=("ovsdb",),
     why_not="its messages are read from the record only, not in the packets' path",
     ordered=frozenset({"peer"}),
+    unit=_unit,
     deviations=("no pre-vote before Open vSwitch 3.2",),
 )

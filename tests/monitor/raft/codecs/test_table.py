@@ -14,6 +14,7 @@ import pytest
 from raftmon import codecs as public
 from raftmon.driver.cli import main
 from raftmon.monitor.raft.codecs.base import MAX_SNIFFED, Codec, Output, PairTaps
+from raftmon.monitor.raft.codecs.protobuf import Malformed
 from raftmon.monitor.raft.codecs.sniff import guess
 from raftmon.monitor.raft.codecs.table import BUILT_IN, all_codecs, codec_from, codec_of
 from raftmon.monitor.raft.decoder import Decoder
@@ -213,3 +214,13 @@ def test_an_earlier_codec_of_the_table_is_preferred() -> None:
 def test_the_public_module_has_all_that_a_codec_imports() -> None:
     assert all(hasattr(public, name) for name in public.__all__)
     assert public.Codec is Codec
+
+
+@pytest.mark.parametrize("tail", [b"", b'{"id":null,"method":"vo'])
+def test_a_unit_of_ovsdb_is_one_json_object(tail: bytes) -> None:
+    unit = codec_of("ovsdb").unit
+    one = b' {"id":null,"method":"echo","params":["}{\\""]}'
+    assert unit(one + tail) == len(one)
+    assert unit(one[:-1]) is None
+    with pytest.raises(Malformed):
+        unit(b"nonsense")
