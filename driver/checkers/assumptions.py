@@ -46,6 +46,11 @@ class Assumptions:
     linear: ClassVar[bool] = True
     """Its time is a share of reading's: ``check_safely`` spares it a process of its own."""
 
+    @property
+    def stops_by_itself(self) -> bool:
+        """Always: it honours its limits, or takes a time in proportion to the history (see ``safe.py``)."""
+        return True
+
     def check(self, history: History) -> Result:
         """Look at every assumption."""
         broken = list(broken_assumptions(history))

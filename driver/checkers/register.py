@@ -47,6 +47,11 @@ class RegisterChecker:
     timeout_s: float | None = None
     memory_mb: float | None = None
 
+    @property
+    def stops_by_itself(self) -> bool:
+        """Always: it honours its limits, or takes a time in proportion to the history (see ``safe.py``)."""
+        return True
+
     def limited(self, timeout_s: float | None, memory_mb: float | None) -> RegisterChecker:
         """A copy with these limits."""
         return replace(self, timeout_s=timeout_s, memory_mb=memory_mb)

@@ -15,6 +15,7 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 
 from raftmon.driver.checkers.base import Checker, Result, Valid
+from raftmon.driver.checkers.safe import Limited
 from raftmon.driver.histories.model import History, Meta
 
 __all__ = ["READ_ONLY", "NobodyUnderstands", "Understanding", "understood"]
@@ -47,6 +48,16 @@ class Understanding:
         self._functions = functions
         self._foreign = foreign
         self._aliases = aliases
+
+    @property
+    def stops_by_itself(self) -> bool:
+        """Whether the checker inside honours its limits always (see ``safe.py``)."""
+        return bool(getattr(self._checker, "stops_by_itself", False))
+
+    def limited(self, timeout_s: float | None, memory_mb: float | None) -> Understanding:
+        """A copy whose checker has these limits, where it can have any."""
+        inner = self._checker.limited(timeout_s, memory_mb) if isinstance(self._checker, Limited) else self._checker
+        return Understanding(inner, self._functions, self._foreign, self._aliases)
 
     def check(self, history: History) -> Result:
         """The checker's verdict, or unknown and why."""

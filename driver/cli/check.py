@@ -13,8 +13,10 @@ import orjson
 
 from raftmon.driver.checkers.assumptions import Assumptions
 from raftmon.driver.checkers.base import Result, Valid, combine
+from raftmon.driver.checkers.per_key import PerKey
 from raftmon.driver.checkers.registry import CHECKERS, checker, checkers_for, chosen_checkers
 from raftmon.driver.checkers.safe import MEMORY_MB, TIMEOUT_S, check_safely
+from raftmon.driver.checkers.search.models import MODELS
 from raftmon.driver.cli.arguments import CommandParser
 from raftmon.driver.cli.progress import progress
 from raftmon.driver.cli.standard_input import is_stream, name_of_input, spooled_input
@@ -51,6 +53,15 @@ def parser() -> CommandParser:
         help="instead of what the history asks for; repeat for several; options behind a colon (queue:order=any); "
         "--list has them all; or FILE.py:Name, a checker or a model of your own",
     )
+    made.add_argument(
+        "--model",
+        action="append",
+        metavar="NAME",
+        help="is the history linearizable as this model? fifo-queue, stack, counter, … or FILE.py:Name",
+    )
+    made.add_argument(
+        "--per-key", action="store_true", help="judge every key on its own; values [key, value] are taken apart"
+    )
     made.add_argument("--list", action="store_true", help="list every checker and the functions it understands")
     made.add_argument(
         "--initial", metavar="VALUE", help="what a register holds before it is written, as JSON (default: null)"
@@ -74,7 +85,8 @@ def main(arguments: argparse.Namespace) -> int:
         raise InputError("--timeout and --memory must be more than 0")
     if arguments.list:
         return _list()
-    for name in arguments.checker or ():
+    arguments.checker = [*(arguments.checker or ()), *map(_of_model, arguments.model or ())]
+    for name in arguments.checker:
         checker(name)  # a name that is none is told before anything is read
     if is_stream(arguments.what):
         with spooled_input(arguments.what) as path:
@@ -85,6 +97,15 @@ def main(arguments: argparse.Namespace) -> int:
             raise InputError(f"--html draws one history, and {path} is a folder of them: name a file")
         return _check_folder(path, arguments)
     return _check_file(path, arguments)
+
+
+def _of_model(name: str) -> str:
+    """The checker that searches with a model."""
+    if ".py:" in name:
+        return name
+    if name not in MODELS:
+        raise InputError(f"there is no model {name!r} (available: {', '.join(MODELS)}, or FILE.py:Name)")
+    return f"linearizable-{name}"
 
 
 def _list() -> int:
@@ -144,6 +165,8 @@ def _judge(history: History, arguments: argparse.Namespace) -> list[Result]:
         checkers = [Assumptions(), *chosen_checkers(chosen, history)]
     else:
         checkers = checkers_for(str(workload), history, level=arguments.level)
+    if arguments.per_key:
+        checkers = [one if isinstance(one, Assumptions) else PerKey(one) for one in checkers]
     results = []
     for one in checkers:
         with progress(f"checking ({one.name})", limit_s=arguments.timeout):
