@@ -17,7 +17,15 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from raftmon.driver.checkers import CasRegister, RegisterChecker, check_safely, checkers_for_history, combine
+from raftmon.driver.checkers import (
+    CasRegister,
+    KeyValue,
+    Linearizable,
+    RegisterChecker,
+    check_safely,
+    checkers_for_history,
+    combine,
+)
 from raftmon.driver.checkers.search.search import search
 from raftmon.driver.histories import History, read_history, write_history
 from raftmon.driver.histories.model import Columns
@@ -66,6 +74,30 @@ def searched(operations: int, clients: int) -> dict[str, Any]:
     return {"check_s": time.perf_counter() - start, "valid": found.valid.value, "entered": found.configurations}
 
 
+def appended(operations: int, clients: int) -> dict[str, Any]:
+    """Texts appended to and read on ten keys, right and with one stale read: Porcupine's kind of test data."""
+
+    def deeds(state: Any, rng: random.Random, process: int) -> Deed:
+        key = str(rng.randrange(10))
+        held = dict(state)
+        if rng.random() < 0.5:
+            return Deed("get", held.get(key, ""), state, key)
+        text = f"x {process} {rng.randrange(10**6)} y"
+        held[key] = held.get(key, "") + text
+        return Deed("append", text, tuple(held.items()), key)
+
+    made = simulate(deeds, (), operations, clients, random.Random(1))
+    figures: dict[str, Any] = {}
+    for name in ("right", "wrong"):
+        if name == "wrong":
+            gets = [one for one in made.operations if one.f == "get" and one.value]
+            gets[len(gets) * 2 // 3].value = ""
+        start = time.perf_counter()
+        figures[name] = Linearizable(KeyValue()).check(made).valid.value
+        figures[f"{name}_s"] = time.perf_counter() - start
+    return figures
+
+
 def shared(name: str) -> dict[str, Any]:
     """All shared histories of one kind, read and judged."""
     start = time.perf_counter()
@@ -85,6 +117,7 @@ CASES: list[tuple[Callable[..., dict[str, Any]], tuple[Any, ...]]] = [
     (from_file, (100_000, 5, "edn")),
     (searched, (20_000, 5)),
     (searched, (5_000, 10)),
+    (appended, (2_500, 50)),
     (shared, ("jepsen-etcd",)),
     (shared, ("append-kv",)),
 ]
