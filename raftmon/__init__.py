@@ -11,6 +11,8 @@ this one: ``raftmon.monitor`` and so on. What your own files import is small:
     histories and checkers
 ``raftmon.testing``
     the pytest plugin's fixtures
+``raftmon.codecs``
+    codecs of your own for raftmon decode, messages and run
 ``raftmon.scenario``
     scenarios for ``raftmon reproduce``
 """
