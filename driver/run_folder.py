@@ -25,6 +25,7 @@ __all__ = ["LIVE", "MARK", "RunFolder", "check_name", "check_store", "find_run",
 
 CONFIG = "config.json"
 RESULTS = "results.json"
+STORES = "stores.jsonl"
 MARK = ".raftmon-run"
 LIVE = "live.json"
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+@-]{0,99}")

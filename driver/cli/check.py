@@ -22,8 +22,8 @@ from raftmon.driver.cli.progress import progress
 from raftmon.driver.cli.standard_input import is_stream, name_of_input, spooled_input
 from raftmon.driver.histories import FORMATS, History, read_history
 from raftmon.driver.histories.formats import Reading, is_history_folder
+from raftmon.driver.results.verdict import stores_result
 from raftmon.driver.results.wire import wire_results
-from raftmon.driver.run.store_hashes import stores_result
 from raftmon.driver.run_folder import RunFolder, find_run
 from raftmon.setup.errors import EXIT_USAGE, InputError
 

@@ -8,15 +8,15 @@ import sys
 from pathlib import Path
 
 from raftmon.adapters.registry import system
-from raftmon.driver.checkers.base import Valid
 from raftmon.driver.cli.arguments import CommandParser
 from raftmon.driver.cli.console import NeutralConsole
 from raftmon.driver.cli.run import end_as_by_ctrl_c
 from raftmon.driver.reckon import add_reckon_options, config_of, write_results
+from raftmon.driver.results.summary import summary
 from raftmon.driver.run.live import remember_outer_pid
 from raftmon.driver.run.phases import run
 from raftmon.driver.run.plan import make_plan
-from raftmon.driver.run.screen import RunScreen, summary
+from raftmon.driver.run.screen import RunScreen
 from raftmon.driver.run_folder import check_store
 from raftmon.driver.testing.shell import open_shell
 from raftmon.setup.errors import InputError
@@ -68,4 +68,4 @@ def main(arguments: argparse.Namespace) -> int:
     if not arguments.debug:
         count = write_results(folder, target)
         console.print(f"{count} results in reckon's format: {target}")
-    return Valid(results["valid"]).exit_status
+    return results.valid.exit_status

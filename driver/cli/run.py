@@ -14,16 +14,16 @@ import orjson
 
 from raftmon.adapters.registry import SYSTEMS, system
 from raftmon.adapters.servers_of import with_server
-from raftmon.driver.checkers.base import Valid
 from raftmon.driver.cli.arguments import CommandParser
 from raftmon.driver.cli.console import NeutralConsole
 from raftmon.driver.quantities import latency_ms, loss_percent
+from raftmon.driver.results.summary import summary
 from raftmon.driver.run.config import DEFAULT_FAULTS, RunConfig, duration_s
 from raftmon.driver.run.live import remember_outer_pid
 from raftmon.driver.run.phases import run
 from raftmon.driver.run.plan import make_plan
 from raftmon.driver.run.replayed import replayed
-from raftmon.driver.run.screen import RunScreen, summary
+from raftmon.driver.run.screen import RunScreen
 from raftmon.driver.run_folder import check_store, find_run
 from raftmon.driver.testing.shell import open_shell
 from raftmon.driver.workloads.registry import WORKLOADS
@@ -194,7 +194,7 @@ def main(arguments: argparse.Namespace) -> int:
     finally:
         screen.close()
     if arguments.json:
-        sys.stdout.write(orjson.dumps(results, default=str).decode() + "\n")
+        sys.stdout.write(orjson.dumps(results.to_json(), default=str).decode() + "\n")
     else:
         console.print(summary(results, str(folder.path)))
-    return Valid(results["valid"]).exit_status
+    return results.valid.exit_status

@@ -105,7 +105,7 @@ def _events(path: Path) -> Iterator[_Line]:
         elif name.startswith("node "):
             yield event["time_ns"], "node", f"{event.get('node')} {name.removeprefix('node ')}"
         elif name in ("workload began", "workload ended", "run ended"):
-            yield event["time_ns"], "run", name
+            yield event.get("begin_ns", event["time_ns"]), "run", name  # the order to begin is logged ahead of time
 
 
 def _outages(path: Path, outage_ms: float) -> Iterator[_Line]:

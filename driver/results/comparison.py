@@ -8,7 +8,6 @@ follower that was cut off comes back with a higher term; with pre-vote it has no
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -16,6 +15,7 @@ import numpy as np
 
 from raftmon.driver.histories import read_history
 from raftmon.driver.histories.model import NEVER, History
+from raftmon.driver.results.results import Results
 from raftmon.driver.run_folder import RESULTS, RunFolder
 from raftmon.monitor.raft.database.store import open_store
 from raftmon.setup.errors import InputError
@@ -66,12 +66,13 @@ def _newest_term(connection: sqlite3.Connection, until_ns: int) -> int:
 
 def observe(folder: RunFolder) -> Observation:
     """Look at one run with one fault. Raises InputError where it has none that was done, or no decoded messages."""
-    results = folder.load(RESULTS) or {}
-    done: Sequence[dict[str, Any]] = [fault for fault in results.get("faults", []) if fault["did"] and fault["stop_ns"]]
-    if not done:
+    results = Results.from_json(folder.load(RESULTS) or {})
+    began_ns, ended_ns = results.facts.began_ns, results.facts.ended_ns
+    done = [fault for fault in results.facts.faults if fault["did"] and fault["stop_ns"]]
+    if not done or began_ns is None or ended_ns is None:
         raise InputError(f"no fault was done and healed in {folder.path}: nothing can be compared")
     start_ns, heal_ns = done[0]["start_ns"], done[0]["stop_ns"]
-    after_ns = min(heal_ns + round(AFTER_S * 1e9), results["ended_ns"])
+    after_ns = min(heal_ns + round(AFTER_S * 1e9), ended_ns)
     history = read_history(folder.path)
     connection = open_store(folder.path / "messages.sqlite")
     try:
@@ -82,8 +83,8 @@ def observe(folder: RunFolder) -> Observation:
     finally:
         connection.close()
     return Observation(
-        verdict=results["valid"],
-        longest_gap_before_ms=_gaps_ms(history, results["began_ns"], start_ns),
+        verdict=results.valid.value,
+        longest_gap_before_ms=_gaps_ms(history, began_ns, start_ns),
         outage_at_heal_ms=_gaps_ms(history, heal_ns, after_ns),
         term_jump=after - before,
         cut_off_terms=healed - before,

@@ -25,6 +25,7 @@ from raftmon.driver.faults.registry import make_fault
 from raftmon.driver.faults.worker import FaultWorkers
 from raftmon.driver.report.report import write_report
 from raftmon.driver.results.facts import LeaderAt, RunFacts
+from raftmon.driver.results.results import Results
 from raftmon.driver.results.verdict import judge_run
 from raftmon.driver.run.config import RunConfig
 from raftmon.driver.run.final_reads import FinalReader
@@ -62,8 +63,8 @@ class Progress(Protocol):
 
 def run(
     config: RunConfig, store: Path, progress: Progress, interact: Callable[[Cluster], None] | None = None
-) -> tuple[RunFolder, dict[str, Any]]:
-    """Do the run and judge it. Returns its folder and ``results.json``'s content; see ``Run``."""
+) -> tuple[RunFolder, Results]:
+    """Do the run and judge it. Returns its folder and its results; see ``Run``."""
     return Run(config, store, progress, interact).run()
 
 
@@ -91,8 +92,8 @@ class Run:
         self._folder = RunFolder.create(store, config.run_name)
         self._log = open_event_log(self._folder.events, "driver")
 
-    def run(self) -> tuple[RunFolder, dict[str, Any]]:
-        """Every phase, then the verdict. Returns the folder and ``results.json``'s content.
+    def run(self) -> tuple[RunFolder, Results]:
+        """Every phase, then the verdict. Returns the folder and the results.
 
         Must be called inside the sandbox where the system has nodes. Raises InputError where the run cannot be done as
         asked, nothing of it is kept then; and RaftmonError where raftmon failed; the folder then keeps everything up to
@@ -272,14 +273,14 @@ class Run:
 
     # -- verdict ---------------------------------------------------------------------------------------------------
 
-    def _verdict(self) -> dict[str, Any]:
-        """Judge what was recorded, save it and draw the report; ``results.json``'s content."""
+    def _verdict(self) -> Results:
+        """Judge what was recorded, save it and draw the report."""
         withdraw(self._folder)
         self._progress.phase("judging")
         results = judge_run(self._folder, self._known())
-        self._folder.save(RESULTS, results)
+        self._folder.save(RESULTS, results.to_json())
         self._report()
-        self._log.info("run ended", valid=results["valid"])
+        self._log.info("run ended", valid=results.valid.value)
         self._folder.hand_over()
         return results
 
@@ -302,13 +303,13 @@ class Run:
             self._folder.hand_over()  # the store: latest may be new
             return
         self._log.error("run failed", error=f"{type(error).__name__}: {error}", trace=traceback.format_exc())
-        said = {"valid": Valid.UNKNOWN, "error": str(error) or type(error).__name__}
-        self._folder.save(RESULTS, {**said, **self._known()})
+        results = Results(Valid.UNKNOWN, self._known(), error=str(error) or type(error).__name__)
+        self._folder.save(RESULTS, results.to_json())
         self._folder.hand_over()
         if isinstance(error, RaftmonError):
             raise type(error)(f"{error}\nwhat was recorded is in {self._folder.path}") from error
 
-    def _known(self) -> dict[str, Any]:
-        """What the run itself knows by now, for results.json."""
+    def _known(self) -> RunFacts:
+        """What the run itself knows by now."""
         self._facts.faults = [record.to_json() for record in self._workers.records] if self._workers else []
-        return self._facts.to_json()
+        return self._facts

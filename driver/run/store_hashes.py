@@ -9,17 +9,13 @@ from typing import Any
 
 from raftmon.adapters.base import Adapter
 from raftmon.adapters.capabilities import Hash, Inspect, capability
-from raftmon.driver.checkers.base import Result
-from raftmon.driver.checkers.safe import check_safely
-from raftmon.driver.checkers.stores_agree import StoresAgree, differing_keys
-from raftmon.driver.histories import read_history
+from raftmon.driver.checkers.stores_agree import differing_keys
 from raftmon.driver.histories.event_writer import EventWriter
-from raftmon.driver.run_folder import RunFolder
+from raftmon.driver.run_folder import STORES, RunFolder
 from raftmon.setup.topology import Host, Topology
 
-__all__ = ["STORES", "ask_stores", "stores_result"]
+__all__ = ["ask_stores"]
 
-STORES = "stores.jsonl"
 _CATCH_UP_S = 10.0
 _MOST_KEYS = 100_000  # of a node, that are compared one by one
 
@@ -111,11 +107,3 @@ def _at(hashes: Hash, node: Host, revision: int, timeout_s: float) -> int | None
             if time.monotonic() > deadline:
                 return None
             time.sleep(0.1)
-
-
-def stores_result(folder: RunFolder, nodes: Sequence[str]) -> list[Result]:
-    """The verdict on what was asked; nothing where nothing was."""
-    path = folder.path / STORES
-    if not path.exists():
-        return []
-    return [check_safely(StoresAgree(nodes), read_history(path))]

@@ -2,7 +2,8 @@ from __future__ import annotations
 
 from raftmon.driver.histories.model import History
 from raftmon.driver.histories.operation import Operation, Outcome
-from raftmon.driver.results.verdict import fault_windows, operation_table, outages
+from raftmon.driver.results.statistics import operation_table, outages
+from raftmon.driver.results.verdict import fault_windows
 
 MS = 1_000_000
 

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import pytest
 
+from raftmon.driver.results.facts import RunFacts
 from raftmon.driver.results.verdict import judge_run
 from raftmon.driver.results.wire import unread_wire
 from raftmon.driver.run_folder import CONFIG, RunFolder
@@ -29,5 +30,5 @@ def test_the_box_has_the_sentence(tmp_path):
     folder.save(CONFIG, {"config": {"system": "nats", "workload": "register"}})
     folder.save("monitor.json", counters(0))
     (folder.path / "history.jsonl").write_text("")
-    sentences = judge_run(folder, {})["sentences"]
+    sentences = judge_run(folder, RunFacts()).sentences
     assert [one for one in sentences if one.startswith("0 Raft messages decoded")]

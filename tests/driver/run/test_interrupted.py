@@ -37,10 +37,10 @@ CONFIG = RunConfig(system="memory", duration_s=5.0, faults="none", seed="1")
 
 def test_an_interrupted_run_ends_early_and_is_never_valid(tmp_path):
     folder, results = run(CONFIG, tmp_path, Interrupting("work"))
-    assert results["interrupted"] is True
-    assert results["valid"] == "unknown"
-    assert any("interrupted" in reason for reason in results["reasons"])
-    assert results["ended_ns"] - results["began_ns"] < 4e9
+    assert results.facts.interrupted is True
+    assert results.valid.value == "unknown"
+    assert any("interrupted" in reason for reason in results.reasons)
+    assert results.facts.ended_ns - results.facts.began_ns < 4e9
     assert orjson.loads((folder.path / "results.json").read_bytes())["interrupted"] is True
 
 

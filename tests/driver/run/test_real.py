@@ -13,6 +13,7 @@ import pytest
 
 from raftmon.adapters.registry import system
 from raftmon.adapters.servers_of import with_server
+from raftmon.driver.checkers.base import Valid
 from raftmon.driver.cluster.cluster import Cluster, ClusterOptions
 from raftmon.driver.run.config import RunConfig
 from raftmon.driver.run.phases import run
@@ -110,40 +111,40 @@ def test_every_peer_packet_on_the_veths_is_in_packets_pcapng_and_nothing_else_is
 
 def test_a_run_without_faults_disturbs_nothing(tmp_path: Path):
     _, results = run(config(), tmp_path, Quiet())
-    assert results["valid"] == "valid", results["reasons"]
-    assert results["leader_before"] == results["leader_after"] is not None
-    counters = results["monitor"]
+    assert results.valid is Valid.YES, results.reasons
+    assert results.facts.leader_before == results.facts.leader_after is not None
+    counters = results.monitor
     assert counters["queue_kernel_dropped"] == counters["queue_user_dropped"] == counters["truncated"] == 0
     assert counters["recorder"]["packets"] == counters["packets"] > 0
-    assert results["operations"]["write"]["ok"] > 0
-    assert results["checkers"]["invariants"]["valid"] == results["checkers"]["wire"]["valid"] == "valid"
-    assert results["checkers"]["wire"]["details"]["entries"] >= results["operations"]["write"]["ok"]
-    assert results["checkers"]["stores-agree"]["valid"] == "valid"
+    assert results.operations["write"]["ok"] > 0
+    assert results.checkers["invariants"]["valid"] == results.checkers["wire"]["valid"] == "valid"
+    assert results.checkers["wire"]["details"]["entries"] >= results.operations["write"]["ok"]
+    assert results.checkers["stores-agree"]["valid"] == "valid"
     assert counters["recorder"]["sinks"]["messages"]["unparsed_bytes"] == 0
 
 
 @pytest.mark.parametrize("nodes", [1, 5, 9])
 def test_other_sizes_run_too(nodes: int, tmp_path: Path):
     _, results = run(config(nodes=nodes), tmp_path, Quiet())
-    assert results["valid"] == "valid", results["reasons"]
+    assert results.valid is Valid.YES, results.reasons
 
 
 def test_faults_are_done_and_healed_and_the_verdict_stands(tmp_path: Path):
     faults = "partial-partition@1s..3s,kill-leader@4s..5s"
     folder, results = run(config(faults=faults, duration_s=8.0, clients=6, client_hosts=2), tmp_path, Quiet())
-    assert results["valid"] == "valid", results["reasons"]
-    cut, kill = results["faults"]
+    assert results.valid is Valid.YES, results.reasons
+    cut, kill = results.facts.faults
     assert cut["did"].startswith("cut n")
     assert kill["did"].startswith("killed n")
-    assert all(fault["health_before"] and fault["health_after"] for fault in results["faults"])
-    assert results["leader_after"]["term"] > results["leader_before"]["term"]
+    assert all(fault["health_before"] and fault["health_after"] for fault in results.facts.faults)
+    assert results.facts.leader_after.term > results.facts.leader_before.term
     assert (folder.path / "nodes" / kill["nodes"][0] / "stdout.log").read_text().count("--- start") == 2
 
 
 def test_transparent_nodes_know_each_other_by_their_real_addresses(tmp_path: Path):
     folder, results = run(config(transparent=True), tmp_path, Quiet())
-    assert results["valid"] == "valid", results["reasons"]
-    assert results["monitor"]["packets"] > 0
+    assert results.valid is Valid.YES, results.reasons
+    assert results.monitor["packets"] > 0
     assert b"10.78." not in (folder.path / "nodes" / "n1" / "stdout.log").read_bytes()
 
 
@@ -157,8 +158,8 @@ def test_transparent_nodes_know_each_other_by_their_real_addresses(tmp_path: Pat
 def test_cap_choice_of_etcd_is_seen(options: dict[str, Any], verdict: str, label: str, tmp_path: Path):
     settings = config(options=options, faults="full-partition@2s..7s", duration_s=9.0, clients=9, op_timeout_s=0.25)
     _, results = run(settings, tmp_path, Quiet())
-    assert results["valid"] == verdict, results["sentences"]
-    assert results["checkers"]["availability"]["details"]["label"] == label
+    assert results.valid.value == verdict, results.sentences
+    assert results.checkers["availability"]["details"]["label"] == label
 
 
 def test_a_mistake_in_a_rules_file_is_shown_whole(tmp_path: Path):

@@ -4,7 +4,9 @@ import time
 
 from rich.console import Console
 
-from raftmon.driver.run.screen import RunScreen, summary
+from raftmon.driver.results.results import Results
+from raftmon.driver.results.summary import summary
+from raftmon.driver.run.screen import RunScreen
 
 MONITOR = {"packets": 1200, "truncated": 3, "dropped": 5, "queue_kernel_dropped": 2, "queue_user_dropped": 1}
 RESULTS = {"valid": "valid", "sentences": [], "monitor": {**MONITOR, "own_time_us": {"p50": 5.2, "p99": 90.0}}}
@@ -13,7 +15,7 @@ RESULTS = {"valid": "valid", "sentences": [], "monitor": {**MONITOR, "own_time_u
 def test_the_monitors_line_uses_the_words_of_the_field():
     console = Console(width=300)
     with console.capture() as captured:
-        console.print(summary(RESULTS, "store/run"))
+        console.print(summary(Results.from_json(RESULTS), "store/run"))
     text = captured.get()
     assert "5 dropped by rules; 3 dropped by the kernel queue, 3 truncated" in text
     assert "processing time per packet 5 µs (p50), 90 µs (p99)" in text
@@ -30,7 +32,9 @@ def test_removed_rules_keep_their_line_and_rules_of_faults_have_none():
         **{f"r{number}": {**counts, "removed": True} for number in range(1, 9)},
     }
     with console.capture() as captured:
-        console.print(summary({**RESULTS, "monitor": {**RESULTS["monitor"], "rules": rules}}, "store/run"))
+        console.print(
+            summary(Results.from_json({**RESULTS, "monitor": {**RESULTS["monitor"], "rules": rules}}), "store/run")
+        )
     text = captured.get()
     assert "swap: acted 4 times, asked 9 times" in text
     assert "cut (removed): acted 4 times, asked 9 times" in text

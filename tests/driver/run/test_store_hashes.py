@@ -5,8 +5,9 @@ from types import SimpleNamespace
 import pytest
 
 from raftmon.driver.checkers.base import Valid
+from raftmon.driver.results.verdict import stores_result
 from raftmon.driver.run import store_hashes
-from raftmon.driver.run.store_hashes import ask_stores, stores_result
+from raftmon.driver.run.store_hashes import ask_stores
 from raftmon.driver.run_folder import RunFolder
 
 
