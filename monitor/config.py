@@ -13,9 +13,11 @@ import orjson
 from raftmon.setup.errors import InputError
 from raftmon.setup.topology import Link, Topology
 
-__all__ = ["MODES", "MonitorConfig", "MonitoredHost"]
+__all__ = ["INJECT_MARK", "MODES", "MonitorConfig", "MonitoredHost"]
 
 MODES = ("presented", "transparent", "attach")
+
+INJECT_MARK = 0x52414654
 
 
 @dataclass(frozen=True, slots=True)

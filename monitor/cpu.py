@@ -1,4 +1,6 @@
-"""Which processor a thread runs on: while there is time to spare, the loop keeps off the one that serves the disk.
+"""Which processor a thread runs on, and how the kernel schedules it there (sched(7)), where this user may choose.
+
+While there is time to spare, the loop keeps off the one that serves the disk.
 
 A database that has its log on the disk works where the disk's interrupts arrive: whoever waits for the disk is woken
 there. A loop that the scheduler puts on that processor now and then is in its way, and pays for moving, too. Where all
@@ -13,7 +15,19 @@ import os
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
-__all__ = ["Spare", "anywhere", "interrupts", "quiet_processor", "stay"]
+__all__ = [
+    "PRIORITY",
+    "Share",
+    "Spare",
+    "batch",
+    "boost",
+    "interactive",
+    "interrupts",
+    "pin",
+    "quiet_processor",
+    "raise_priority",
+    "unpin",
+]
 
 _INTERRUPTS, _STAT = Path("/proc/interrupts"), Path("/proc/stat")
 _ALLOWED = frozenset(os.sched_getaffinity(0))  # what this process may use; before any of its threads chose
@@ -82,13 +96,13 @@ class Spare:
         self._idle, self._all = idle, total
 
 
-def stay(processor: int | None) -> None:
+def pin(processor: int | None) -> None:
     """Keep the calling thread on this processor; None, or one that is gone, changes nothing."""
     if processor is not None:
         _move({processor})
 
 
-def anywhere() -> None:
+def unpin() -> None:
     """Let the calling thread run wherever this process was allowed to at its start.
 
     Also for threads that the loop's thread starts: they take after it.
@@ -99,3 +113,61 @@ def anywhere() -> None:
 def _move(processors: Iterable[int]) -> None:
     with contextlib.suppress(OSError):  # a processor may have been switched off, or taken from this control group
         os.sched_setaffinity(0, processors)
+
+
+PRIORITY = -10
+"""The nice value of what must not wait for those it watches on a full machine, where allowed."""
+_NO_PRIORITY = os.sched_param(0)  # what both policies demand
+
+
+def raise_priority() -> bool:
+    """A larger share of a full processor, and whether it was granted; it is not without root."""
+    try:
+        os.setpriority(os.PRIO_PROCESS, 0, PRIORITY)
+    except PermissionError:
+        return False
+    return True
+
+
+class Share:
+    """Gives way to everybody while its work can wait, and takes a large share while it is behind. For the calling
+    thread; only with root, without it nothing changes (who has taken SCHED_IDLE may not leave it again).
+
+    On a machine whose processors are full for moments only, work at SCHED_IDLE is done in the gaps and costs those
+    that are watched next to nothing; on one that is full all the time it would never be done.
+    """
+
+    def __init__(self) -> None:
+        self._may = raise_priority()
+        self._behind = True
+
+    @property
+    def hurried(self) -> bool:
+        """Whether somebody else has seen that the thread is behind (``boost``), which it did not say itself."""
+        return self._may and not self._behind and os.sched_getscheduler(0) != os.SCHED_IDLE
+
+    def behind(self, behind: bool) -> None:
+        """Say whether much waits."""
+        if self._may and behind != self._behind:
+            os.sched_setscheduler(0, os.SCHED_BATCH if behind else os.SCHED_IDLE, _NO_PRIORITY)
+            self._behind = behind
+
+
+def boost(pid: int) -> None:
+    """Let a process that gives way go on at once: who gets no processor cannot notice that it is behind."""
+    with contextlib.suppress(PermissionError, ProcessLookupError):
+        os.sched_setscheduler(pid, os.SCHED_BATCH, _NO_PRIORITY)
+
+
+def batch() -> None:
+    """Do not interrupt whoever runs when there is work, but do more of it at once: SCHED_BATCH. Anybody may.
+
+    On an idle processor work begins at once all the same. On a full one every interruption costs two switches between
+    tasks and leaves cold caches: with etcd on two full processors that was a quarter of the loop's time a packet.
+    """
+    os.sched_setscheduler(0, os.SCHED_BATCH, _NO_PRIORITY)
+
+
+def interactive() -> None:
+    """The usual policy again: what must happen at its time may interrupt."""
+    os.sched_setscheduler(0, os.SCHED_OTHER, _NO_PRIORITY)

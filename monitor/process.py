@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import os
-import subprocess
 import sys
-import threading
 import time
 from pathlib import Path
 from typing import Any
 
 import orjson
 
-from raftmon.monitor import scheduling
 from raftmon.monitor.attach.port_owners import PortOwners
+from raftmon.monitor.compiled import COMPILED
 from raftmon.monitor.config import MonitorConfig
 from raftmon.monitor.control.operations import Control
 from raftmon.monitor.control.server import ControlServer
@@ -24,75 +22,22 @@ from raftmon.monitor.message_rules.spliced import SplicedRules
 from raftmon.monitor.message_rules.stage import MessageRules
 from raftmon.monitor.packets.addresses import AddressBook
 from raftmon.monitor.queue.delivery import Delivery
-from raftmon.monitor.queue.fast_path import COMPILED
 from raftmon.monitor.queue.handler import Judge
 from raftmon.monitor.queue.kernel_counters import QueueCounters
 from raftmon.monitor.queue.loop import QueueLoop
 from raftmon.monitor.queue.raw_socket import RawSender
-from raftmon.monitor.queue.task_pool import Task, TaskPool
+from raftmon.monitor.queue.task_pool import TaskPool
 from raftmon.monitor.raft.codecs.table import all_codecs, codec_of
-from raftmon.monitor.recorder.pipe import Backlog, open_pipe
+from raftmon.monitor.recorder.process import RecorderProcess
 from raftmon.monitor.rules.engine import Engine
-from raftmon.monitor.rules.rule import RuleSet
 from raftmon.monitor.rules.scripts import Scripts
+from raftmon.monitor.rules.serialization import ruleset_from_items
+from raftmon.monitor.rules.task import Task
 from raftmon.monitor.rules.watchdog import Watchdog
 from raftmon.setup.errors import RaftmonError
 from raftmon.setup.eventlog import open_event_log
-from raftmon.setup.python import module_command
 
-__all__ = ["MonitorProcess", "RecorderProcess"]
-
-_START_S = 30.0
-_DRAIN_S = 20.0
-_FINISH_S = 60.0
-
-
-class RecorderProcess:
-    """The child that records: its pipe, and what it last said about itself."""
-
-    def __init__(self, config_path: Path, backlog_bytes: int) -> None:
-        reader, writer = open_pipe()
-        self._writer = writer
-        self._process = subprocess.Popen(
-            module_command("raftmon.monitor.recorder", str(config_path)), stdin=reader, stdout=subprocess.PIPE
-        )
-        os.close(reader)
-        self.backlog = Backlog(writer, backlog_bytes, lambda: scheduling.hurry(self.pid))
-        self.said: dict[str, Any] = {}
-        self._first = threading.Event()
-        self._listener = threading.Thread(target=self._listen, name="recorder-report", daemon=True)
-        self._listener.start()
-
-    @property
-    def pid(self) -> int:
-        """The recorder's process id."""
-        return self._process.pid
-
-    def _listen(self) -> None:
-        assert self._process.stdout is not None
-        for line in self._process.stdout:
-            self.said = orjson.loads(line)
-            self._first.set()
-        self._first.set()  # it ended: nobody need wait for it
-
-    def wait_until_started(self) -> None:
-        """Return when it takes packets; raises RaftmonError where it ended, or did not begin in time."""
-        if not self._first.wait(_START_S) or not self.said:
-            raise RaftmonError("the recorder did not start; its message is above, or in the run's monitor.log")
-
-    def finish(self) -> None:
-        """Give it the rest, close the pipe and wait until its files are complete; bounded, then it is killed."""
-        deadline = time.monotonic() + _DRAIN_S
-        while self.backlog.waiting_bytes and time.monotonic() < deadline:
-            self.backlog.push()
-            time.sleep(0.002)
-        os.close(self._writer)
-        try:
-            self._process.wait(_FINISH_S)
-        except subprocess.TimeoutExpired:
-            self._process.kill()
-            self._process.wait()
-        self._listener.join(timeout=5)
+__all__ = ["MonitorProcess"]
 
 
 class MonitorProcess:
@@ -134,7 +79,7 @@ class MonitorProcess:
             note=self._note,
             strict=config.strict,
         )
-        rules = RuleSet.from_items(list(config.rules), names)  # type: ignore[arg-type]
+        rules = ruleset_from_items(list(config.rules), names)  # type: ignore[arg-type]
         self._engine.load(self._scripts.apply(rules), started_ns)
         self._tasks = TaskPool(self._task_ended, config.task_limit_s)
         self._delivery = Delivery(config.hold_max, self._raw.send, self._tasks, self._counters)

@@ -17,6 +17,7 @@ from raftmon.monitor.rules.conditions import ALWAYS
 from raftmon.monitor.rules.engine import Chain, Engine
 from raftmon.monitor.rules.replay import craft
 from raftmon.monitor.rules.rule import Rule, RuleSet
+from raftmon.monitor.rules.serialization import with_items
 from raftmon.monitor.rules.verdict import Verdict
 from raftmon.setup.topology import Link
 
@@ -57,7 +58,7 @@ def _touch(view: PacketView) -> object:
 def build() -> Chain:
     """The chain of a link on which every rule stands."""
     engine = Engine([LINK], "fuzz", 0, strict=True)
-    engine.load(RuleSet((), ("n1", "n2")).with_rules([*RULES, Rule("user", ALWAYS, Call(_touch))]), 0)
+    engine.load(with_items(RuleSet((), ("n1", "n2")), [*RULES, Rule("user", ALWAYS, Call(_touch))]), 0)
     chain = engine.chain(0)
     assert chain is not None
     return chain

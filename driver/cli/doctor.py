@@ -7,7 +7,7 @@ import dataclasses
 import json
 
 from raftmon.driver.cli.arguments import CommandParser
-from raftmon.monitor.queue.fast_path import COMPILED
+from raftmon.monitor.compiled import COMPILED
 from raftmon.setup.errors import EXIT_INTERNAL
 from raftmon.setup.preflight import Finding, examine, fit
 

@@ -37,7 +37,7 @@ from raftmon.driver.workloads.needs import check_needs
 from raftmon.driver.workloads.registry import workload
 from raftmon.monitor.message_rules.triggers import parse_trigger, split_waiting
 from raftmon.monitor.raft.codecs.table import all_codecs, codec_of
-from raftmon.monitor.rules.rule import RuleSet
+from raftmon.monitor.rules.serialization import ruleset_from_items
 from raftmon.setup.errors import InputError
 from raftmon.setup.topology import Topology
 
@@ -197,7 +197,7 @@ def _check_rules(lines: Sequence[str], names: list[str]) -> None:
         if waiting is not None:
             parse_trigger(waiting[0], names)
         rules.append(line if waiting is None else waiting[1])
-    RuleSet.from_items(rules, names)
+    ruleset_from_items(rules, names)
 
 
 def _with_mtbf(fault: PlannedFault, config: RunConfig) -> PlannedFault:

@@ -14,8 +14,7 @@ from dataclasses import dataclass, replace
 
 import psutil
 
-from raftmon.monitor.config import MonitoredHost
-from raftmon.monitor.queue.raw_socket import INJECT_MARK
+from raftmon.monitor.config import INJECT_MARK, MonitoredHost
 from raftmon.setup.errors import InputError
 
 __all__ = ["Plan", "local_addresses", "parse_hosts", "plan"]

@@ -18,7 +18,7 @@ from raftmon.monitor.message_rules.triggers import Armed, parse_trigger, split_w
 from raftmon.monitor.rules.engine import Engine
 from raftmon.monitor.rules.rule import RuleSet
 from raftmon.monitor.rules.scripts import Scripts
-from raftmon.monitor.rules.serialization import rule_from_item
+from raftmon.monitor.rules.serialization import rule_from_item, ruleset_to_items, with_items
 from raftmon.setup.errors import InputError, RaftmonError
 from raftmon.setup.eventlog import EventLog
 from raftmon.setup.topology import Link
@@ -144,7 +144,7 @@ class Control:
             raise InputError("when takes a trigger as text and a rule as text or object")
         trigger = parse_trigger(text, self._names)
         if rule is not None:
-            await asyncio.to_thread(messages.check, self._engine.ruleset.with_rule(rule))
+            await asyncio.to_thread(messages.check, with_items(self._engine.ruleset, [rule]))
 
         async def act(armed: Armed, given: str | Request) -> None:
             try:
@@ -185,7 +185,7 @@ class Control:
         return await self._on_loop(states)
 
     async def _rules(self, _request: Request) -> Any:
-        return self._engine.ruleset.to_items()
+        return ruleset_to_items(self._engine.ruleset)
 
     async def _set(self, request: Request) -> Any:
         items = request.get("rules")
@@ -197,7 +197,7 @@ class Control:
 
         def make(before: RuleSet) -> RuleSet:
             # Numbered from the start: whoever sets the same lines again has the same names, whose counts go on.
-            return dataclasses.replace(_script_rules(before), numbered=0).with_rules(items)
+            return with_items(dataclasses.replace(_script_rules(before), numbered=0), items)
 
         after = await self._change(make, "rules-set", request, items=items[:50])
         return [rule.name for rule in after]
@@ -214,7 +214,7 @@ class Control:
         def make(before: RuleSet) -> RuleSet:
             known.clear()
             known.update(rule.name for rule in before)
-            return before.with_rule(item)
+            return with_items(before, [item])
 
         after = await self._change(make, "rule-added", request, rule=item)
         return next(rule.name for rule in after if rule.name not in known)  # rules of scripts stand behind it

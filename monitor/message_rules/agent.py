@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 
 import orjson
 
-from raftmon.monitor import cpu as placement
+from raftmon.monitor import cpu
 from raftmon.monitor.raft.codecs.protobuf import write_varint
 
 __all__ = ["ETCD_PEER_PORT", "PostAgent", "encode_message"]
@@ -96,7 +96,7 @@ class PostAgent:
             self._thread.join(timeout=_TIMEOUT_S + 1)
 
     def _run(self) -> None:
-        placement.anywhere()  # the loop's thread, which started this one, may have kept to a processor
+        cpu.unpin()  # the loop's thread, which started this one, may have kept to a processor
         while True:
             with self._wake:
                 while not self._closing and (not self._jobs or self._jobs[0].due_ns > self._clock_ns()):

@@ -17,7 +17,6 @@ from raftmon.monitor.message_rules.comments import SAME, describe
 from raftmon.monitor.message_rules.scanner import Frame
 from raftmon.monitor.message_rules.stream_editor import StreamEditor
 from raftmon.monitor.message_rules.triggers import Armed, Trigger, TriggerWatch
-from raftmon.monitor.message_rules.view import MessageView
 from raftmon.monitor.packets.checksums import with_payload
 from raftmon.monitor.packets.view import RST, SYN, TCP
 from raftmon.monitor.raft.codecs.base import Codec
@@ -29,6 +28,7 @@ from raftmon.monitor.rules.conditions import All, Links, Match, Not
 from raftmon.monitor.rules.conditions import Any as AnyOf
 from raftmon.monitor.rules.conditions.messages import KindIs, frame_test
 from raftmon.monitor.rules.gate import Gate
+from raftmon.monitor.rules.message_view import MessageView
 from raftmon.monitor.rules.rule import Rule, RuleSet
 from raftmon.setup.errors import InputError
 from raftmon.setup.topology import Link

@@ -21,6 +21,7 @@ from raftmon.monitor.raft.message import LEADER_KINDS
 from raftmon.monitor.rules.conditions import Match
 from raftmon.monitor.rules.conditions import Never as NeverMatch
 from raftmon.monitor.rules.conditions.messages import FrameTest, frame_test
+from raftmon.monitor.rules.language import parse_match
 from raftmon.setup.errors import InputError
 from raftmon.setup.topology import Link
 
@@ -51,8 +52,6 @@ class Trigger:
 
 def parse_trigger(text: str, names: Sequence[str]) -> Trigger:
     """One trigger, with or without the word ``when`` before it; raises InputError where it cannot be read."""
-    from raftmon.monitor.rules.language import parse_match
-
     rest = re.sub(r"^\s*when\s+", "", text).strip()
     nth, within_ns = 1, None
     while (tail := _TAIL.search(rest)) is not None:

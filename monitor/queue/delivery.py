@@ -8,8 +8,9 @@ from typing import Protocol
 from raftmon.monitor.fidelity import Counters
 from raftmon.monitor.packets.addresses import Route, readdress
 from raftmon.monitor.queue.hold import HoldHeap
-from raftmon.monitor.queue.task_pool import Task, TaskPool
+from raftmon.monitor.queue.task_pool import TaskPool
 from raftmon.monitor.recorder.pipe import Frame
+from raftmon.monitor.rules.task import Task
 from raftmon.monitor.rules.verdict import Verdict
 
 __all__ = ["Delivery", "QueuedPacket"]

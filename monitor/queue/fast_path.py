@@ -1,19 +1,19 @@
 """The short way of a plain packet: one on a link without rules, with a header as most have. All others are judged.
 
-Here it is in Python; ``_plain.pyx`` is the same compiled, and is taken where it was built (``COMPILED`` says so). Both
-do the same, packet by packet (tests/monitor/queue/test_fast_path.py). ``RAFTMON_INTERPRETED=1`` takes this one.
+Here it is in Python; ``_fast_path.pyx`` is the same compiled, and is taken where it was built
+(``raftmon.monitor.compiled``). Both do the same, packet by packet (tests/monitor/queue/test_fast_path.py).
 """
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import Protocol
 
+from raftmon.monitor.compiled import COMPILED
 from raftmon.monitor.queue.delivery import QueuedPacket
 from raftmon.monitor.recorder.pipe import BATCH_NS, BATCH_PACKETS, Batch, Frame, PlainFrame
 
-__all__ = ["COMPILED", "PlainPath", "PlainPathInPython", "Way"]
+__all__ = ["PlainPath", "PlainPathInPython", "Way"]
 
 _OWN_TIME_SHIFT = 8  # time is counted in steps of 256 ns; Histogram takes over once a second
 _OWN_TIME_STEPS = 4096
@@ -135,11 +135,5 @@ class PlainPathInPython:
 
 PlainPath: type[PlainPathInPython] = PlainPathInPython
 """The faster of the two that is there."""
-COMPILED = False
-if os.environ.get("RAFTMON_INTERPRETED", "") in ("", "0"):
-    try:
-        from raftmon.monitor.queue._fast_path import PlainPath as PlainPath
-    except ImportError:  # not built: everything works, packets cost more
-        pass
-    else:
-        COMPILED = True
+if COMPILED:
+    from raftmon.monitor.queue._fast_path import PlainPath as PlainPath

@@ -16,8 +16,7 @@ from typing import Any, Protocol
 
 from netfilterqueue import COPY_PACKET, NetfilterQueue
 
-from raftmon.monitor import cpu as placement
-from raftmon.monitor import scheduling
+from raftmon.monitor import cpu
 from raftmon.monitor.config import MonitorConfig
 from raftmon.monitor.queue.delivery import Delivery
 from raftmon.monitor.queue.handler import Judge
@@ -75,7 +74,7 @@ class QueueLoop:
         self._patient = False  # whether the socket has room for what comes meanwhile
         self._relaxed = False  # whether the thread has the policy of batches
         self._stays = False  # whether it keeps to its processor
-        self._spare = placement.Spare()
+        self._spare = cpu.Spare()
         self.on_second: Callable[[], None] = lambda: None
         self.timers: Timers | None = None
         try:
@@ -122,7 +121,7 @@ class QueueLoop:
         descriptor = self.descriptor
         sources, nothing = [descriptor, wake], []  # type: ignore[var-annotated]
         wait, chores, judge = select.select, self._chores, self._judge
-        scheduling.favour()
+        cpu.raise_priority()
         self._patient = _limit_blocking(descriptor) >= _PATIENT_BYTES
         self._spare.look()
         gc.collect()
@@ -146,7 +145,7 @@ class QueueLoop:
         self._run_mail()
         self._flush()
         self._judge.settle_counts()
-        placement.anywhere()
+        cpu.unpin()
         if judge.failure is not None:
             raise judge.failure
 
@@ -164,7 +163,7 @@ class QueueLoop:
         relaxed = self._patient and self._delivery.next_due_ns is None
         if relaxed != self._relaxed:
             self._relaxed = relaxed
-            (scheduling.batch if relaxed else scheduling.interactive)()
+            (cpu.batch if relaxed else cpu.interactive)()
             self._choose_processor()
 
     def _choose_processor(self) -> None:
@@ -172,9 +171,9 @@ class QueueLoop:
         if stays != self._stays:
             self._stays = stays
             if stays:
-                placement.stay(self._processor)
+                cpu.pin(self._processor)
             else:
-                placement.anywhere()
+                cpu.unpin()
 
     def _timeout_s(self, now_ns: int) -> float:
         until_ns = min(self._next_second_ns, now_ns + _HEARTBEAT_NS)

@@ -5,11 +5,11 @@ from __future__ import annotations
 import contextlib
 import socket
 
+from raftmon.monitor.config import INJECT_MARK
 from raftmon.setup.errors import RaftmonError
 
-__all__ = ["INJECT_MARK", "RawSender"]
+__all__ = ["RawSender"]
 
-INJECT_MARK = 0x52414654
 """The firewall mark ("RAFT") of everything sent here, so that an attached monitor's own rules let it pass."""
 
 _SEND_BUFFER_BYTES = 4 << 20

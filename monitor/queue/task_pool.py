@@ -10,31 +10,14 @@ from __future__ import annotations
 import queue
 import threading
 from collections.abc import Callable
-from typing import Any
 
-from raftmon.monitor import cpu as placement
+from raftmon.monitor import cpu
+from raftmon.monitor.rules.task import Task
 
-__all__ = ["Task", "TaskPool"]
+__all__ = ["TaskPool"]
 
 _WORKERS = 4
 _MOST_WAITING = 64
-
-
-class Task:
-    """One piece of work: ``run()`` on a worker thread, given up after ``limit_s`` seconds (None: the monitor's limit).
-
-    ``ended`` is true once it returned, raised, was refused or given up; then ``result`` or ``error`` says how.
-    """
-
-    def __init__(self, name: str, run: Callable[[], Any], limit_s: float | None = None) -> None:
-        self.name = name
-        self.run = run
-        self.limit_s = limit_s
-        self.started = False
-        self.ended = False
-        self.result: Any = None
-        self.error: str | None = None
-        self.deadline_ns: int | None = None
 
 
 class TaskPool:
@@ -97,7 +80,7 @@ class TaskPool:
         return over
 
     def _work(self) -> None:
-        placement.anywhere()  # the loop's thread, which started this one, may have kept to a processor
+        cpu.unpin()  # the loop's thread, which started this one, may have kept to a processor
         while True:
             task = self._waiting.get()
             if task is None:

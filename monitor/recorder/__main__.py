@@ -17,7 +17,7 @@ from pathlib import Path
 
 import orjson
 
-from raftmon.monitor import scheduling
+from raftmon.monitor import cpu
 from raftmon.monitor.config import MonitorConfig
 from raftmon.monitor.packets.addresses import AddressBook
 from raftmon.monitor.recorder.recorder import Recorder, default_file, default_sinks
@@ -46,7 +46,7 @@ def record(recorder: Recorder, descriptor: int) -> None:
     next_tick = time.monotonic_ns()
     next_report = next_tick + _REPORT_NS
     os.set_blocking(descriptor, True)
-    share, behind_until_ns = scheduling.Share(), 0
+    share, behind_until_ns = cpu.Share(), 0
     share.behind(False)
     _say(recorder, finished=False)  # the monitor waits for this before it says that it is ready
     while True:
@@ -84,7 +84,7 @@ def main(argv: Sequence[str]) -> int:
         print(f"raftmon recorder: {error}", file=sys.stderr)
         return EXIT_INTERNAL
     gc.freeze()
-    scheduling.batch()
+    cpu.batch()
     record(recorder, 0)
     recorder.close()
     _say(recorder, finished=True)

@@ -10,9 +10,9 @@ import contextlib
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from raftmon.monitor.compiled import COMPILED
 from raftmon.monitor.packets.addresses import AddressBook
 from raftmon.monitor.packets.pcapng_writer import PcapngWriter
-from raftmon.monitor.queue.fast_path import COMPILED
 from raftmon.monitor.recorder.pipe import NO_LINK, FrameDecoder
 from raftmon.setup.topology import Link
 

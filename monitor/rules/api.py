@@ -15,13 +15,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from raftmon.monitor.message_rules.view import MessageView
 from raftmon.monitor.packets.view import PacketView
-from raftmon.monitor.queue.task_pool import Task
 from raftmon.monitor.raft.message import KINDS
 from raftmon.monitor.rules.actions import kinds
 from raftmon.monitor.rules.actions.kinds import Action, Distribution, Forge, Hold
+from raftmon.monitor.rules.message_view import MessageView
 from raftmon.monitor.rules.scripts import Context
+from raftmon.monitor.rules.task import Task
 from raftmon.monitor.rules.verdict import Copy, Verdict
 from raftmon.setup.errors import InputError
 from raftmon.setup.topology import Link

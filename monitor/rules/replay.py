@@ -20,6 +20,7 @@ from raftmon.monitor.rules.language.condition_words import FLAGS
 from raftmon.monitor.rules.language.cursor import Cursor
 from raftmon.monitor.rules.rule import RuleSet
 from raftmon.monitor.rules.scripts import Scripts
+from raftmon.monitor.rules.serialization import ruleset_from_items
 from raftmon.monitor.rules.verdict import ACCEPT, Verdict
 from raftmon.setup.topology import Link
 
@@ -152,7 +153,7 @@ def replay(
         scripts = rules if isinstance(rules, Scripts) else Scripts([rules], names=names, links=links, seed=seed)
         ruleset = scripts.apply(RuleSet((), tuple(names)))
     else:
-        ruleset = RuleSet.from_items([rules] if isinstance(rules, str) else rules, ())
+        ruleset = ruleset_from_items([rules] if isinstance(rules, str) else rules, ())
     engine.load(ruleset, 0)
     if scripts is not None:
         scripts.started()

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
-from typing import Any, Literal
+from typing import Literal
 
 from raftmon.monitor.rules.actions.kinds import Action, check_number
 from raftmon.monitor.rules.conditions import Match, Never
@@ -66,35 +66,21 @@ class RuleSet:
     numbered: int = field(default=0, compare=False)
     _by_link: dict[Link, tuple[Rule, ...]] = field(default_factory=dict, compare=False, repr=False)
 
-    @classmethod
-    def from_items(cls, items: Sequence[dict[str, Any] | str], names: Sequence[str]) -> RuleSet:
-        """Rules from JSON objects and lines of text; raises InputError that says which item is wrong and how."""
-        return cls((), tuple(names)).with_rules(items)
-
-    def to_items(self) -> list[dict[str, Any]]:
-        """JSON objects from which ``from_items`` makes the same set; rules of user scripts bear ``"script": true``."""
-        from raftmon.monitor.rules.serialization import rule_to_item
-
-        return [rule_to_item(rule) for rule in self.rules]
-
-    def with_rule(self, item: dict[str, Any] | str | Rule) -> RuleSet:
+    def with_rule(self, rule: Rule) -> RuleSet:
         """The set with one rule more; see ``with_rules``."""
-        return self.with_rules([item])
+        return self.with_rules([rule])
 
-    def with_rules(self, items: Iterable[dict[str, Any] | str | Rule]) -> RuleSet:
+    def with_rules(self, rules: Iterable[Rule]) -> RuleSet:
         """The set with more rules, behind the others but before those of user scripts.
 
-        A rule without a name gets a free one of r1, r2, … Raises InputError for a rule that is wrong, a name that is
-        taken, or more than MAX_RULES rules.
+        A rule without a name gets a free one of r1, r2, … Raises InputError for a name that is taken, or more than
+        MAX_RULES rules.
         """
-        from raftmon.monitor.rules.serialization import rule_from_item  # items needs Rule from here
-
         written = [one for one in self.rules if one.action.parsable]
         scripted = [one for one in self.rules if not one.action.parsable]
         taken = {one.name for one in self.rules}
         number = self.numbered
-        for item in items:
-            rule = item if isinstance(item, Rule) else rule_from_item(item, self.names)
+        for rule in rules:
             if not rule.name:
                 number += 1
                 while f"r{number}" in taken:

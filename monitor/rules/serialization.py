@@ -10,17 +10,17 @@ line.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from raftmon.monitor.rules.actions import kinds
 from raftmon.monitor.rules.conditions import ALWAYS, Links, Match, both
 from raftmon.monitor.rules.language import parse_action, parse_match, parse_rule, write_action, write_match
 from raftmon.monitor.rules.language.vocabulary import ACTION_FIELDS
-from raftmon.monitor.rules.rule import Rule
+from raftmon.monitor.rules.rule import Rule, RuleSet
 from raftmon.setup.errors import InputError
 
-__all__ = ["rule_from_item", "rule_to_item"]
+__all__ = ["rule_from_item", "rule_to_item", "ruleset_from_items", "ruleset_to_items", "with_items"]
 
 _MODIFIERS = ("probability", "count", "after_ms", "for_ms", "every_nth")
 _KEYS = ("name", "source", "target", "match", "action", *_MODIFIERS)
@@ -98,3 +98,18 @@ def rule_to_item(rule: Rule) -> dict[str, Any]:
     if not rule.action.parsable:
         item["script"] = True
     return item
+
+
+def ruleset_from_items(items: Iterable[dict[str, Any] | str], names: Sequence[str]) -> RuleSet:
+    """Rules from JSON objects and lines of text; raises InputError that says which item is wrong and how."""
+    return with_items(RuleSet((), tuple(names)), items)
+
+
+def with_items(ruleset: RuleSet, items: Iterable[dict[str, Any] | str | Rule]) -> RuleSet:
+    """``ruleset`` with more rules, as ``RuleSet.with_rules`` adds them; raises InputError for an item that is wrong."""
+    return ruleset.with_rules(item if isinstance(item, Rule) else rule_from_item(item, ruleset.names) for item in items)
+
+
+def ruleset_to_items(ruleset: RuleSet) -> list[dict[str, Any]]:
+    """Objects from which ``ruleset_from_items`` makes the same set; rules of scripts bear ``"script": true``."""
+    return [rule_to_item(rule) for rule in ruleset]

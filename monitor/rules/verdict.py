@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from raftmon.monitor.queue.task_pool import Task
+    from raftmon.monitor.rules.task import Task
 
 __all__ = ["ACCEPT", "DROP", "Copy", "Verdict"]
 

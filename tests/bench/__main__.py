@@ -17,7 +17,7 @@ from typing import Any
 
 import orjson
 
-from raftmon.monitor.queue.fast_path import COMPILED
+from raftmon.monitor.compiled import COMPILED
 from raftmon.setup import sandbox
 from raftmon.setup.errors import InputError, RaftmonError
 from raftmon.setup.namespaces import Network

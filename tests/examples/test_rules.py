@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 
 from raftmon.monitor.packets.view import PacketView
-from raftmon.monitor.queue.task_pool import Task
 from raftmon.monitor.rules.replay import Outcome, replay
 from raftmon.monitor.rules.rule import RuleSet
 from raftmon.monitor.rules.scripts import Scripts
+from raftmon.monitor.rules.task import Task
 from tests.monitor.message_rules.bench import Bench
 from tests.monitor.raft.wire import append_entries, chunk, entry, full, raftpb
 

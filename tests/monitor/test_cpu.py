@@ -1,9 +1,10 @@
 import os
 import threading
 
-from raftmon.monitor import cpu as placement
+from raftmon.monitor import cpu
 from raftmon.monitor.cpu import Spare, interrupts, quiet_processor
-from raftmon.monitor.queue.task_pool import Task, TaskPool
+from raftmon.monitor.queue.task_pool import TaskPool
+from raftmon.monitor.rules.task import Task
 
 TWO = """\
            CPU0       CPU1
@@ -67,16 +68,16 @@ ONE = min(ALL)
 
 def test_a_thread_stays_and_is_free_again():
     def there_and_back():
-        placement.stay(ONE)
-        placement.anywhere()
+        cpu.pin(ONE)
+        cpu.unpin()
 
-    assert where(lambda: placement.stay(ONE)) == {ONE}
+    assert where(lambda: cpu.pin(ONE)) == {ONE}
     assert where(there_and_back) == ALL
 
 
 def test_no_processor_and_one_that_is_not_there_change_nothing():
-    assert where(lambda: placement.stay(None)) == ALL
-    assert where(lambda: placement.stay(4095)) == ALL
+    assert where(lambda: cpu.pin(None)) == ALL
+    assert where(lambda: cpu.pin(4095)) == ALL
 
 
 def test_a_task_that_a_thread_on_one_processor_starts_may_run_anywhere():
@@ -85,7 +86,7 @@ def test_a_task_that_a_thread_on_one_processor_starts_may_run_anywhere():
     pool = TaskPool(lambda task: ended.set(), 5)
 
     def start():
-        placement.stay(ONE)
+        cpu.pin(ONE)
         pool.start(Task("look", lambda: found.append(os.sched_getaffinity(0))), 0)
 
     where(start)
@@ -135,3 +136,60 @@ def test_nothing_is_spare_where_nobody_knows():
     spare.look()
     assert not spare.enough
     assert Spare(lambda: "cpu0 1 2 3 4 5 6 7 8\n", {0}).enough is False
+
+
+def on_a_thread(work):
+    """What ``work()`` gives on a thread of its own: policies belong to threads."""
+    found = []
+    thread = threading.Thread(target=lambda: found.append(work()))
+    thread.start()
+    thread.join()
+    return found[0]
+
+
+def test_the_policy_goes_to_batch_and_back_and_the_share_stays():
+    def work():
+        policies = [os.sched_getscheduler(0)]
+        cpu.raise_priority()
+        nice = os.getpriority(os.PRIO_PROCESS, threading.get_native_id())
+        for change in (cpu.batch, cpu.interactive):
+            change()
+            policies.append(os.sched_getscheduler(0))
+        return policies, nice, os.getpriority(os.PRIO_PROCESS, threading.get_native_id())
+
+    policies, before, after = on_a_thread(work)
+    assert policies == [os.SCHED_OTHER, os.SCHED_BATCH, os.SCHED_OTHER]
+    assert before == after
+    assert before == (cpu.PRIORITY if os.geteuid() == 0 else 0)
+
+
+def test_a_share_gives_way_and_grows_while_work_waits():
+    def work():
+        found = []
+        share = cpu.Share()
+        for behind in (False, True, False):
+            share.behind(behind)
+            found.append(os.sched_getscheduler(0))
+        return found
+
+    expected = [os.SCHED_IDLE, os.SCHED_BATCH, os.SCHED_IDLE] if os.geteuid() == 0 else [os.SCHED_OTHER] * 3
+    assert on_a_thread(work) == expected
+
+
+def test_who_gives_way_can_be_hurried_by_another():
+    def work():
+        share = cpu.Share()
+        found = [share.hurried]
+        share.behind(False)
+        found.append(share.hurried)
+        cpu.boost(threading.get_native_id())
+        found.append(share.hurried)
+        share.behind(True)
+        found.append(share.hurried)
+        return found
+
+    assert on_a_thread(work) == [False, False, os.geteuid() == 0, False]
+
+
+def test_to_hurry_who_is_gone_does_nothing():
+    cpu.boost(2**22 + 1)

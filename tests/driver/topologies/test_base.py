@@ -4,7 +4,7 @@ import pytest
 
 from raftmon.driver.topologies.base import Quality, link_rules
 from raftmon.driver.topologies.builtin import all_links
-from raftmon.monitor.rules.rule import RuleSet
+from raftmon.monitor.rules.serialization import ruleset_from_items
 from raftmon.setup.errors import InputError
 from raftmon.setup.topology import Link, Topology
 
@@ -31,7 +31,7 @@ def test_links_of_one_quality_share_a_rule_and_perfect_ones_have_none():
 
 def test_the_rules_are_rules():
     qualities = dict.fromkeys(all_links(TOPOLOGY), Quality(5, 1, 0.5, 1000.0))
-    found = RuleSet.from_items(list(link_rules(TOPOLOGY, qualities)[0]), NAMES)
+    found = ruleset_from_items(list(link_rules(TOPOLOGY, qualities)[0]), NAMES)
     assert [rule.name for rule in found] == ["latency-1", "loss-2", "rate-3"]
 
 

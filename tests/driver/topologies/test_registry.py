@@ -8,7 +8,7 @@ import pytest
 from raftmon.driver.quantities import latency_ms, loss_percent, rate_kbit_s
 from raftmon.driver.topologies import Quality, place
 from raftmon.driver.topologies.latencies import REGIONS, one_way_ms
-from raftmon.monitor.rules.rule import RuleSet
+from raftmon.monitor.rules.serialization import ruleset_from_items
 from raftmon.setup.errors import InputError
 
 
@@ -37,7 +37,7 @@ def test_a_wan_has_a_client_host_a_node_and_nothing_between_them():
     assert "n2->c2" not in text
     assert "c2->n2" not in text
     assert placement.client_traffic
-    RuleSet.from_items(list(placement.rules), names(placement))
+    ruleset_from_items(list(placement.rules), names(placement))
 
 
 def test_a_wans_latency_is_half_the_measured_round_trip():

@@ -14,8 +14,8 @@ from raftmon.monitor.control.server import ControlServer
 from raftmon.monitor.message_rules.stage import MessageRules
 from raftmon.monitor.raft.codecs.table import codec_of
 from raftmon.monitor.rules.engine import Engine
-from raftmon.monitor.rules.rule import RuleSet
 from raftmon.monitor.rules.scripts import Scripts
+from raftmon.monitor.rules.serialization import ruleset_from_items
 from raftmon.setup.errors import InputError, RaftmonError
 from raftmon.setup.topology import Link
 
@@ -42,7 +42,7 @@ class Served:
         self.scripts = Scripts(scripts, names=NAMES, links=LINKS, seed="seed", note=str, strict=False)
         self.log = Log()
         self.engine = Engine(LINKS, "seed", 0, message_stage=MessageRules(codec_of("pysyncobj"), None))
-        self.engine.load(self.scripts.apply(RuleSet.from_items([], NAMES)), 0)
+        self.engine.load(self.scripts.apply(ruleset_from_items([], NAMES)), 0)
         self.paused = False
         self.stopped = threading.Event()
         self.refreshed = 0

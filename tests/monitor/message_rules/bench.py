@@ -9,6 +9,7 @@ from raftmon.monitor.raft.codecs.etcd.raftpb import read_message
 from raftmon.monitor.raft.codecs.table import codec_of
 from raftmon.monitor.rules.engine import Engine
 from raftmon.monitor.rules.rule import RuleSet
+from raftmon.monitor.rules.serialization import ruleset_from_items
 from raftmon.monitor.rules.verdict import Verdict
 from raftmon.setup.topology import Link
 from tests.monitor.raft.wire import STREAM_ANSWER, A, B, Wire
@@ -59,7 +60,7 @@ class Bench:
         self.after: list[bytes] = []
 
     def load(self, *rules: str) -> None:
-        self.engine.load(RuleSet.from_items(list(rules), NAMES), 0)
+        self.engine.load(ruleset_from_items(list(rules), NAMES), 0)
 
     def send(self, payload: bytes, flags: int = 16) -> Verdict:
         self.now_ns += 1_000_000

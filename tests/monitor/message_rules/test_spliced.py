@@ -9,7 +9,7 @@ from raftmon.monitor.message_rules.spliced import SplicedRules
 from raftmon.monitor.packets.view import ACK, SYN
 from raftmon.monitor.raft.codecs.pysyncobj import CODEC
 from raftmon.monitor.rules.engine import Engine
-from raftmon.monitor.rules.rule import RuleSet
+from raftmon.monitor.rules.serialization import ruleset_from_items
 from raftmon.monitor.splice.segment import Segment, build, parse
 from raftmon.setup.errors import InputError
 from raftmon.setup.topology import Link
@@ -41,7 +41,7 @@ class Bench:
         self.packet(0, 101, 501)
 
     def load(self, *rules):
-        self.engine.load(RuleSet.from_items(list(rules), NAMES), self.now_ns)
+        self.engine.load(ruleset_from_items(list(rules), NAMES), self.now_ns)
 
     def packet(self, link, seq, ack, data=b"", flags=ACK):
         heads = template("10.0.0.1", "10.0.0.2", 9, 4000), template("10.0.0.2", "10.0.0.1", 4000, 9)

@@ -8,7 +8,8 @@ from raftmon.monitor.config import MonitorConfig
 from raftmon.monitor.fidelity import Counters
 from raftmon.monitor.packets.addresses import AddressBook
 from raftmon.monitor.queue.delivery import Delivery
-from raftmon.monitor.queue.task_pool import Task, TaskPool
+from raftmon.monitor.queue.task_pool import TaskPool
+from raftmon.monitor.rules.task import Task
 from raftmon.monitor.rules.verdict import DROP, Copy, Verdict
 from raftmon.setup.topology import Topology
 

@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from raftmon.monitor.queue.fast_path import COMPILED, PlainPath, PlainPathInPython
+from raftmon.monitor.compiled import COMPILED
+from raftmon.monitor.queue.fast_path import PlainPath, PlainPathInPython
 from raftmon.monitor.recorder.pipe import BATCH_NS, BATCH_PACKETS, NO_LINK, Frame, FrameDecoder
 
 PATHS = sorted({PlainPathInPython, PlainPath}, key=repr)

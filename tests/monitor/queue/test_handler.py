@@ -15,7 +15,7 @@ from raftmon.monitor.queue.handler import Judge
 from raftmon.monitor.queue.task_pool import TaskPool
 from raftmon.monitor.recorder.pipe import NO_LINK, FrameDecoder
 from raftmon.monitor.rules.engine import Engine, UserCodeError
-from raftmon.monitor.rules.rule import RuleSet
+from raftmon.monitor.rules.serialization import ruleset_from_items
 from raftmon.setup.topology import Topology
 
 NAMES = ("n1", "n2", "c1")
@@ -68,7 +68,7 @@ class Bench:
         self.log = Log()
         self.counters = Counters()
         self.engine = Engine(book.links, "seed", 0, present=book.present, strict=strict)
-        self.engine.load(RuleSet.from_items(list(rules), NAMES), 0)
+        self.engine.load(ruleset_from_items(list(rules), NAMES), 0)
         delivery = Delivery(10, lambda _: True, TaskPool(lambda _: None, 1.0), self.counters)
         self.judge = Judge(
             config, book, self.engine, delivery, self.counters, self.log, lambda: self.now_ns, self.plain_path
@@ -87,7 +87,7 @@ class Bench:
         return [(link.source, link.target) for link in self.book.links].index((source, target))
 
     def load(self, *rules):
-        self.engine.load(RuleSet.from_items(list(rules), NAMES), self.now_ns)
+        self.engine.load(ruleset_from_items(list(rules), NAMES), self.now_ns)
         self.judge.refresh()
 
     def kept(self):

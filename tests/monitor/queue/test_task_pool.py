@@ -1,7 +1,8 @@
 import queue
 import threading
 
-from raftmon.monitor.queue.task_pool import Task, TaskPool
+from raftmon.monitor.queue.task_pool import TaskPool
+from raftmon.monitor.rules.task import Task
 
 
 def pool_with_inbox(limit_s=10.0):

@@ -9,11 +9,11 @@ from scapy.layers.inet import IP, TCP, UDP
 from scapy.layers.inet6 import IPv6
 from scapy.packet import Raw
 
+from raftmon.monitor.compiled import COMPILED
 from raftmon.monitor.config import MonitorConfig
 from raftmon.monitor.packets.addresses import AddressBook
 from raftmon.monitor.packets.capture_reader import read_capture
 from raftmon.monitor.packets.pcapng_writer import PcapngWriter
-from raftmon.monitor.queue.fast_path import COMPILED
 from raftmon.monitor.recorder.frame_reader import NOBODY, RecordPath, RecordPathInPython
 from raftmon.monitor.recorder.pipe import NO_LINK, Frame, encode
 from raftmon.setup.topology import Topology

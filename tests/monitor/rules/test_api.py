@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from raftmon.monitor.queue.task_pool import Task
 from raftmon.monitor.rules import api
 from raftmon.monitor.rules.actions import kinds
 from raftmon.monitor.rules.actions.kinds import Forge, Hold
+from raftmon.monitor.rules.task import Task
 from raftmon.setup.errors import InputError
 
 

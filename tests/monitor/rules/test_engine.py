@@ -19,6 +19,7 @@ from raftmon.monitor.rules.engine import Chain, Engine
 from raftmon.monitor.rules.gate import Gate
 from raftmon.monitor.rules.replay import craft
 from raftmon.monitor.rules.rule import Rule, RuleSet
+from raftmon.monitor.rules.serialization import ruleset_from_items, with_items
 from raftmon.monitor.rules.tallies import Tallies
 from raftmon.monitor.rules.user_code import UserCodeError
 from raftmon.monitor.rules.verdict import ACCEPT, Copy, Verdict
@@ -33,7 +34,7 @@ MS = 1_000_000
 
 def engine_with(*rules: str | dict[str, Any] | Rule, **options: Any) -> Engine:
     engine = Engine(LINKS, "seed", 0, **options)
-    engine.load(RuleSet((), NAMES).with_rules(rules), 0)
+    engine.load(with_items(RuleSet((), NAMES), rules), 0)
     return engine
 
 
@@ -122,10 +123,10 @@ def test_stats_tell_matching_packets_from_hits() -> None:
 def test_a_rule_that_stays_goes_on_where_it_was() -> None:
     engine = engine_with("cut: drop count 3 for 100ms", "slow: port 1 delay 1ms")
     pattern(engine.chain(0), 2)  # type: ignore[arg-type]
-    engine.load(RuleSet.from_items(["port 2 drop", "cut: drop count 3 for 100ms"], NAMES), 50 * MS)
+    engine.load(ruleset_from_items(["port 2 drop", "cut: drop count 3 for 100ms"], NAMES), 50 * MS)
     assert pattern(engine.chain(0), 3) == "x.."  # type: ignore[arg-type]
     assert engine.stats()["cut"]["hits"] == 3
-    engine.load(RuleSet.from_items(["cut: drop count 4 for 100ms"], NAMES), 60 * MS)
+    engine.load(ruleset_from_items(["cut: drop count 4 for 100ms"], NAMES), 60 * MS)
     assert engine.stats()["cut"]["hits"] == 3
     assert engine.chain(0)(PACKET, 159 * MS).copies == ()  # type: ignore[misc]
 
@@ -133,7 +134,7 @@ def test_a_rule_that_stays_goes_on_where_it_was() -> None:
 def test_counts_go_on_when_a_rule_changes_and_its_limit_starts_anew() -> None:
     engine = engine_with("cut: drop count 3")
     assert pattern(engine.chain(0), 5) == "xxx.."  # type: ignore[arg-type]
-    engine.load(RuleSet.from_items(["cut: drop count 2"], NAMES), 60 * MS)
+    engine.load(ruleset_from_items(["cut: drop count 2"], NAMES), 60 * MS)
     assert pattern(engine.chain(0), 4) == "xx.."  # type: ignore[arg-type]
     assert engine.stats() == {"cut": {"packets": 9, "hits": 5, "bytes": 5 * len(PACKET), "errors": 0}}
 
@@ -145,7 +146,7 @@ def test_a_removed_rule_keeps_its_counts_and_goes_on_from_them_when_it_comes_bac
     idle = {"packets": 0, "hits": 0, "bytes": 0, "errors": 0}
     engine.load(RuleSet((), NAMES), 10 * MS)
     assert engine.stats() == {"cut": {**cut, "removed": True}, "idle": {**idle, "removed": True}}
-    engine.load(RuleSet.from_items(["cut: drop count 2"], NAMES), 20 * MS)
+    engine.load(ruleset_from_items(["cut: drop count 2"], NAMES), 20 * MS)
     assert pattern(engine.chain(0), 1) == "x"  # type: ignore[arg-type]
     cut = {"packets": 4, "hits": 3, "bytes": 3 * len(PACKET), "errors": 0}
     assert engine.stats() == {"cut": cut, "idle": {**idle, "removed": True}}
@@ -154,7 +155,7 @@ def test_a_removed_rule_keeps_its_counts_and_goes_on_from_them_when_it_comes_bac
 def test_the_latest_removed_rules_are_remembered_and_the_others_counted() -> None:
     tallies = Tallies(most_removed=2)
     for name in "abcd":
-        tallies.load(RuleSet.from_items([f"{name}: drop"], NAMES), 0)
+        tallies.load(ruleset_from_items([f"{name}: drop"], NAMES), 0)
     assert list(tallies.stats()) == ["b", "c", "d"]
     assert tallies.forgotten == 1
 
@@ -163,7 +164,7 @@ def test_a_bucket_survives_a_change_of_other_rules() -> None:
     line = "slow: rate 8kbit burst 140"
     engine = engine_with(line)
     assert delays_ms(engine.chain(0)(PACKET, 1 * MS), 1 * MS) == [0]  # type: ignore[misc]
-    engine.load(RuleSet.from_items([line, "port 1 drop"], NAMES), 2 * MS)
+    engine.load(ruleset_from_items([line, "port 1 drop"], NAMES), 2 * MS)
     assert delays_ms(engine.chain(0)(PACKET, 2 * MS), 2 * MS)[0] == pytest.approx(139)  # type: ignore[misc]
 
 
@@ -381,9 +382,9 @@ def test_a_message_rule_that_stays_keeps_its_gate() -> None:
     stage = Stage()
     engine = engine_with(LETTERS, message_stage=stage)
     (before,) = stage.gates
-    engine.load(RuleSet((), NAMES).with_rules([LETTERS, "drop"]), 5)
+    engine.load(with_items(RuleSet((), NAMES), [LETTERS, "drop"]), 5)
     assert stage.gates == [before]
-    engine.load(RuleSet((), NAMES).with_rules([replace(LETTERS, every_nth=3)]), 5)
+    engine.load(with_items(RuleSet((), NAMES), [replace(LETTERS, every_nth=3)]), 5)
     assert stage.gates != [before]
 
 
@@ -412,9 +413,9 @@ def test_a_message_stage_that_fails_lets_the_packet_pass_and_is_told_once() -> N
 def test_chains_of_links_whose_rules_stay_are_kept() -> None:
     engine = engine_with("a: n1->n2 port 1 drop", "b: port 2 drop")
     before = [engine.chain(n) for n in range(3)]
-    engine.load(engine.ruleset.with_rule("c: n1->n3 drop"), 5)
+    engine.load(with_items(engine.ruleset, ["c: n1->n3 drop"]), 5)
     after = [engine.chain(n) for n in range(3)]
     assert [one is two for one, two in zip(before, after, strict=True)] == [True, True, False]
-    engine.load(RuleSet.from_items(["a: n1->* port 1 drop", "b: port 2 drop"], NAMES), 6)
+    engine.load(ruleset_from_items(["a: n1->* port 1 drop", "b: port 2 drop"], NAMES), 6)
     engine.chain(0)(craft(THERE, ports=(1, 5)), 7)  # type: ignore[misc]
     assert engine.stats()["a"]["hits"] == 1

@@ -17,7 +17,7 @@ from raftmon.monitor.rules.language.message_words import MESSAGE_ACTIONS, MESSAG
 from raftmon.monitor.rules.language.vocabulary import ACTIONS, CONDITIONS
 from raftmon.monitor.rules.language.word import Word
 from raftmon.monitor.rules.replay import replay
-from raftmon.monitor.rules.rule import RuleSet
+from raftmon.monitor.rules.serialization import ruleset_from_items
 
 GUIDE = (Path(__file__).parents[3] / "docs" / "rules.md").read_text()
 NAMES = ("n1", "n2", "n3")
@@ -34,13 +34,13 @@ SCRIPTS = [block for block in blocks("python") if "def packet" in block]
 @pytest.mark.parametrize("block", blocks("rules"))
 def test_lines_are_rules(block: str) -> None:
     lines = block.strip().splitlines()
-    assert len(RuleSet.from_items(lines, NAMES)) == len(lines)
+    assert len(ruleset_from_items(lines, NAMES)) == len(lines)
 
 
 def test_objects_are_rules() -> None:
     (block,) = blocks("json")
     items = [json.loads(line) for line in block.strip().splitlines()]
-    assert [rule.name for rule in RuleSet.from_items(items, NAMES)] == ["cut", "slow", "line"]
+    assert [rule.name for rule in ruleset_from_items(items, NAMES)] == ["cut", "slow", "line"]
 
 
 @pytest.mark.parametrize("number", range(len(SCRIPTS)))

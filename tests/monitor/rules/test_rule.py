@@ -8,6 +8,7 @@ from raftmon.monitor.rules import rule as rules_module
 from raftmon.monitor.rules.actions import Call
 from raftmon.monitor.rules.conditions import ALWAYS, Port
 from raftmon.monitor.rules.rule import Rule, RuleSet
+from raftmon.monitor.rules.serialization import ruleset_from_items, ruleset_to_items, with_items
 from raftmon.setup.errors import InputError
 from raftmon.setup.topology import Link
 
@@ -19,38 +20,38 @@ def names_of(ruleset: RuleSet) -> list[str]:
 
 
 def test_generated_names_avoid_those_taken() -> None:
-    ruleset = RuleSet.from_items(["drop", "r2: drop", "drop", "drop"], NAMES)
+    ruleset = ruleset_from_items(["drop", "r2: drop", "drop", "drop"], NAMES)
     assert names_of(ruleset) == ["r1", "r2", "r3", "r4"]
-    assert names_of(ruleset.without("r1").with_rule("accept")) == ["r2", "r3", "r4", "r5"]
+    assert names_of(with_items(ruleset.without("r1"), ["accept"])) == ["r2", "r3", "r4", "r5"]
 
 
 def test_changes_leave_the_set_before_as_it_was() -> None:
-    before = RuleSet.from_items(["drop"], NAMES)
-    after = before.with_rule("more: accept")
+    before = ruleset_from_items(["drop"], NAMES)
+    after = with_items(before, ["more: accept"])
     assert (names_of(before), names_of(after)) == (["r1"], ["r1", "more"])
     assert len(after.without("r1")) == 1
 
 
 def test_a_name_that_is_not_there_is_answered_with_those_that_are() -> None:
     with pytest.raises(InputError, match="no rule 'x'; the rules there are: a, b"):
-        RuleSet.from_items(["a: drop", "b: drop"], NAMES).without("x")
+        ruleset_from_items(["a: drop", "b: drop"], NAMES).without("x")
     with pytest.raises(InputError, match="the rules there are: none"):
         RuleSet().without("x")
 
 
 def test_a_name_cannot_be_given_twice() -> None:
     with pytest.raises(InputError, match="already a rule 'a'"):
-        RuleSet.from_items(["a: drop", "a: accept"], NAMES)
+        ruleset_from_items(["a: drop", "a: accept"], NAMES)
 
 
 def test_rules_of_scripts_stay_behind_written_ones_and_are_marked() -> None:
-    ruleset = RuleSet((), NAMES).with_rules([Rule("mine", ALWAYS, Call(print)), "drop"])
+    ruleset = with_items(RuleSet((), NAMES), [Rule("mine", ALWAYS, Call(print)), "drop"])
     assert names_of(ruleset) == ["r1", "mine"]
-    assert ruleset.to_items()[1] == {"name": "mine", "match": "*", "action": "call print", "script": True}
+    assert ruleset_to_items(ruleset)[1] == {"name": "mine", "match": "*", "action": "call print", "script": True}
 
 
 def test_rules_are_indexed_by_link() -> None:
-    ruleset = RuleSet.from_items(["a: n1->n2 port 5 drop", "b: n2<->n1 drop", "c: udp drop", "d: n3->* drop"], NAMES)
+    ruleset = ruleset_from_items(["a: n1->n2 port 5 drop", "b: n2<->n1 drop", "c: udp drop", "d: n3->* drop"], NAMES)
     assert [(rule.name, rule.match) for rule in ruleset.for_link(Link("n1", "n2"))] == [
         ("a", Port(frozenset({5}))),
         ("b", ALWAYS),
@@ -63,4 +64,4 @@ def test_rules_are_indexed_by_link() -> None:
 def test_there_is_a_most_of_rules(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(rules_module, "MAX_RULES", 2)
     with pytest.raises(InputError, match="already 2 rules"):
-        RuleSet.from_items(["drop", "drop", "drop"], NAMES)
+        ruleset_from_items(["drop", "drop", "drop"], NAMES)

@@ -16,6 +16,7 @@ from raftmon.monitor.rules.language import parse_match
 from raftmon.monitor.rules.replay import craft, replay
 from raftmon.monitor.rules.rule import RuleSet
 from raftmon.monitor.rules.scripts import Scripts
+from raftmon.monitor.rules.serialization import ruleset_from_items
 from raftmon.monitor.rules.user_code import UserCodeError
 from raftmon.setup.errors import InputError
 from raftmon.setup.topology import Link
@@ -202,7 +203,7 @@ def test_a_broken_new_version_leaves_the_old_one_in_force_and_is_told_once(tmp_p
 
 def test_written_rules_stay_when_scripts_are_applied_again(tmp_path: Path) -> None:
     scripts = load(tmp_path / "cut.py", DROP_ALL)
-    once = scripts.apply(RuleSet.from_items(["a: drop"], NAMES))
+    once = scripts.apply(ruleset_from_items(["a: drop"], NAMES))
     assert [rule.name for rule in scripts.apply(once)] == ["a", "cut"]
 
 

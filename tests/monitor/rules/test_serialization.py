@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 from raftmon.monitor.rules.actions import Call, Delay, Drop, LossBursts, Rate
 from raftmon.monitor.rules.conditions import ALWAYS, Links, Port, both
-from raftmon.monitor.rules.rule import Rule, RuleSet
-from raftmon.monitor.rules.serialization import rule_to_item
+from raftmon.monitor.rules.rule import Rule
+from raftmon.monitor.rules.serialization import rule_to_item, ruleset_from_items, ruleset_to_items
 from raftmon.setup.errors import InputError
 
 NAMES = ("n1", "n2", "n3")
@@ -39,7 +39,7 @@ N1_N2 = Links(frozenset({"n1"}), frozenset({"n2"}))
     ],
 )
 def test_item_becomes_a_rule(item: Any, rule: Rule) -> None:
-    assert RuleSet.from_items([item], NAMES).rules == (rule,)
+    assert ruleset_from_items([item], NAMES).rules == (rule,)
 
 
 @pytest.mark.parametrize(
@@ -68,15 +68,15 @@ def test_item_becomes_a_rule(item: Any, rule: Rule) -> None:
 )
 def test_wrong_item_is_refused(item: Any, sentence: str) -> None:
     with pytest.raises(InputError) as caught:
-        RuleSet.from_items([item], NAMES)
+        ruleset_from_items([item], NAMES)
     assert sentence in str(caught.value)
 
 
 def test_items_of_a_set_make_the_same_set() -> None:
     lines = ["n1<->n3 delay 50ms ±10ms 20% for 5s", "cut: n1->n2 port 2380 or not syn drop every 5 count 3 after 1s"]
-    ruleset = RuleSet.from_items(lines, NAMES)
-    assert RuleSet.from_items(ruleset.to_items(), NAMES) == ruleset
-    assert ruleset.to_items()[1] == {
+    ruleset = ruleset_from_items(lines, NAMES)
+    assert ruleset_from_items(ruleset_to_items(ruleset), NAMES) == ruleset
+    assert ruleset_to_items(ruleset)[1] == {
         "name": "cut",
         "match": "(n1->n2 and port 2380) or not syn",
         "action": "drop",
@@ -114,7 +114,7 @@ def test_any_json_is_a_rule_or_an_input_error(item: dict[str, Any], action: str 
     if action is not None:
         item["action"] = action
     try:
-        ruleset = RuleSet.from_items([item], NAMES)
+        ruleset = ruleset_from_items([item], NAMES)
     except InputError:
         return
-    assert RuleSet.from_items(ruleset.to_items(), NAMES) == ruleset
+    assert ruleset_from_items(ruleset_to_items(ruleset), NAMES) == ruleset

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from raftmon.monitor.message_rules.scanner import Frame
+from raftmon.monitor.raft.codecs.etcd.message_head import Frame
 from raftmon.setup.topology import Link
 
 __all__ = ["MessageView"]
