@@ -262,6 +262,9 @@ class ClientFleet:
     def stats(self) -> FleetStats:
         """What was seen so far (up to half a second old)."""
         self._check()
+        return self._counted()
+
+    def _counted(self) -> FleetStats:
         total = FleetStats()
         recent: dict[int, int] = {}
         everything: dict[int, int] = {}
@@ -289,6 +292,16 @@ class ClientFleet:
         """No new operation from now on; those in flight end within their time-out or stay open."""
         self._deadline_ns = time.monotonic_ns()
         self._tell({"op": "stop"})
+
+    def end_within(self, seconds: float) -> FleetStats:
+        """Stop, kill the hosts that have not ended after so long, and return the last counts. Never raises."""
+        end_s = time.monotonic() + seconds
+        with contextlib.suppress(RaftmonError):
+            self.stop()
+        for host in self._hosts:
+            host.ended.wait(max(0.0, end_s - time.monotonic()))
+        self.close()
+        return self._counted()
 
     def join(self) -> FleetStats:
         """Wait until all hosts have ended, kill those that do not, and return the last counts."""

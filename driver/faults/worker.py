@@ -111,6 +111,7 @@ class FaultWorkers:
     records: list[FaultRecord] = field(default_factory=list)
     _threads: list[threading.Thread] = field(default_factory=list)
     _over: threading.Event = field(default_factory=threading.Event)
+    _hurried: threading.Event = field(default_factory=threading.Event)
 
     def begin(self, at_ns: int) -> None:
         """Start the threads; second 0 of the plan is ``at_ns``."""
@@ -123,8 +124,10 @@ class FaultWorkers:
             self._threads.append(thread)
             thread.start()
 
-    def end(self, timeout_s: float = 60.0) -> None:
-        """Heal what is still going on and wait for every thread."""
+    def end(self, timeout_s: float = 60.0, *, hurry: bool = False) -> None:
+        """Heal what is still going on and wait for every thread; in a ``hurry`` not for the cluster to recover."""
+        if hurry:
+            self._hurried.set()
         self._over.set()
         deadline = time.monotonic() + timeout_s
         for thread in self._threads:
@@ -206,7 +209,7 @@ class FaultWorkers:
         record.stop_ns = time.monotonic_ns()
         self._say("fault healed", planned, f"{planned.name} healed")
         give_up_ns = record.stop_ns + round(RECOVERY_LIMIT_S * 1e9)
-        while not record.health_after and time.monotonic_ns() < give_up_ns:
+        while not record.health_after and time.monotonic_ns() < give_up_ns and not self._hurried.is_set():
             record.health_after = self.healthy()
         if record.health_after:
             record.recovered_ms = (time.monotonic_ns() - record.stop_ns) / 1e6

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import os
 import time
 import traceback
 from collections.abc import Callable, Iterator
@@ -28,7 +29,8 @@ from raftmon.driver.results.facts import LeaderAt, RunFacts
 from raftmon.driver.results.results import Results
 from raftmon.driver.results.verdict import judge_run
 from raftmon.driver.run.config import RunConfig
-from raftmon.driver.run.final_reads import FinalReader
+from raftmon.driver.run.final_reads import MOST_S, FinalReader
+from raftmon.driver.run.interruption import END_S, Interruption
 from raftmon.driver.run.live import announce, withdraw
 from raftmon.driver.run.plan import make_plan
 from raftmon.driver.run.store_hashes import ask_stores
@@ -43,6 +45,8 @@ LEAD_S = 0.3
 """From the order to begin until second 0: long enough for every client host to hear of it."""
 LEADER_S = 20.0
 """How long a cluster may take to have a leader, before the work and after the heal."""
+HURRY_S = 2.0
+"""How long each step after the work may take in a run that was interrupted; together they stay below END_S."""
 
 
 class Progress(Protocol):
@@ -100,19 +104,21 @@ class Run:
         there, ``results.json`` with the error.
         """
         self._prepare()
-        try:
-            with self._cluster_up() as cluster:
-                if self._interact is not None:
-                    self._interact(cluster)
-                else:
-                    with self._clients_connected(cluster) as fleet:
-                        self._work_and_heal(cluster, fleet)
-                    self._last_reads(cluster)
-            self._log.info("cluster down")
-        except BaseException as error:
-            self._give_up(error)
-            raise
-        return self._folder, self._verdict()
+        # At a prompt Ctrl-C is for the line that is being typed.
+        with Interruption(self._leave_at_once) if self._interact is None else contextlib.nullcontext():
+            try:
+                with self._cluster_up() as cluster:
+                    if self._interact is not None:
+                        self._interact(cluster)
+                    else:
+                        with self._clients_connected(cluster) as fleet:
+                            self._work_and_heal(cluster, fleet)
+                        self._last_reads(cluster)
+                self._log.info("cluster down")
+            except BaseException as error:
+                self._give_up(error)
+                raise
+            return self._folder, self._verdict()
 
     # -- prepare ---------------------------------------------------------------------------------------------------
 
@@ -154,7 +160,7 @@ class Run:
     def _clients_connected(self, cluster: Cluster) -> Iterator[ClientFleet]:
         """The client hosts for the length of the block, each client with an answer from its node."""
         self._facts.leader_before = self._await_leader(cluster)
-        self._facts.health_before = self._quorum_answers()
+        self._facts.health_before = self._quorum_answers(self._config.op_timeout_s)
         self._progress.phase("connecting clients")
         fleet = ClientFleet(self._fleet_config(), cluster.launch)
         try:
@@ -201,13 +207,14 @@ class Run:
             fleet.stop()  # or the clients would go on until the workload's end
             raise
         except KeyboardInterrupt:
-            self._progress.event("interrupted: the work ends early; once more, and the run is given up")
-            self._log.info("interrupted")
             facts.interrupted = True
+            self._log.info("interrupted")
+            self._progress.event(f"interrupted: the run ends within {END_S:g} s; once more, and it is given up at once")
             fleet.stop()
         finally:
-            workers.end()
-            facts.clients = dataclasses.asdict(fleet.join())
+            workers.end(HURRY_S if facts.interrupted else 60.0, hurry=facts.interrupted)
+            stats = fleet.end_within(HURRY_S) if facts.interrupted else fleet.join()
+            facts.clients = dataclasses.asdict(stats)
             facts.ended_ns = time.monotonic_ns()
             self._log.info("workload ended", end_ns=facts.ended_ns)
 
@@ -239,26 +246,29 @@ class Run:
     # -- last reads ------------------------------------------------------------------------------------------------
 
     def _last_reads(self, cluster: Cluster) -> None:
-        """Once everything is healed: who leads, what every node holds."""
-        plan, config = self._plan, self._config
+        """Once everything is healed: who leads, what every node holds; of an interrupted run a quick look."""
+        plan, config, hurry = self._plan, self._config, self._facts.interrupted
+        op_timeout_s = min(config.op_timeout_s, HURRY_S / 2) if hurry else config.op_timeout_s
         if plan.topology.nodes:
             self._progress.phase("last reads")
-            self._facts.leader_after = self._await_leader(cluster)
-            self._facts.health_after = self._quorum_answers()
+            self._facts.leader_after = self._await_leader(cluster, HURRY_S / 2 if hurry else LEADER_S)
+            self._facts.health_after = self._quorum_answers(op_timeout_s)
         reader = FinalReader(
             self._adapter,
             plan.topology,
             workload(config.workload, config.workload_parameters()),
-            config.op_timeout_s,
+            op_timeout_s,
             random=Random(f"{config.seed} last reads"),
             say=self._progress.event,
             check=cluster.check_alive,
+            most_s=HURRY_S if hurry else MOST_S,
         )
         self._facts.final_reads = reader.read_into(self._folder.history)
-        ask_stores(self._adapter, plan.topology, self._folder, config.op_timeout_s)
+        if not hurry:
+            ask_stores(self._adapter, plan.topology, self._folder, op_timeout_s)
 
-    def _quorum_answers(self) -> bool | None:
-        return quorum_answers(self._adapter, self._plan.topology, self._config.op_timeout_s)
+    def _quorum_answers(self, op_timeout_s: float) -> bool | None:
+        return quorum_answers(self._adapter, self._plan.topology, op_timeout_s)
 
     def _await_leader(self, cluster: Cluster, timeout_s: float = LEADER_S) -> LeaderAt | None:
         """The leader and its term, asked for until there is one; None where the system cannot say."""
@@ -277,7 +287,11 @@ class Run:
         """Judge what was recorded, save it and draw the report."""
         withdraw(self._folder)
         self._progress.phase("judging")
-        results = judge_run(self._folder, self._known())
+        try:
+            results = judge_run(self._folder, self._known())
+        except KeyboardInterrupt as error:
+            self._give_up(error)
+            raise
         self._folder.save(RESULTS, results.to_json())
         self._report()
         self._log.info("run ended", valid=results.valid.value)
@@ -308,6 +322,16 @@ class Run:
         self._folder.hand_over()
         if isinstance(error, RaftmonError):
             raise type(error)(f"{error}\nwhat was recorded is in {self._folder.path}") from error
+
+    def _leave_at_once(self, why: str) -> None:
+        """Keep what there is, with the process about to end. From a signal handler: nothing here takes a lock."""
+        said = f"interrupted, and given up at once ({why}); what was recorded is in {self._folder.path}"
+        os.write(2, f"\nraftmon: {said}\n".encode())
+        self._facts.interrupted = True
+        if not (self._folder.path / RESULTS).exists():
+            self._folder.save(RESULTS, Results(Valid.UNKNOWN, self._known(), error=said).to_json())
+        withdraw(self._folder)
+        self._folder.hand_over()
 
     def _known(self) -> RunFacts:
         """What the run itself knows by now."""
