@@ -19,7 +19,7 @@ def test_no_message_of_a_system_whose_raft_is_read_is_said(system):
 
 
 def test_nothing_is_said_where_no_message_was_promised_or_recorded():
-    assert unread_wire(counters(0), "zookeeper") is None
+    assert unread_wire(counters(0), "memory") is None
     assert unread_wire(counters(0), "./mine.py") is None
     assert unread_wire({"recorder": {"packets": 5, "sinks": {}}}, "nats") is None
     assert unread_wire(None, "nats") is None

@@ -171,8 +171,8 @@ def test_a_mistake_in_a_rules_file_is_shown_whole(tmp_path: Path):
 
 
 def test_a_run_that_is_refused_after_it_began_leaves_nothing_behind(tmp_path: Path):
-    with pytest.raises(InputError, match="use a rule on the link's packets instead"):
-        run(config(system="pysyncobj", rules=("n1->n2 MsgVote drop",)), tmp_path / "store", Quiet())
+    with pytest.raises(InputError, match="messages of pysyncobj cannot be forged"):
+        run(config(system="pysyncobj", rules=("n1->n2 forge MsgTimeoutNow",)), tmp_path / "store", Quiet())
     assert list((tmp_path / "store").iterdir()) == []
 
 
