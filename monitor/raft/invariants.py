@@ -93,6 +93,8 @@ class InvariantChecker:
         kind, key = message.kind, (message.channel.stream, message.group)
         if kind == "MsgPreVote" or (kind == "MsgPreVoteResp" and not message.reject):
             return
+        if (message.extra or {}).get("request_term"):
+            return
         if not message.channel.answers_bear_own_term and kind in ("MsgVoteResp", "MsgAppResp"):
             return
         self.checked["terms_monotonic"] += 1

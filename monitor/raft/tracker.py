@@ -126,6 +126,7 @@ class Tracker:
         changes: list[Change] = []
         kind, term = message.kind, message.term
         current = kind != "MsgPreVote" and not (kind == "MsgPreVoteResp" and not message.reject)
+        current = current and not (message.extra or {}).get("request_term")  # that of the request, not the node's own
         if current and term > node.term:
             node.term = term
             changes.append(self._change(message, "term", node.name, term))

@@ -183,6 +183,8 @@ def _vote_result(message: RaftMessage, fields: tuple[int, ...], _raw: bytes) -> 
     flags = fields[2] if len(fields) > 2 else 0
     message.kind = "MsgPreVoteResp" if flags & 1 else "MsgVoteResp"
     message.reject = fields[1] != 1
+    if flags & 1:  # granted or not, it repeats the term that was asked about, not the voter's own
+        message.extra = {"request_term": True}
     return 0
 
 

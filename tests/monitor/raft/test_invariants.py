@@ -8,6 +8,7 @@ import pytest
 
 from raftmon.monitor.raft.invariants import INVARIANTS, LIMITS, InvariantChecker, Violation
 from raftmon.monitor.raft.message import RaftMessage
+from raftmon.monitor.raft.tracker import Tracker
 from tests.monitor.raft.wire import (
     DATA,
     GOLDEN,
@@ -200,3 +201,18 @@ def test_memory_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     assert checker.violations == []
     (log,) = checker._groups.values()
     assert len(log.entries) <= 101
+
+
+def test_a_rejected_pre_vote_that_repeats_the_request_s_term_is_not_the_voter_s_own():
+    """dqlite: n2, in term 1, rejects a pre-vote of term 2 and then, as it knows a leader, the vote itself."""
+    checker, tracker = InvariantChecker(), Tracker()
+    pre_vote = message("MsgPreVoteResp", "n2", "n3", 2, reject=True)
+    pre_vote.extra = {"request_term": True}
+    for one in (
+        message("MsgHeartbeatResp", "n2", "n3", 1),
+        pre_vote,
+        message("MsgVoteResp", "n2", "n3", 1, reject=True),
+    ):
+        assert checker.feed(one) == []
+        tracker.feed(one)
+    assert tracker.groups[""].nodes["n2"].term == 1
