@@ -22,7 +22,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
-from raftmon.driver.faults.registry import catalogue  # noqa: E402
+from raftmon.driver.faults.faults import catalogue  # noqa: E402
 from raftmon.setup import leftovers  # noqa: E402  (a script: the path comes first)
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from raftmon.adapters.contract import Context, LoopbackCluster, run_contract
-from raftmon.adapters.registry import system
+from raftmon.adapters.systems import system
 from raftmon.setup.errors import EXIT_INVALID, EXIT_VALID, RaftmonError
 from raftmon.setup.sandbox import enter
 

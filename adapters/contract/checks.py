@@ -12,7 +12,7 @@ from typing import Any
 from raftmon.adapters.base import Adapter, Client, Definite
 from raftmon.adapters.contract.loopback import RELAY, LoopbackCluster
 from raftmon.adapters.contract.relay import Relay
-from raftmon.adapters.registry import nodes_needed
+from raftmon.adapters.hooks import hooks, nodes_needed
 from raftmon.setup.topology import Host
 
 __all__ = ["CHECKS", "Broken", "Check", "Context", "Skipped"]
@@ -174,7 +174,7 @@ def cas_is_atomic(context: Context) -> None:
 
 def lost_answer_is_unknown(context: Context) -> None:
     """A cas that took effect and whose answer was lost is never reported as failed, nor sent again."""
-    port = getattr(context.adapter, "client_port", None)
+    port = hooks(context.adapter).client_port
     if port is None:
         raise Skipped("the adapter has no client_port, so nothing can be put between client and node")
     node = context.nodes[0]

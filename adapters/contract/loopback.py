@@ -11,7 +11,7 @@ from pyroute2 import IPRoute, NetlinkError
 
 from raftmon.adapters.base import Adapter
 from raftmon.adapters.capabilities import start_in_turn
-from raftmon.adapters.registry import nodes_needed
+from raftmon.adapters.hooks import nodes_needed
 from raftmon.setup.errors import RaftmonError
 from raftmon.setup.nodes import NodeProcess
 from raftmon.setup.sandbox import inside

@@ -14,10 +14,11 @@ Usable alone, without a cluster and without the rest of raftmon::
 
 from __future__ import annotations
 
+from raftmon.driver.checkers.asked_for import checkers_for, checkers_for_history
 from raftmon.driver.checkers.assumptions import Assumptions
 from raftmon.driver.checkers.base import Checker, Counterexample, Result, Valid, combine
+from raftmon.driver.checkers.checkers import CHECKERS, CheckerKind, checker
 from raftmon.driver.checkers.register import RegisterChecker
-from raftmon.driver.checkers.registry import CHECKERS, checker, checkers_for, checkers_for_history
 from raftmon.driver.checkers.safe import check_safely
 from raftmon.driver.checkers.search.linearizable import Linearizable
 from raftmon.driver.checkers.search.models import (
@@ -44,6 +45,7 @@ __all__ = [
     "Assumptions",
     "CasRegister",
     "Checker",
+    "CheckerKind",
     "Counter",
     "Counterexample",
     "FifoQueue",

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 
@@ -41,7 +41,7 @@ class Understanding:
     """
 
     def __init__(
-        self, checker: Checker, functions: frozenset[str], foreign: frozenset[str], aliases: dict[str, str]
+        self, checker: Checker, functions: frozenset[str], foreign: frozenset[str], aliases: Mapping[str, str]
     ) -> None:
         self.name = checker.name
         self._checker = checker
@@ -120,7 +120,7 @@ class NobodyUnderstands:
 
 
 def understood(
-    checkers: Sequence[tuple[Checker, frozenset[str] | None, dict[str, str]]], history: History | None
+    checkers: Sequence[tuple[Checker, frozenset[str] | None, Mapping[str, str]]], history: History | None
 ) -> list[Checker]:
     """The checkers, each shown what it understands. ``None`` for functions: a checker that is shown everything."""
     if any(functions is None for _, functions, _ in checkers):  # a user's own: it knows by itself what it understands

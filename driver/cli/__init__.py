@@ -15,8 +15,8 @@ from collections.abc import Sequence
 from typing import TextIO
 
 from raftmon.driver.cli.arguments import CommandParser
+from raftmon.driver.cli.commands import COMMANDS
 from raftmon.driver.cli.output import neutral_output
-from raftmon.driver.cli.registry import COMMANDS
 from raftmon.setup.errors import EXIT_INTERNAL, EXIT_USAGE, InputError, RaftmonError
 
 __all__ = ["CommandParser", "main"]

@@ -11,13 +11,15 @@ from typing import Any
 
 import orjson
 
+from raftmon.driver.checkers.asked_for import checkers_for, chosen_checkers
 from raftmon.driver.checkers.assumptions import Assumptions
 from raftmon.driver.checkers.base import Result, Valid, combine
+from raftmon.driver.checkers.checkers import checker
 from raftmon.driver.checkers.per_key import PerKey
-from raftmon.driver.checkers.registry import CHECKERS, checker, checkers_for, chosen_checkers
 from raftmon.driver.checkers.safe import MEMORY_MB, TIMEOUT_S, check_safely
 from raftmon.driver.checkers.search.models import MODELS
 from raftmon.driver.cli.arguments import CommandParser
+from raftmon.driver.cli.listing import checker_lines
 from raftmon.driver.cli.progress import progress
 from raftmon.driver.cli.standard_input import is_stream, name_of_input, spooled_input
 from raftmon.driver.histories import FORMATS, History, read_history
@@ -110,10 +112,7 @@ def _of_model(name: str) -> str:
 
 def _list() -> int:
     """Every checker, what it asks and what it understands."""
-    for name, entry in CHECKERS.items():
-        functions = ", ".join(sorted([*entry.functions, *entry.aliases]))
-        options = f"; options: {', '.join(entry.options)}" if entry.options else ""
-        print(f"{name:<28} {entry.summary}\n{'':<28} understands {functions}{options}")
+    print("\n".join(checker_lines()))
     return 0
 
 

@@ -7,7 +7,8 @@ import secrets
 import sys
 from pathlib import Path
 
-from raftmon.adapters.registry import system
+from raftmon.adapters.hooks import nodes_needed
+from raftmon.adapters.systems import system
 from raftmon.driver.cli.arguments import CommandParser
 from raftmon.driver.cli.console import NeutralConsole
 from raftmon.driver.cli.run import end_as_by_ctrl_c
@@ -53,7 +54,7 @@ def main(arguments: argparse.Namespace) -> int:
     check_store(arguments.store)
     adapter = system(config.system, config.adapter_options())
     make_plan(config, adapter)
-    if getattr(adapter, "nodes_needed", True):
+    if nodes_needed(adapter):
         remember_outer_pid()
         enter()
     end_as_by_ctrl_c()

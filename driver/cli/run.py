@@ -12,8 +12,8 @@ from typing import Any
 
 import orjson
 
-from raftmon.adapters.registry import SYSTEMS, system
-from raftmon.adapters.servers_of import with_server
+from raftmon.adapters.hooks import nodes_needed
+from raftmon.adapters.systems import system, system_names, with_server
 from raftmon.driver.cli.arguments import CommandParser
 from raftmon.driver.cli.console import NeutralConsole
 from raftmon.driver.quantities import latency_ms, loss_percent
@@ -26,7 +26,7 @@ from raftmon.driver.run.replayed import replayed
 from raftmon.driver.run.screen import RunScreen
 from raftmon.driver.run_folder import check_store, find_run
 from raftmon.driver.testing.shell import open_shell
-from raftmon.driver.workloads.registry import WORKLOADS
+from raftmon.driver.workloads.workloads import workload_names
 from raftmon.setup.errors import InputError
 from raftmon.setup.sandbox import enter
 
@@ -62,7 +62,7 @@ def parser() -> CommandParser:
 def add_run_options(made: argparse.ArgumentParser) -> None:
     """The options that make a RunConfig, for every command that runs clusters."""
     add = made.add_argument
-    add("--system", default="etcd", metavar="NAME", help=f"{', '.join(SYSTEMS)} or a .py file (default: etcd)")
+    add("--system", default="etcd", metavar="NAME", help=f"{', '.join(system_names())} or a .py file (default: etcd)")
     add(
         "--server", metavar="SPEC", help="the server: etcd@3.4.23, etcd@3.5.1 or a path (default: the newest installed)"
     )
@@ -81,7 +81,12 @@ def add_run_options(made: argparse.ArgumentParser) -> None:
     add("--link-latency", default="0", metavar="T", help="one-way latency of every link: 20ms (default: none)")
     add("--link-jitter", default="0", metavar="T", help="its jitter, both ways round: 2ms (default: none)")
     add("--link-loss", default="0", metavar="P", help="packets lost on every link: 1%% (default: none)")
-    add("--workload", default="register", metavar="NAME", help=f"{', '.join(WORKLOADS)} (default: register)")
+    add(
+        "--workload",
+        default="register",
+        metavar="NAME",
+        help=f"{', '.join(workload_names())} (default: register)",
+    )
     add("--workload-option", action="append", default=[], metavar="K=V", help="its own options (docs/workloads.md)")
     add("--keys", type=int, default=5, metavar="N", help="keys they work on (default: 5)")
     add("--rate", type=float, metavar="R", help="operations a second in all (default: as fast as answers come)")
@@ -182,7 +187,7 @@ def main(arguments: argparse.Namespace) -> int:
     check_store(arguments.store)
     adapter = system(config.system, config.adapter_options())
     make_plan(config, adapter)  # what is wrong with it is said before anything starts
-    if getattr(adapter, "nodes_needed", True):
+    if nodes_needed(adapter):
         remember_outer_pid()
         enter()
     end_as_by_ctrl_c()

@@ -6,7 +6,7 @@ import argparse
 import subprocess
 from pathlib import Path
 
-from raftmon.adapters.servers_of import with_server
+from raftmon.adapters.systems import with_server
 from raftmon.driver.cli.arguments import CommandParser
 from raftmon.driver.testing import scripts
 from raftmon.monitor.raft.codec_contract import test_codec

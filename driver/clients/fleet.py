@@ -14,11 +14,12 @@ from typing import IO, Any
 
 import orjson
 
-from raftmon.adapters.registry import nodes_needed, system
+from raftmon.adapters.hooks import hooks, nodes_needed
+from raftmon.adapters.systems import system
 from raftmon.driver.clients.arrivals import ARRIVALS
 from raftmon.driver.clients.config import HostConfig
 from raftmon.driver.clients.latency import percentile_ms
-from raftmon.driver.workloads.registry import workload
+from raftmon.driver.workloads.workloads import workload
 from raftmon.setup.errors import InputError, RaftmonError
 from raftmon.setup.python import module_command
 from raftmon.setup.topology import NODE_NET, Host, Topology
@@ -62,7 +63,7 @@ class FleetConfig:
         if self.arrival not in ARRIVALS:
             raise InputError(f"unknown arrival {self.arrival!r} (available: {', '.join(ARRIVALS)})")
         adapter = system(self.system, self.options)
-        if getattr(adapter, "one_host", False) and len(names) > 1:
+        if hooks(adapter).one_host and len(names) > 1:
             raise InputError(f"the system {self.system} lives inside one client host: use --client-hosts 1")
         workload(self.workload, self.parameters)
         nodes = self.topology.nodes

@@ -23,13 +23,14 @@ from typing import Any
 import orjson
 
 from raftmon.adapters.base import Adapter
-from raftmon.adapters.registry import system
+from raftmon.adapters.hooks import hooks
+from raftmon.adapters.systems import system
 from raftmon.driver.clients.arrivals import arrivals_ns
 from raftmon.driver.clients.config import HostConfig
 from raftmon.driver.clients.worker import Gate, Worker
 from raftmon.driver.histories.event_writer import EventWriter
 from raftmon.driver.workloads.base import slot_random
-from raftmon.driver.workloads.registry import workload
+from raftmon.driver.workloads.workloads import workload
 from raftmon.setup.errors import EXIT_INTERNAL, RaftmonError
 
 __all__ = ["run_host"]
@@ -46,9 +47,7 @@ def run_host(config: HostConfig) -> int:
     os.dup2(2, 1)  # what an adapter prints goes to the log and not between our lines
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the driver says when to stop
     adapter = system(config.system, config.options)
-    use_folder = getattr(adapter, "use_folder", None)
-    if use_folder is not None:
-        use_folder(Path(config.folder))
+    hooks(adapter).use_folder(Path(config.folder))
     writer = EventWriter(Path(config.history), config.host_number, config.hosts)
     gate = Gate()
     workers = _workers(config, adapter, writer, gate)

@@ -12,6 +12,7 @@ from raftmon.driver.clients.latency import bucket
 from raftmon.driver.histories.event_writer import EventWriter
 from raftmon.driver.histories.operation import Outcome
 from raftmon.driver.workloads.base import Call, ThreadPlan, Told, Workload
+from raftmon.driver.workloads.hooks import hooks
 from raftmon.driver.workloads.needs import check_client
 from raftmon.setup.errors import InputError
 
@@ -102,6 +103,7 @@ class Worker(threading.Thread):
         self._where = {"node": node, "host": host}
         self._connect = connect
         self._workload = workload
+        self._hooks = hooks(workload)
         self._plan = plan
         self._put = writer.put
         self._gate = gate
@@ -128,9 +130,8 @@ class Worker(threading.Thread):
                 self._name_process(self._client)
                 self._client.read("raftmon-connect")
                 check_client(self._workload, self._client)
-                prepare = getattr(self._workload, "prepare", None)
-                if prepare is not None and self.slot == 0:
-                    prepare(self._client)
+                if self.slot == 0:
+                    self._hooks.prepare(self._client)
                 self.connected.set()
                 return True
             except InputError:
@@ -147,7 +148,14 @@ class Worker(threading.Thread):
             now_ns = time.monotonic_ns()
             if now_ns >= self._gate.deadline_ns:
                 break
-            if self._one(now_ns, None):
+            call = self._plan.next()
+            pause_ms = self._hooks.pause_ms(call)
+            if pause_ms > 0:
+                due_ns = now_ns + round(pause_ms * 1e6)
+                if due_ns >= self._gate.deadline_ns or not self._gate.sleep_until(due_ns):
+                    break
+                now_ns = time.monotonic_ns()
+            if self._one(call, now_ns, None):
                 pause_s = 0.0
             else:
                 pause_s = min(max(FIRST_PAUSE_S, 2 * pause_s), LAST_PAUSE_S)
@@ -161,11 +169,10 @@ class Worker(threading.Thread):
             now_ns = time.monotonic_ns()
             if now_ns >= self._gate.deadline_ns:
                 break
-            self._one(now_ns, due_ns)
+            self._one(self._plan.next(), now_ns, due_ns)
 
-    def _one(self, call_ns: int, due_ns: int | None) -> bool:
+    def _one(self, call: Call, call_ns: int, due_ns: int | None) -> bool:
         """One operation, sent once. Returns whether the node did its work (a cas that found another value counts)."""
-        call = self._plan.next()
         f, key, process = call.f, call.key, self.process
         invoked = self._where if due_ns is None else {**self._where, "due_ns": due_ns}
         self._put(call_ns, process, "invoke", f, key, call.value, invoked)

@@ -8,6 +8,7 @@ from random import Random
 from raftmon.driver.faults.base import Effect, Target, Unavailable
 from raftmon.driver.faults.grudges import between, bridge, halves, isolate, majority_ring, one_way
 from raftmon.driver.faults.selectors import need_leader, select
+from raftmon.monitor.rules.rule import RuleSet
 from raftmon.setup.errors import InputError
 from raftmon.setup.topology import Link
 
@@ -47,17 +48,17 @@ def _client_from_node(target: Target, random: Random) -> frozenset[Link]:
     return between([node], [client.name for client in target.topology.clients])
 
 
-PARTITIONS: Mapping[str, tuple[Grudge, int]] = {
-    "full-partition": (_full, 2),
-    "full-partition-one": (_full_one, 2),
-    "partial-partition": (_partial, 2),
-    "halves": (lambda target, random: halves(_shuffled(target, random)), 2),
-    "majority-ring": (lambda target, random: majority_ring(_shuffled(target, random)), 4),
-    "bridge": (lambda target, random: bridge(_shuffled(target, random)), 3),
-    "one-way": (_one_way, 2),
-    "client-from-node": (_client_from_node, 1),
+PARTITIONS: Mapping[str, Grudge] = {
+    "full-partition": _full,
+    "full-partition-one": _full_one,
+    "partial-partition": _partial,
+    "halves": lambda target, random: halves(_shuffled(target, random)),
+    "majority-ring": lambda target, random: majority_ring(_shuffled(target, random)),
+    "bridge": lambda target, random: bridge(_shuffled(target, random)),
+    "one-way": _one_way,
+    "client-from-node": _client_from_node,
 }
-"""Name -> (the links to cut, the fewest nodes it makes sense with)."""
+"""Name -> the links to cut."""
 
 
 def _or(links: frozenset[Link]) -> str:
@@ -76,14 +77,17 @@ def _sentence(verb: str, links: frozenset[Link]) -> str:
 
 
 class Partition:
-    """Cut links; ``how`` is ``drop`` (silence) or ``reject`` (resets and unreachables)."""
+    """Cut links; ``how`` is ``drop`` (silence) or ``reject`` (resets and unreachables).
 
-    def __init__(self, name: str, how: str = "drop") -> None:
+    ``least_nodes`` is the fewest nodes it makes sense with.
+    """
+
+    def __init__(self, name: str, how: str = "drop", least_nodes: int = 2) -> None:
         if how not in ("drop", "reject"):
             raise InputError(f"--fault {name}: how={how} is not known: use drop or reject")
         self.name = name
         self._how = how
-        self._grudge, self._least = PARTITIONS[name]
+        self._grudge, self._least = PARTITIONS[name], least_nodes
         self._rules: str | None = None
 
     def available(self, target: Target) -> str | None:
@@ -114,10 +118,15 @@ class Partition:
 class BadLinks:
     """One rule on every link of a set: delay, loss, duplication, reordering, rate.
 
-    ``where`` is a selector of nodes (all their links, both ways) or ``all``.
+    ``where`` is a selector of nodes (all their links, both ways) or ``all``. Raises InputError for an action that the
+    rule language does not have.
     """
 
     def __init__(self, name: str, action: str, where: str = "all") -> None:
+        try:
+            RuleSet.from_items([f"a->b {action}"], ("a", "b"))
+        except InputError as error:
+            raise InputError(f"--fault {name}: {error}") from error
         self.name = name
         self._action = action
         self._where = where

@@ -15,20 +15,21 @@ from __future__ import annotations
 
 import re
 import tomllib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from random import Random
 from typing import Any
 
+from raftmon.driver.faults.kind import FaultKind
 from raftmon.driver.run.config import duration_s
 from raftmon.monitor.message_rules.triggers import parse_trigger
-from raftmon.setup.errors import InputError, suggestion
+from raftmon.setup.errors import InputError
 
 __all__ = ["PlannedFault", "check_triggers", "plan_faults"]
 
 _ENTRY = re.compile(
-    r"(?P<name>[A-Za-z][\w-]*)(?:\((?P<options>[^()]*)\))?"
+    r"(?P<name>[A-Za-z][\w-]*|[^()@,]+\.py(?::\w+)?)(?:\((?P<options>[^()]*)\))?"
     r"(?:@when\((?P<when>.*)\)\.\.(?P<lasting>[^()]+)|@(?!when\()(?P<start>[^.@,]+(?:\.\d+)?[^.@,]*)\.\.(?P<stop>.+))?"
 )
 
@@ -88,12 +89,6 @@ def _options(text: str | None, what: str) -> dict[str, str]:
     return options
 
 
-def _check_name(name: str, known: Sequence[str]) -> None:
-    if name not in known:
-        meant = suggestion(name, known)
-        raise InputError(f"there is no fault {name!r}; {meant}there are {', '.join(known)}, none and random")
-
-
 def check_triggers(faults: Sequence[PlannedFault], hosts: Sequence[str]) -> None:
     """Raise InputError for the first fault whose trigger cannot be read or names none of ``hosts``."""
     for fault in faults:
@@ -118,7 +113,7 @@ def _spread(index: int, count: int, run_s: float) -> tuple[float, float]:
     return start, start + 0.7 * share
 
 
-def _from_toml(path: Path, known: Sequence[str], run_s: float) -> list[PlannedFault]:
+def _from_toml(path: Path, kind_of: Callable[[str], FaultKind], run_s: float) -> list[PlannedFault]:
     try:
         table = tomllib.loads(path.read_text())
     except OSError as error:
@@ -133,7 +128,7 @@ def _from_toml(path: Path, known: Sequence[str], run_s: float) -> list[PlannedFa
         what = f"{path}, [[fault]] {number}"
         if "name" not in entry:
             raise InputError(f"--fault {what}: it has no name")
-        _check_name(entry["name"], known)
+        kind_of(str(entry["name"]))
         if "when" in entry or "for" in entry:
             planned.append(_triggered_entry(entry, run_s, what))
             continue
@@ -178,29 +173,27 @@ def _random_plan(known: Sequence[str], run_s: float, mtbf_s: float, random: Rand
 
 def plan_faults(
     text: str,
-    known: Sequence[str],
+    kind_of: Callable[[str], FaultKind],
     run_s: float,
     *,
     seed: str = "0",
     mtbf_s: float = 5.0,
-    random_from: Sequence[str] | None = None,
-    windows: Mapping[str, tuple[float, float]] | None = None,
+    random_from: Sequence[str] = (),
 ) -> list[PlannedFault]:
     """The faults of a run in the order of their start.
 
-    ``known`` are the names there are, ``random_from`` those that ``random`` may draw, ``windows`` the times, in parts
-    of the run, of faults that are named without any. Whether the hosts in triggers exist is ``check_triggers``' to say.
-    Raises InputError.
+    ``kind_of`` gives a name's row, or raises InputError; ``random_from`` are the names that ``random`` may draw.
+    Whether the hosts in triggers exist is ``check_triggers``' to say. Raises InputError.
     """
     text = text.strip()
     if text in ("", "none"):
         return []
     if text.endswith(".toml"):
-        planned = _from_toml(Path(text), known, run_s)
+        planned = _from_toml(Path(text), kind_of, run_s)
         check_triggers(planned, ())
         return sorted(planned, key=lambda fault: fault.start_s)
     if text == "random":
-        return _random_plan(random_from or known, run_s, mtbf_s, Random(f"{seed}/faults"))
+        return _random_plan(random_from, run_s, mtbf_s, Random(f"{seed}/faults"))
     words = [word for word in _split(text) if word]
     planned = []
     for index, word in enumerate(words):
@@ -210,15 +203,15 @@ def plan_faults(
                 f"--fault: {word!r} is not understood: write NAME, NAME@10s..20s, NAME@when(TRIGGER)..3s or "
                 "NAME(option=value)"
             )
-        _check_name(match["name"], known)
+        kind = kind_of(match["name"])
         if match["when"] is not None:
             options = _options(match["options"], word)
             planned.append(_triggered(match["name"], match["when"], match["lasting"], options, run_s, word))
             continue
         if match["start"] is None:
             start, stop = _spread(index, len(words), run_s)
-            if windows and match["name"] in windows:
-                start, stop = (part * run_s for part in windows[match["name"]])
+            if kind.window is not None:
+                start, stop = (part * run_s for part in kind.window)
         else:
             start, stop = (_moment(match[side], run_s, word) for side in ("start", "stop"))
         planned.append(_checked(PlannedFault(match["name"], start, stop, _options(match["options"], word)), run_s))

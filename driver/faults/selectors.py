@@ -1,4 +1,4 @@
-"""Which nodes a fault is done to: ``one leader follower minority majority all nK``."""
+"""Which nodes a fault is done to: ``leader one follower minority majority all nK``."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ __all__ = ["SELECTORS", "need_leader", "select"]
 ELECTION_S = 5.0
 """How long a fault on the leader waits for there to be one."""
 
-SELECTORS = ("one", "leader", "follower", "minority", "majority", "all")
+SELECTORS = ("leader", "one", "follower", "minority", "majority", "all")
 
 
 def need_leader(target: Target) -> str:

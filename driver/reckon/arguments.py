@@ -11,7 +11,7 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
-from raftmon.adapters.servers_of import with_server
+from raftmon.adapters.systems import system_kind, with_server
 from raftmon.driver.run.config import RunConfig
 from raftmon.setup.errors import InputError
 
@@ -109,7 +109,7 @@ def _fault(arguments: argparse.Namespace) -> str:
 
 
 def _system_options(arguments: argparse.Namespace) -> dict[str, Any]:
-    if not arguments.system_type.startswith("etcd"):
+    if not system_kind(arguments.system_type).takes_election_ms:
         return {}
     election_ms = int(arguments.failure_timeout * 1000)
     return {"election_ms": election_ms, "heartbeat_ms": max(1, election_ms // 10)}

@@ -11,8 +11,7 @@ from pathlib import Path
 
 import orjson
 
-from raftmon.adapters.registry import system
-from raftmon.adapters.servers_of import with_server
+from raftmon.adapters.systems import system, with_server
 from raftmon.driver.cluster.cluster import Cluster, ClusterOptions
 from raftmon.driver.reproduce.scenario import CouldNotSetUp, Loaded, Outcome, load_scenario
 from raftmon.driver.reproduce.stage import Stage

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from raftmon.driver.checkers.asked_for import checkers_for
 from raftmon.driver.checkers.assumptions import Assumptions
 from raftmon.driver.checkers.availability.checker import Availability, Window
 from raftmon.driver.checkers.base import Result, Valid, combine
-from raftmon.driver.checkers.registry import checkers_for
 from raftmon.driver.checkers.safe import check_safely
 from raftmon.driver.checkers.stores_agree import StoresAgree
 from raftmon.driver.histories import read_history

@@ -9,14 +9,15 @@ from typing import Any
 
 import orjson
 
-from raftmon.adapters.registry import SYSTEMS
+from raftmon.adapters.systems import SYSTEMS
 from raftmon.driver.checkers.base import Checker, Result, Valid
 from raftmon.driver.checkers.safe import check_safely
 from raftmon.driver.checkers.wire.checker import Committed, Wire, same_text
 from raftmon.driver.histories.model import History
 from raftmon.driver.histories.operation import Operation, Outcome
 from raftmon.driver.run_folder import RunFolder
-from raftmon.driver.workloads.registry import WORKLOADS
+from raftmon.driver.workloads.hooks import hooks
+from raftmon.driver.workloads.workloads import workload as make_workload
 from raftmon.monitor.raft.database.store import open_store
 from raftmon.monitor.raft.violations import INVARIANTS
 
@@ -166,7 +167,7 @@ def wire_results(folder: RunFolder, history: History, workload: str) -> list[Res
         if workload in ("register", "uniform") and has_puts:
             # Of long values only the beginning is kept: they cannot be compared, so what is absent proves nothing.
             cut = connection.execute("SELECT 1 FROM entries WHERE length(value) != value_size LIMIT 1").fetchone()
-            unpack = getattr(WORKLOADS[workload](), "unpacked", lambda value: value)
+            unpack = hooks(make_workload(workload)).unpacked
             complete = not cut and not any(seen.get(name) for name in ("unparsed_bytes", "hole_bytes", "lost_at_join"))
             checkers.append(Wire(list(committed_puts(connection, history, unpack)), complete=complete))
         return [check_safely(checker, history) for checker in checkers]

@@ -116,7 +116,7 @@ class RunConfig:
 
     def workload_parameters(self) -> dict[str, Any]:
         """What the workload is made with. Raises InputError."""
-        from raftmon.driver.workloads.registry import parameters_of
+        from raftmon.driver.workloads.workloads import parameters_of
 
         return parameters_of(self.workload, self.workload_options, keys=self.keys)
 

@@ -17,6 +17,7 @@ from raftmon.adapters.base import Adapter, Definite
 from raftmon.driver.histories.event_writer import EventWriter
 from raftmon.driver.results.facts import FinalReads
 from raftmon.driver.workloads.base import Call, Told, Workload
+from raftmon.driver.workloads.hooks import hooks
 from raftmon.setup.topology import Host, Topology
 
 __all__ = ["FIRST_PROCESS", "MOST_S", "FinalReader"]
@@ -62,7 +63,7 @@ class FinalReader:
 
         Where the time is too short for all of them, the calls that were made are a random sample.
         """
-        calls: list[Call] = getattr(self._workload, "last_calls", list)()
+        calls = hooks(self._workload).last_calls()
         if not self._topology.nodes or not calls:
             return FinalReads(0, 0)
         if len(calls) > _ALWAYS:

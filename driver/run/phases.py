@@ -16,13 +16,13 @@ from random import Random
 from typing import Any, Protocol
 
 from raftmon.adapters.capabilities import Leader
-from raftmon.adapters.registry import system
+from raftmon.adapters.systems import system
 from raftmon.driver.checkers.base import Valid
 from raftmon.driver.clients.fleet import ClientFleet, FleetConfig
 from raftmon.driver.cluster.cluster import Cluster, ClusterOptions
 from raftmon.driver.cluster.health import quorum_answers
 from raftmon.driver.cluster.status_poller import StatusWatch
-from raftmon.driver.faults.registry import make_fault
+from raftmon.driver.faults.faults import make_fault
 from raftmon.driver.faults.worker import FaultWorkers
 from raftmon.driver.report.report import write_report
 from raftmon.driver.results.facts import LeaderAt, RunFacts
@@ -35,7 +35,7 @@ from raftmon.driver.run.live import announce, withdraw
 from raftmon.driver.run.plan import make_plan
 from raftmon.driver.run.store_hashes import ask_stores
 from raftmon.driver.run_folder import CONFIG, RESULTS, RunFolder
-from raftmon.driver.workloads.registry import workload
+from raftmon.driver.workloads.workloads import workload
 from raftmon.setup.errors import InputError, RaftmonError
 from raftmon.setup.eventlog import open_event_log
 

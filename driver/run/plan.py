@@ -8,8 +8,9 @@ expects (what its client last saw) and who "the leader" is.
 from __future__ import annotations
 
 import dataclasses
+import functools
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
@@ -18,23 +19,20 @@ import orjson
 
 from raftmon.adapters.base import Adapter
 from raftmon.adapters.capabilities import capability
+from raftmon.adapters.hooks import hooks
 from raftmon.driver.faults.base import Fault, Target
-from raftmon.driver.faults.intermittent import INTERMITTENT
-from raftmon.driver.faults.registry import (
-    RANDOM_FAULTS,
-    WINDOWS,
-    catalogue,
+from raftmon.driver.faults.faults import (
+    fault_kind,
     make_fault,
-    needs_client_traffic,
-    needs_disk,
-    spares_needed,
+    random_faults,
 )
+from raftmon.driver.faults.kind import FaultKind
 from raftmon.driver.faults.schedule import PlannedFault, check_triggers, plan_faults
 from raftmon.driver.run.config import DEFAULT_FAULTS, RunConfig
 from raftmon.driver.topologies import Placement, Quality, place
 from raftmon.driver.workloads.base import Workload, slot_random
 from raftmon.driver.workloads.needs import check_needs
-from raftmon.driver.workloads.registry import workload
+from raftmon.driver.workloads.workloads import workload
 from raftmon.monitor.message_rules.triggers import parse_trigger, split_waiting
 from raftmon.monitor.raft.codecs.table import all_codecs, codec_of
 from raftmon.monitor.rules.serialization import ruleset_from_items
@@ -51,7 +49,7 @@ def calls_digest(workload: Workload, seed: str, slots: int) -> str:
     digest = hashlib.sha256()
     for slot in range(slots):
         plan = workload.slot(slot, slots, slot_random(seed, slot))
-        digest.update(orjson.dumps([tuple(plan.next()) for _ in range(DIGESTED_CALLS)], default=str))
+        digest.update(orjson.dumps([tuple(plan.next())[:3] for _ in range(DIGESTED_CALLS)], default=str))
     return digest.hexdigest()
 
 
@@ -112,7 +110,11 @@ def _impossible(fault: Fault, topology: Topology, adapter: Adapter) -> str | Non
 
 
 def _possible(
-    faults: list[PlannedFault], config: RunConfig, topology: Topology, adapter: Adapter
+    faults: list[PlannedFault],
+    kinds: Mapping[str, FaultKind],
+    config: RunConfig,
+    topology: Topology,
+    adapter: Adapter,
 ) -> list[PlannedFault]:
     """The faults that can be done on this cluster. Raises InputError for one that was asked for by name and cannot;
     of the default ones it is left out, of random ones it is an event of the run.
@@ -120,7 +122,7 @@ def _possible(
     possible = []
     for planned in faults:
         fault = make_fault(planned.name, planned.options, topology.node_names())
-        reason = _impossible(fault, topology, adapter)
+        reason = kinds[planned.name].why_not(planned.name, len(topology.nodes)) or _impossible(fault, topology, adapter)
         if reason is None or config.faults.startswith("random"):
             possible.append(planned)
         elif config.faults != DEFAULT_FAULTS:
@@ -130,8 +132,8 @@ def _possible(
 
 def make_plan(config: RunConfig, adapter: Adapter) -> Plan:
     """The plan of a configuration: a pure function of it. Raises InputError."""
-    has_nodes = getattr(adapter, "nodes_needed", True)
-    if getattr(adapter, "transparent", False):  # its nodes can only listen on the address their peers know them by
+    has_nodes = hooks(adapter).nodes_needed
+    if hooks(adapter).transparent:  # its nodes can only listen on the address their peers know them by
         config = dataclasses.replace(config, transparent=True)
     placement = _place(config)
     topology = placement.topology
@@ -139,17 +141,16 @@ def make_plan(config: RunConfig, adapter: Adapter) -> Plan:
         topology = dataclasses.replace(topology, nodes=())
         config = dataclasses.replace(config, monitored=False)  # there are no wires to stand on
     check_needs(workload(config.workload, config.workload_parameters()), adapter)
-    known = list(catalogue(topology.node_names()))
     faults = plan_faults(
         config.faults,
-        known,
+        functools.partial(fault_kind, nodes=topology.node_names()),
         config.duration_s,
         seed=config.seed,
         mtbf_s=config.mtbf_s,
-        random_from=RANDOM_FAULTS,
-        windows=WINDOWS,
+        random_from=random_faults(),
     )
-    faults = [_with_mtbf(fault, config) for fault in faults]
+    kinds = {fault.name: fault_kind(fault.name, topology.node_names()) for fault in faults}
+    faults = [_with_mtbf(fault, kinds[fault.name], config) for fault in faults]
     if faults and not has_nodes:
         raise InputError(f"--fault: {config.system} has no nodes of its own to do anything to; use --fault none")
     if faults and not config.monitored:
@@ -160,11 +161,11 @@ def make_plan(config: RunConfig, adapter: Adapter) -> Plan:
         if name.strip() not in topology.node_names():
             known_nodes = ", ".join(topology.node_names())
             raise InputError(f"--pin: unknown node {name.strip()!r} (available: {known_nodes})")
-    spares = sum(spares_needed(fault.name) for fault in faults)
+    spares = sum(kinds[fault.name].spares for fault in faults)
     if has_nodes and spares:
         placement = _place(config, spares)
         topology = placement.topology
-    faults = _possible(faults, config, topology, adapter)
+    faults = _possible(faults, kinds, config, topology, adapter)
     check_triggers(faults, [host.name for host in topology.hosts()])
     followed = _is_followed(adapter, config)
     if any(fault.when for fault in faults) and not followed:
@@ -178,8 +179,8 @@ def make_plan(config: RunConfig, adapter: Adapter) -> Plan:
     for script in config.scripts:
         if not Path(script).is_file():
             raise InputError(f"--rules: there is no file {script}")
-    client_traffic = placement.client_traffic or any(needs_client_traffic(fault.name) for fault in faults)
-    disks = any(needs_disk(fault.name) for fault in faults)
+    client_traffic = placement.client_traffic or any(kinds[fault.name].client_traffic for fault in faults)
+    disks = any(kinds[fault.name].disks for fault in faults)
     return Plan(config, topology, tuple(faults), client_traffic, placement, disks)
 
 
@@ -200,9 +201,9 @@ def _check_rules(lines: Sequence[str], names: list[str]) -> None:
     ruleset_from_items(rules, names)
 
 
-def _with_mtbf(fault: PlannedFault, config: RunConfig) -> PlannedFault:
+def _with_mtbf(fault: PlannedFault, kind: FaultKind, config: RunConfig) -> PlannedFault:
     """``--mtbf`` is meant for faults that come and go, too, unless they have their own."""
-    if fault.name not in INTERMITTENT or "mtbf" in fault.options:
+    if "mtbf" not in kind.options or "mtbf" in fault.options:
         return fault
     return dataclasses.replace(fault, options={**fault.options, "mtbf": f"{config.mtbf_s:g}s"})
 

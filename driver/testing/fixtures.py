@@ -18,12 +18,12 @@ from raftmon.driver.clients.fleet import ClientFleet, FleetConfig, FleetStats
 from raftmon.driver.cluster.cluster import Cluster
 from raftmon.driver.cluster.health import nodes_answering
 from raftmon.driver.faults.base import Effect
+from raftmon.driver.faults.faults import make_fault
 from raftmon.driver.faults.grudges import between, isolate
-from raftmon.driver.faults.registry import make_fault
 from raftmon.driver.results.verdict import check_history, stores_result
 from raftmon.driver.run.final_reads import FinalReader
 from raftmon.driver.run.store_hashes import ask_stores
-from raftmon.driver.workloads.registry import workload
+from raftmon.driver.workloads.workloads import workload
 from raftmon.monitor.control.client import MonitorClient
 from raftmon.setup.errors import RaftmonError
 from raftmon.setup.topology import Link

@@ -11,7 +11,7 @@ from typing import Any
 
 from raftmon.driver.cluster.cluster import Cluster
 from raftmon.driver.faults.base import Effect, Fault
-from raftmon.driver.faults.registry import catalogue, make_fault
+from raftmon.driver.faults.faults import catalogue, make_fault
 from raftmon.driver.testing.fixtures import TestClients, TestCluster, TestHistory, TestMonitor
 from raftmon.setup.errors import RaftmonError
 

@@ -9,8 +9,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from raftmon.adapters.registry import system
-from raftmon.adapters.servers_of import with_server
+from raftmon.adapters.hooks import hooks
+from raftmon.adapters.systems import system, with_server
 from raftmon.driver.cluster.cluster import Cluster, ClusterOptions
 from raftmon.driver.run_folder import CONFIG, RunFolder
 from raftmon.setup.errors import InputError
@@ -34,7 +34,7 @@ def start_cluster(options: Mapping[str, Any], test: str) -> Iterator[Cluster]:
     if flags := options.get("server_flags"):
         adapter_options["server_flags"] = list(flags)
     adapter = system(options["system"], adapter_options)
-    transparent = bool(options.get("transparent", False)) or bool(getattr(adapter, "transparent", False))
+    transparent = bool(options.get("transparent", False)) or hooks(adapter).transparent
     topology = Topology.star(options["nodes"], options["client_hosts"], transparent=transparent)
     name = "test-" + re.sub(r"[^\w.-]+", "-", test).strip("-")
     folder = RunFolder.create(Path(options["store"]), name)

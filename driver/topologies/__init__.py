@@ -3,6 +3,6 @@
 from __future__ import annotations
 
 from raftmon.driver.topologies.base import Placement, Quality
-from raftmon.driver.topologies.registry import TOPOLOGIES, place
+from raftmon.driver.topologies.topologies import TOPOLOGIES, TopologyKind, place
 
-__all__ = ["TOPOLOGIES", "Placement", "Quality", "place"]
+__all__ = ["TOPOLOGIES", "Placement", "Quality", "TopologyKind", "place"]

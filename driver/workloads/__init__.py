@@ -3,6 +3,6 @@
 from __future__ import annotations
 
 from raftmon.driver.workloads.base import Call, ThreadPlan, Workload
-from raftmon.driver.workloads.registry import WORKLOADS, workload, workload_names
+from raftmon.driver.workloads.workloads import WORKLOADS, WorkloadKind, workload, workload_names
 
-__all__ = ["WORKLOADS", "Call", "ThreadPlan", "Workload", "workload", "workload_names"]
+__all__ = ["WORKLOADS", "Call", "ThreadPlan", "Workload", "WorkloadKind", "workload", "workload_names"]

@@ -15,11 +15,15 @@ __all__ = ["Call", "ThreadPlan", "Told", "Workload", "slot_random"]
 
 
 class Call(NamedTuple):
-    """One operation to do; the fields are those of an ``invoke`` event (see driver/histories/operation.py)."""
+    """One operation to do; the fields are those of an ``invoke`` event (see driver/histories/operation.py).
+
+    ``given`` is what ``perform`` needs beside them; no event shows it.
+    """
 
     f: str
     key: Any
     value: Any
+    given: Any = None
 
 
 class Told(NamedTuple):
@@ -62,8 +66,7 @@ class Workload(Protocol):
     def perform(self, client: Any, call: Call) -> Any:
         """Do it on an adapter's client; returns the value of the ``ok`` event, or ``Told``. Raises as the client does.
 
-        A workload may also have ``prepare(client)``, done by slot 0 before anybody works and repeated until it
-        succeeds, and ``last_calls() -> list[Call]``, done through every node after the heal.
+        It never sleeps: the operation is being timed. Pauses, and what else a workload may have: ``hooks.py``.
         """
 
 

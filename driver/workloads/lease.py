@@ -7,7 +7,6 @@ until the key must be gone.
 
 from __future__ import annotations
 
-import time
 from random import Random
 from typing import Any
 
@@ -22,7 +21,7 @@ __all__ = ["LeaseWorkload"]
 
 class LeaseWorkload:
     """``ttl_s`` is asked for (the system may give more), ``renewals`` the keep-alives of a life, ``pause_ms`` passes
-    before each operation, ``revoked`` is the share of leases that are revoked.
+    between operations, ``revoked`` is the share of leases that are revoked.
     """
 
     name = "lease"
@@ -48,9 +47,12 @@ class LeaseWorkload:
         """The generator of one slot."""
         return LeasePlan(slot, slots, random, self._renewals, self._revoked)
 
+    def pause_ms(self, call: Call) -> float:
+        """Before every operation, as leases are about time."""
+        return self._pause_ms
+
     def perform(self, client: Any, call: Call) -> Any:
-        """Do one call, after a pause: leases are about time."""
-        time.sleep(self._pause_ms / 1e3)
+        """Do one call."""
         if call.f == "grant":
             granted = client.grant(self._ttl_s)
             return Told(granted.ttl_s, key=granted.lease)

@@ -9,11 +9,9 @@ an overlap is a finding about that use of locks; the verdict says so.
 from __future__ import annotations
 
 import os
-import time
 from random import Random
 from typing import Any
 
-from raftmon.adapters.base import Definite, Indefinite
 from raftmon.adapters.capabilities import Lock
 from raftmon.driver.histories.operation import Outcome
 from raftmon.driver.workloads.base import Call, Told
@@ -26,7 +24,7 @@ GUARDS = ("stored", "memory")
 
 class LockWorkload:
     """``locks`` locks, each over one set. ``guard`` says where the sets are: ``stored`` in the system, or in the
-    ``memory`` of each client host. ``hold_ms`` passes between reading a set and writing it.
+    ``memory`` of each client host. ``hold_ms`` passes between reading a set and adding to it, with the lock held.
     """
 
     name = "lock"
@@ -56,6 +54,10 @@ class LockWorkload:
         """A read of every stored set; what was in a client host's memory is gone by then."""
         return [Call("read", f"set{number}", None) for number in range(self._locks if self._guard == "stored" else 0)]
 
+    def pause_ms(self, call: Call) -> float:
+        """The lock is held for a while before the set is changed."""
+        return self._hold_ms if call.f == "add" else 0.0
+
     def perform(self, client: Any, call: Call) -> Any:
         """Do one call."""
         if call.f == "acquire":
@@ -67,12 +69,7 @@ class LockWorkload:
             return self._in_memory(call)
         if call.f == "read":
             return client.read(call.key) or []
-        try:
-            before = client.read(call.key) or []
-        except Indefinite as error:  # nothing has been written yet
-            raise Definite(f"the set could not be read: {error}") from error
-        time.sleep(self._hold_ms / 1e3)
-        client.write(call.key, [*before, call.value])
+        client.write(call.key, [*call.given, call.value])
         return call.value
 
     def _in_memory(self, call: Call) -> Told:
@@ -80,14 +77,12 @@ class LockWorkload:
         name = f"memory-{os.getpid()}"
         if call.f == "read":
             return Told(list(self._memory), key=name)
-        before = list(self._memory)
-        time.sleep(self._hold_ms / 1e3)
-        self._memory = [*before, call.value]
+        self._memory = [*call.given, call.value]
         return Told(call.value, key=name)
 
 
 class LockPlan:
-    """One slot: acquire, add, release; sometimes a read in between."""
+    """One slot: acquire, read, add to what was read, release; sometimes a read without the lock."""
 
     def __init__(self, slot: int, slots: int, random: Random, locks: int, stored: bool) -> None:
         self._random = random
@@ -97,15 +92,18 @@ class LockPlan:
         self._slots = slots
         self._token: Any = None
         self._lock = 0
+        self._held: list[int] = []
         self._step = "acquire"
 
     def next(self) -> Call:
         """The next step; whether one follows another hangs on how it ended."""
         guarded = f"set{self._lock}" if self._stored else None
+        if self._step == "read":
+            return Call("read", guarded, None)
         if self._step == "add":
             element = self._next_element
             self._next_element += self._slots
-            return Call("add", guarded, element)
+            return Call("add", guarded, element, self._held)
         if self._step == "release":
             return Call("release", f"lock{self._lock}", self._token)
         reads, which = self._random.random() < 0.2, self._random.random()
@@ -119,7 +117,9 @@ class LockPlan:
         if outcome is Outcome.INFO:
             self._step = "acquire"
         elif call.f == "acquire" and outcome is Outcome.OK:
-            self._step, self._token = "add", result
+            self._step, self._token = "read", result
+        elif self._step == "read":  # with the lock; what could not be read is not written either
+            self._step, self._held = ("add", result) if outcome is Outcome.OK else ("release", [])
         elif call.f == "add":
             self._step = "release"
         elif call.f == "release":

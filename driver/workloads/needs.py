@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from raftmon.adapters.base import Adapter
-from raftmon.adapters.registry import nodes_needed
+from raftmon.adapters.hooks import hooks
 from raftmon.driver.workloads.base import Workload
 from raftmon.setup.errors import InputError
 from raftmon.setup.topology import NODE_NET, Host
@@ -38,8 +38,9 @@ def check_needs(workload: Workload, adapter: Adapter) -> None:
     """
     if not workload.needs:
         return
-    client_class = getattr(adapter, "client_class", None)
+    known = hooks(adapter)
+    client_class = known.client_class()
     if client_class is not None:
-        check_client(workload, client_class(), adapter.name)
-    elif not nodes_needed(adapter):
+        check_client(workload, client_class, adapter.name)
+    elif not known.nodes_needed:
         check_client(workload, adapter.connect(Host(adapter.name, 0, NODE_NET), 1.0), adapter.name)

@@ -9,7 +9,7 @@ import pytest
 
 from raftmon.adapters.base import Definite, Indefinite
 from raftmon.adapters.dqlite_client import DqliteClient
-from raftmon.adapters.registry import system
+from raftmon.adapters.systems import system
 from raftmon.setup.errors import InputError
 from raftmon.setup.topology import Topology
 

@@ -80,7 +80,7 @@ def test_it_offers_leader_members_and_hash():
 
 
 def test_the_driver_gets_no_grpc_threads_by_asking_for_the_adapter():
-    program = "import sys; import raftmon.adapters.registry as r; r.system('etcd'); sys.exit('grpc' in sys.modules)"
+    program = "import sys; import raftmon.adapters.systems as r; r.system('etcd'); sys.exit('grpc' in sys.modules)"
     assert os.spawnv(os.P_WAIT, sys.executable, [sys.executable, "-c", program]) == 0
 
 

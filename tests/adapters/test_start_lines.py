@@ -6,7 +6,7 @@ import sys
 import pytest
 
 from raftmon.adapters.capabilities import Leader, capability
-from raftmon.adapters.registry import system
+from raftmon.adapters.systems import system
 from raftmon.setup.errors import InputError
 from raftmon.setup.topology import Topology
 

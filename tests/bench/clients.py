@@ -20,7 +20,7 @@ from pathlib import Path
 import orjson
 
 from raftmon.adapters.base import Definite
-from raftmon.adapters.registry import system
+from raftmon.adapters.systems import system
 from raftmon.driver.clients.fleet import ClientFleet, FleetConfig
 from raftmon.driver.histories.operation import Outcome
 from raftmon.driver.workloads.base import slot_random

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from raftmon.adapters.registry import system
-from raftmon.driver.checkers.registry import checker
+from raftmon.adapters.systems import system
+from raftmon.driver.checkers.checkers import checker
 from raftmon.monitor.rules.scripts import Scripts
 from raftmon.setup.errors import InputError
 from raftmon.setup.old_imports import PUBLIC_OF_OLD, import_advice

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import pytest
 
+from raftmon.driver.faults.faults import catalogue
 from raftmon.driver.faults.links import PARTITIONS
 from raftmon.testing import eventually
 
-ANY_SIZE = [name for name, (_, least) in PARTITIONS.items() if least <= 3 and name != "client-from-node"]
+ANY_SIZE = [name for name in PARTITIONS if catalogue()[name].least_nodes <= 3 and name != "client-from-node"]
 
 
 @pytest.mark.parametrize("kind", ANY_SIZE)

@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 
 from raftmon.adapters.contract import Context, LoopbackCluster, run_contract
-from raftmon.adapters.registry import SYSTEMS, nodes_needed, system
+from raftmon.adapters.hooks import nodes_needed
+from raftmon.adapters.systems import SYSTEMS, system
 from raftmon.setup.errors import RaftmonError
 from raftmon.setup.servers import resolve
 

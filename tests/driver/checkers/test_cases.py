@@ -4,8 +4,8 @@ import json
 
 import pytest
 
+from raftmon.driver.checkers.asked_for import checkers_for, chosen_checkers
 from raftmon.driver.checkers.base import combine
-from raftmon.driver.checkers.registry import checkers_for, chosen_checkers
 from raftmon.driver.histories import read_history
 from tests.shared import SHARED
 

@@ -4,8 +4,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from raftmon.driver.checkers.asked_for import checkers_for, chosen_checkers
 from raftmon.driver.checkers.base import Valid, combine
-from raftmon.driver.checkers.registry import CHECKERS, checkers_for, chosen_checkers
+from raftmon.driver.checkers.checkers import CHECKERS
 from raftmon.driver.histories.model import History
 from raftmon.driver.histories.operation import Operation, Outcome
 

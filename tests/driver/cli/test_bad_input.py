@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from raftmon.driver.cli import main
-from raftmon.driver.cli.registry import COMMANDS
+from raftmon.driver.cli.commands import COMMANDS
 from raftmon.driver.run_folder import RunFolder
 
 SERVER = ["--server", "/bin/true"]
@@ -29,7 +29,7 @@ def refused(capsys: pytest.CaptureFixture[str], *words: str) -> str:
 @pytest.mark.parametrize(
     ("words", "sentence"),
     [
-        (["--fault", "kill-everything"], "there is no fault 'kill-everything'; did you mean"),
+        (["--fault", "kill-everything"], "unknown fault 'kill-everything': did you mean"),
         (["--nodes", "0"], "--nodes is 0: a run needs at least 1"),
         (["--nodes", "251"], "--nodes is 251: a run needs at least 1 and takes at most 64"),
         (["--clients", "0"], "--clients is 0"),
@@ -39,9 +39,9 @@ def refused(capsys: pytest.CaptureFixture[str], *words: str) -> str:
         (["--rate", "-1"], "--rate is -1"),
         (["--nodes", "three"], "argument --nodes: invalid int value: 'three'"),
         (["--bogus"], "unrecognized arguments: --bogus"),
-        (["--system", "oracle"], "there is no system 'oracle'; there are etcd"),
+        (["--system", "oracle"], "unknown system 'oracle' (available: etcd"),
         (["--system", "./nowhere.py"], "there is no file nowhere.py"),
-        (["--workload", "sorting"], "there is no workload 'sorting'"),
+        (["--workload", "sorting"], "unknown workload 'sorting'"),
         (["--rule", "when MsgSnap -> n3"], "lacks its rule: write when TRIGGER: RULE"),
         (["--rule", "when n9 is catching up: n1->n2 drop"], "there is no host 'n9' in the trigger"),
         (["--rule", "when term > 5: n1->n2 dorp"], "did you mean 'drop'"),

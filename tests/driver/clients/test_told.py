@@ -11,7 +11,7 @@ from raftmon.adapters.base import Definite
 from raftmon.driver.clients.worker import Gate, Worker
 from raftmon.driver.histories.event_writer import EventWriter
 from raftmon.driver.workloads.base import slot_random
-from raftmon.driver.workloads.registry import workload
+from raftmon.driver.workloads.workloads import workload
 from raftmon.setup.errors import InputError
 from tests.driver.workloads.fake_store import FakeStore
 
@@ -74,6 +74,18 @@ def work(tmp_path, name, store, slot=0, **parameters):
     writer.close()
     lines = (tmp_path / "history.jsonl").read_bytes().splitlines()
     return worker, [orjson.loads(line) for line in lines]
+
+
+def test_a_pause_lies_between_operations_and_not_in_one(tmp_path):
+    pause_ms = 20.0
+    _worker, events = work(tmp_path, "lease", Store(), pause_ms=pause_ms)
+    assert len(events) >= 10
+    returned_ns = None
+    for event in events:
+        if event["type"] == "invoke":
+            assert returned_ns is None or event["time_ns"] - returned_ns >= pause_ms * 1e6
+        else:
+            returned_ns = event["time_ns"]
 
 
 def test_an_ok_event_bears_what_was_told_beside_the_value(tmp_path):

@@ -8,7 +8,7 @@ from random import Random
 import pytest
 
 from raftmon.driver.faults.base import Unavailable
-from raftmon.driver.faults.registry import catalogue, make_fault
+from raftmon.driver.faults.faults import catalogue, make_fault
 from raftmon.setup.topology import Link
 from tests.driver.faults.fake_target import FakeTarget
 

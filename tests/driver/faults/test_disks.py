@@ -5,7 +5,7 @@ from random import Random
 import pytest
 
 from raftmon.driver.faults.base import Unavailable
-from raftmon.driver.faults.registry import make_fault, needs_disk
+from raftmon.driver.faults.faults import catalogue, make_fault
 from raftmon.setup.disks.behaviour import Behaviour
 from raftmon.setup.errors import InputError
 from tests.driver.faults.fake_target import FakeTarget
@@ -73,5 +73,5 @@ def test_an_option_that_makes_no_sense_is_refused(name, options, words):
 
 
 def test_only_faults_of_disks_need_one():
-    assert needs_disk("power-cut")
-    assert not needs_disk("kill-leader")
+    assert catalogue()["power-cut"].disks
+    assert not catalogue()["kill-leader"].disks

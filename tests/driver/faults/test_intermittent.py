@@ -5,8 +5,8 @@ from random import Random
 
 import pytest
 
+from raftmon.driver.faults.faults import make_fault
 from raftmon.driver.faults.intermittent import Intermittent
-from raftmon.driver.faults.registry import make_fault
 from raftmon.setup.errors import InputError, RaftmonError
 from raftmon.setup.topology import Link
 from tests.driver.faults.fake_target import FakeTarget

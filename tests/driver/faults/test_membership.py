@@ -7,7 +7,7 @@ import pytest
 
 from raftmon.adapters.base import Definite, Indefinite
 from raftmon.driver.faults.base import Unavailable
-from raftmon.driver.faults.registry import make_fault, spares_needed
+from raftmon.driver.faults.faults import catalogue, make_fault
 from raftmon.setup.errors import InputError
 from tests.driver.faults.fake_target import FakeTarget
 
@@ -116,7 +116,7 @@ def test_it_says_why_it_cannot_be_done(tmp_path: Path, name: str, spares: int | 
 
 
 def test_only_an_added_node_needs_a_host_more():
-    assert [spares_needed(name) for name in ("member-add", "member-remove", "kill-one")] == [1, 0, 0]
+    assert [catalogue()[name].spares for name in ("member-add", "member-remove", "kill-one")] == [1, 0, 0]
 
 
 def test_a_selector_of_several_nodes_is_refused():

@@ -9,7 +9,7 @@ import pytest
 
 from raftmon.driver.cluster.leadership import WIRE
 from raftmon.driver.cluster.status_poller import StatusWatch
-from raftmon.driver.faults.registry import make_fault
+from raftmon.driver.faults.faults import make_fault
 from raftmon.driver.faults.schedule import PlannedFault
 from raftmon.driver.faults.worker import FaultWorkers
 from raftmon.driver.testing.fixtures import eventually

@@ -4,7 +4,7 @@ from random import Random
 
 import pytest
 
-from raftmon.driver.faults.registry import WINDOWS, catalogue, make_fault
+from raftmon.driver.faults.faults import fault_kind, make_fault
 from raftmon.driver.faults.schedule import plan_faults
 from tests.driver.faults.fake_target import FakeTarget
 
@@ -16,12 +16,12 @@ NODES = ("n1", "n2", "n3")
     [("leader", (30, 60)), ("leader-recovery", (20, 40)), ("kill-n", (0, 60)), ("intermittent-full", (20, 40))],
 )
 def test_without_times_reckons_faults_come_when_reckon_has_them(name: str, window: tuple[float, float]):
-    (planned,) = plan_faults(name, list(catalogue(NODES)), 60, windows=WINDOWS)
+    (planned,) = plan_faults(name, fault_kind, 60)
     assert (planned.start_s, planned.stop_s) == pytest.approx(window)
 
 
 def test_times_that_are_given_win():
-    (planned,) = plan_faults("leader@5s..9s", list(catalogue(NODES)), 60, windows=WINDOWS)
+    (planned,) = plan_faults("leader@5s..9s", fault_kind, 60)
     assert (planned.start_s, planned.stop_s) == (5, 9)
 
 

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import functools
 import itertools
 from pathlib import Path
 
@@ -7,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from raftmon.driver.faults.registry import RANDOM_FAULTS, catalogue, make_fault
+from raftmon.driver.faults.faults import catalogue, fault_kind, make_fault, random_faults
 from raftmon.driver.faults.schedule import PlannedFault, check_triggers, plan_faults
 from raftmon.setup.errors import InputError
 
@@ -16,7 +17,7 @@ KNOWN = list(catalogue(NODES))
 
 
 def plan(text: str, run_s: float = 20.0, **keywords: str) -> list[PlannedFault]:
-    return plan_faults(text, KNOWN, run_s, random_from=RANDOM_FAULTS, **keywords)
+    return plan_faults(text, functools.partial(fault_kind, nodes=NODES), run_s, random_from=random_faults(), **keywords)
 
 
 def test_none_plans_nothing():
@@ -49,7 +50,7 @@ def test_options_stand_in_parentheses_and_may_hold_commas():
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        ("kill-everything", "there is no fault 'kill-everything'; did you mean"),
+        ("kill-everything", "unknown fault 'kill-everything': did you mean"),
         ("kill-leader@5s..2s", "before its start"),
         ("kill-leader@30s..40s", "after the workload's 20 s"),
         ("kill-leader@soon..40s", "'soon' is not a duration"),

@@ -8,7 +8,7 @@ import pytest
 
 from raftmon.driver.faults import wal
 from raftmon.driver.faults.base import Unavailable
-from raftmon.driver.faults.registry import make_fault
+from raftmon.driver.faults.faults import make_fault
 from raftmon.setup.errors import InputError, RaftmonError
 from tests.driver.faults.fake_target import FakeTarget
 

@@ -8,7 +8,7 @@ from typing import Any
 import orjson
 
 from raftmon.driver.faults.base import Effect
-from raftmon.driver.faults.registry import make_fault
+from raftmon.driver.faults.faults import make_fault
 from raftmon.driver.faults.schedule import PlannedFault
 from raftmon.driver.faults.worker import FaultWorkers
 from raftmon.setup.eventlog import open_event_log

@@ -8,7 +8,7 @@ from raftmon.driver.cli.reckon import parser
 from raftmon.driver.reckon import config_of
 from raftmon.driver.reckon.arguments import FAILURES
 from raftmon.driver.run.phases import make_plan
-from raftmon.driver.workloads.registry import parameters_of
+from raftmon.driver.workloads.workloads import parameters_of
 from raftmon.setup.errors import InputError
 
 
@@ -24,7 +24,7 @@ def config(*words: str):
 
 
 def plan(*words: str):
-    from raftmon.adapters.registry import system
+    from raftmon.adapters.systems import system
 
     made = config(*words)
     return make_plan(made, system(made.system, made.adapter_options()))

@@ -5,7 +5,7 @@ from typing import Any
 import orjson
 import pytest
 
-from raftmon.adapters.registry import system
+from raftmon.adapters.systems import system
 from raftmon.driver.run.config import RunConfig
 from raftmon.driver.run.plan import Plan, make_plan
 from raftmon.setup.errors import InputError

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from raftmon.adapters.registry import system
+from raftmon.adapters.systems import system
 from raftmon.driver.run.config import RunConfig
 from raftmon.driver.run.phases import make_plan
 from raftmon.setup.errors import InputError

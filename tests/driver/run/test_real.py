@@ -11,8 +11,7 @@ from typing import Any
 import orjson
 import pytest
 
-from raftmon.adapters.registry import system
-from raftmon.adapters.servers_of import with_server
+from raftmon.adapters.systems import system, with_server
 from raftmon.driver.checkers.base import Valid
 from raftmon.driver.cluster.cluster import Cluster, ClusterOptions
 from raftmon.driver.run.config import RunConfig

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from raftmon.adapters.servers_of import with_server
+from raftmon.adapters.systems import with_server
 from raftmon.setup.leftovers import added, take
 
 pytestmark = pytest.mark.servers

@@ -12,12 +12,13 @@ import orjson
 import pytest
 
 from raftmon.adapters.base import Definite
+from raftmon.driver.checkers.asked_for import checkers_for
 from raftmon.driver.checkers.base import Valid
-from raftmon.driver.checkers.registry import checkers_for
 from raftmon.driver.histories import read_history
 from raftmon.driver.histories.operation import Outcome
 from raftmon.driver.workloads.base import Told, slot_random
-from raftmon.driver.workloads.registry import WORKLOADS, workload
+from raftmon.driver.workloads.hooks import hooks
+from raftmon.driver.workloads.workloads import WORKLOADS, workload
 from tests.driver.workloads.fake_store import FakeStore
 
 SLOTS = 4
@@ -37,7 +38,7 @@ def record(
     store = make()
     clients = [store.peer() for _ in range(SLOTS)]
     plans = [work.slot(slot, SLOTS, slot_random("seed", slot)) for slot in range(SLOTS)]
-    getattr(work, "prepare", lambda client: None)(clients[0])
+    hooks(work).prepare(clients[0])
     events: list[dict[str, Any]] = []
 
     def event(process: int, kind: str, call, value: Any, **more: Any) -> None:
@@ -62,7 +63,7 @@ def record(
         for slot in range(SLOTS):
             do(slot, plans[slot].next(), clients[slot], plans[slot].observe)
         spoil(store, turn)
-    for call in getattr(work, "last_calls", list)():
+    for call in hooks(work).last_calls():
         do(1000, call, clients[0], lambda *_: None)
     path.write_bytes(b"".join(orjson.dumps(one, option=orjson.OPT_APPEND_NEWLINE) for one in events))
     return read_history(path)
@@ -78,6 +79,16 @@ def test_on_an_honest_store_every_checker_is_content(name: str, tmp_path):
     assert not history.problems
     found = verdicts(name, history)
     assert set(found.values()) == {Valid.YES}, found
+
+
+@pytest.mark.parametrize("name", list(WORKLOADS))
+def test_no_operation_sleeps_while_it_is_timed(name: str, tmp_path, monkeypatch: pytest.MonkeyPatch):
+    def sleep(seconds: float) -> None:
+        raise AssertionError(f"{name} slept {seconds:g} s inside an operation")
+
+    monkeypatch.setattr("time.sleep", sleep)
+    history = record(name, tmp_path / "history.jsonl", {}, lambda store, turn: None)
+    assert len(history) > 60
 
 
 def lose_newest_element(store: FakeStore, turn: int) -> None:

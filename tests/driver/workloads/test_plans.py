@@ -7,14 +7,14 @@ import pytest
 from raftmon.adapters.base import Definite, Indefinite
 from raftmon.adapters.capabilities import Lease, Lock, Revision, Transactions, Watch
 from raftmon.adapters.nothing import NothingAdapter
-from raftmon.adapters.registry import system
+from raftmon.adapters.systems import system
 from raftmon.driver.histories.operation import Outcome
 from raftmon.driver.run.plan import calls_digest
 from raftmon.driver.workloads.append import do_transaction
 from raftmon.driver.workloads.base import Call, slot_random
 from raftmon.driver.workloads.needs import check_client, check_needs, members_of
-from raftmon.driver.workloads.registry import WORKLOADS, parameters_of, workload
 from raftmon.driver.workloads.uniform import UniformWorkload
+from raftmon.driver.workloads.workloads import WORKLOADS, parameters_of, workload
 from raftmon.setup.errors import InputError
 from tests.driver.workloads.fake_store import FakeStore
 
@@ -107,7 +107,6 @@ def test_a_transaction_reads_its_own_appends_and_writes_all_lists_at_once():
     [
         ("append", Call("txn", None, [["append", "a0", 1]])),
         ("bank", Call("transfer", None, {"from": "b0", "to": "b1", "amount": 1})),
-        ("lock", Call("add", "set0", 1)),
         ("set", Call("add", "s0", 1)),
     ],
 )
@@ -156,10 +155,26 @@ def test_a_lock_whose_fate_is_unknown_is_not_released():
     plan = workload("lock").slot(0, 1, slot_random("1", 0))
     call = next(call for call in iter(plan.next, None) if call.f == "acquire")
     plan.observe(call, Outcome.OK, 7)
+    read = plan.next()
+    assert read.f == "read"
+    plan.observe(read, Outcome.OK, [3])
     added = plan.next()
-    assert added.f == "add"
+    assert (added.f, added.given) == ("add", [3])
     plan.observe(added, Outcome.INFO, None)
     assert plan.next().f in ("acquire", "read")
+
+
+@pytest.mark.parametrize("outcome", [Outcome.FAIL, Outcome.INFO])
+def test_a_set_that_could_not_be_read_under_its_lock_is_not_added_to(outcome: Outcome):
+    plan = workload("lock").slot(0, 1, slot_random("1", 0))
+    call = next(call for call in iter(plan.next, None) if call.f == "acquire")
+    plan.observe(call, Outcome.OK, 7)
+    read = plan.next()
+    assert read.f == "read"
+    plan.observe(read, outcome, None)
+    then = plan.next()
+    assert then.f != "add"
+    assert (then.f == "release") == (outcome is Outcome.FAIL)
 
 
 @pytest.mark.parametrize("name", list(WORKLOADS))

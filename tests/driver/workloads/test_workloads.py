@@ -1,6 +1,6 @@
 import pytest
 
-from raftmon.driver.workloads.registry import WORKLOADS, workload
+from raftmon.driver.workloads.workloads import WORKLOADS, workload
 from raftmon.setup.errors import InputError
 
 

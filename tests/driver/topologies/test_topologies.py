@@ -66,7 +66,7 @@ def test_spare_hosts_are_at_a_site_and_have_links():
 @pytest.mark.parametrize(
     ("name", "nodes", "words"),
     [
-        ("ring", 3, "no topology 'ring'; there are simple, wan, FILE.toml"),
+        ("ring", 3, r"unknown topology 'ring' \(available: simple, wan, FILE.toml"),
         ("wan:atlantis", 1, "no region 'atlantis'"),
         ("wan:tokyo", 3, "3 nodes but 1 regions"),
         ("wan:tokyo,tokyo", 2, "named twice"),

@@ -1,7 +1,8 @@
 import pytest
 
 from raftmon.adapters.etcd import EtcdAdapter
-from raftmon.adapters.registry import SYSTEMS, nodes_needed, system, system_names
+from raftmon.adapters.hooks import nodes_needed
+from raftmon.adapters.systems import SYSTEMS, system, system_names
 from raftmon.setup.errors import InputError
 
 MINE = """
@@ -30,7 +31,7 @@ def test_every_built_in_system_can_be_made():
 
 
 def test_an_unknown_name_lists_those_there_are():
-    with pytest.raises(InputError, match=r"there are etcd, etcd-pre-vote, .*\.py file"):
+    with pytest.raises(InputError, match=r"available: etcd, etcd-pre-vote, .*\.py file"):
         system("consul")
 
 

@@ -18,6 +18,7 @@ COMMANDS: dict[str, Command] = {
     "run": Command(
         "raftmon.driver.cli.run", "run a cluster behind the monitor, with clients and faults, and judge what they saw"
     ),
+    "list": Command("raftmon.driver.cli.listing", "list the systems, faults, checkers, workloads and topologies"),
     "check": Command("raftmon.driver.cli.check", "judge a recorded history again, from disk alone"),
     "convert": Command("raftmon.driver.cli.convert", "rewrite a history in another format"),
     "doctor": Command("raftmon.driver.cli.doctor", "prove, by doing, that this machine can run raftmon"),

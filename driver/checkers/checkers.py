@@ -1,0 +1,272 @@
+"""The checkers there are: a row each, or one of an entry point ``raftmon.checkers`` or a ``.py`` file.
+
+To add one, write its class and a row in ``CHECKERS``. Which of them a workload or a history asks for is in
+``asked_for.py``. What an entry point or ``FILE.py:NAME`` offers may be a row, a checker, or a class or function that
+makes one; a subclass of ``Model`` becomes a linearizability checker.
+"""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from raftmon.driver.checkers.base import Checker
+from raftmon.driver.checkers.register import RegisterChecker
+from raftmon.driver.checkers.search.linearizable import Linearizable
+from raftmon.driver.checkers.search.models import MODELS, Model
+from raftmon.driver.checkers.zones.observations import FUNCTIONS
+from raftmon.setup.errors import InputError
+from raftmon.setup.kinds import Kinds, first_line
+
+__all__ = ["CHECKERS", "CheckerKind", "checker", "checker_kind", "checker_kinds", "installed_checkers"]
+
+
+@dataclass(frozen=True, slots=True)
+class CheckerKind:
+    """One checker.
+
+    ``make``
+        called with the options that were given, by name, as text; returns a fresh Checker
+    ``summary``
+        what it asks, in one line
+    ``functions``
+        the functions that it understands; None for a checker that is shown everything and decides by itself
+    ``options``
+        what each means (``NAME:option=value`` on the command line)
+    ``aliases``
+        other systems' names of its functions
+    ``workloads``
+        the workloads whose histories it judges, ours and others'
+    ``asked_by``
+        those of its functions, aliases too, that ask for it where no workload is known
+    """
+
+    make: Callable[..., Checker]
+    summary: str
+    functions: frozenset[str] | None
+    options: Mapping[str, str] = field(default_factory=dict)
+    aliases: Mapping[str, str] = field(default_factory=dict)
+    workloads: tuple[str, ...] = ()
+    asked_by: frozenset[str] = frozenset()
+
+
+def _later(module: str, name: str) -> Callable[..., Checker]:
+    """Imported only when it is asked for: some need scipy, or much of something."""
+
+    def make(**options: Any) -> Checker:
+        made: Checker = getattr(importlib.import_module(f"raftmon.driver.checkers.{module}"), name)(**options)
+        return made
+
+    return make
+
+
+def _lock_under_lease() -> Checker:
+    from raftmon.driver.checkers.lock import Lock
+
+    return Lock(expires=True)
+
+
+def _level(module: str, name: str) -> Callable[..., Checker]:
+    """A checker of transactions; ``level`` is the isolation level the system promises."""
+
+    def make(level: str = "strict-serializable") -> Checker:
+        return _later(module, name)(expected=level)
+
+    return make
+
+
+def _searching(model: type[Model]) -> Callable[..., Checker]:
+    return lambda: Linearizable(model(), f"linearizable-{model.name}")
+
+
+def _words(text: str) -> frozenset[str]:
+    return frozenset(text.split())
+
+
+_TXN = _words("txn")
+_CHANGES = _words("write put delete cas")
+_LOCKS = _words("acquire release guarded")
+_LEVEL = {"level": "the isolation level that transactions are held to"}
+_MODEL_WORKLOADS = {"key-value": ("key-value",), "multi-register": ("multi-register",), "counter": ("counter",)}
+_MODEL_ASKED_BY = {
+    "counter": _words("inc dec"),
+    "stack": _words("push pop"),
+    "priority-queue": _words("insert extract-max"),
+}
+
+CHECKERS: dict[str, CheckerKind] = {
+    "register": CheckerKind(
+        RegisterChecker,
+        "registers are linearizable (read, write, cas, delete)",
+        frozenset(FUNCTIONS),
+        workloads=("register", "uniform", "mixed"),
+    ),
+    **{
+        f"linearizable-{name}": CheckerKind(
+            _searching(model),
+            f"{name} is linearizable, by search",
+            model.functions,
+            workloads=_MODEL_WORKLOADS.get(name, ()),
+            asked_by=_MODEL_ASKED_BY.get(name, frozenset()),
+        )
+        for name, model in MODELS.items()
+    },
+    "list-append": CheckerKind(
+        _level("elle", "ListAppend"),
+        "transactions on lists show no anomaly",
+        _TXN,
+        _LEVEL,
+        workloads=("append", "list-append", "mixed"),
+    ),
+    "rw-register": CheckerKind(
+        _level("elle", "RwRegister"),
+        "transactions on registers show no anomaly",
+        _TXN,
+        _LEVEL,
+        workloads=("rw-register",),
+    ),
+    "queue": CheckerKind(
+        _later("queues", "Queue"),
+        "a queue in FIFO order (order=fifo) or in any (order=any), drains included",
+        _words("enqueue dequeue drain"),
+        {"order": "fifo or any"},
+        workloads=("queue",),
+        asked_by=_words("enqueue dequeue drain"),
+    ),
+    "kafka": CheckerKind(
+        _later("kafka", "Kafka"),
+        "logs lose, repeat and reorder no acknowledged record",
+        _words("send poll txn assign subscribe crash debug-topic-partitions"),
+        asked_by=_words("send poll"),
+    ),
+    "long-fork": CheckerKind(
+        _later("long_fork", "LongFork"), "reads of several keys see all writes in one order", _words("txn read write")
+    ),
+    "unique-ids": CheckerKind(
+        _later("unique_ids", "UniqueIds"),
+        "no identifier is generated twice",
+        _words("generate"),
+        asked_by=_words("generate"),
+    ),
+    "bank": CheckerKind(
+        _later("bank", "Bank"),
+        "transfers keep the sum of all accounts",
+        _words("transfer read"),
+        workloads=("bank",),
+        asked_by=_words("transfer"),
+    ),
+    "lock": CheckerKind(
+        _later("lock", "Lock"),
+        "no two processes hold a lock at once",
+        _LOCKS,
+        asked_by=_words("acquire guarded"),
+    ),
+    "lock-under-lease": CheckerKind(
+        _lock_under_lease, "the same of locks that end with a lease", _LOCKS, workloads=("lock",)
+    ),
+    "set-full": CheckerKind(
+        _later("set_full", "SetFull"),
+        "no element of a set is lost or read stale",
+        _words("add read"),
+        aliases={"broadcast": "add"},
+        workloads=("set", "lock"),
+        asked_by=_words("broadcast"),
+    ),
+    "watch": CheckerKind(
+        _later("watch", "Watch"),
+        "watches give every event once and in order",
+        _words("watch read") | _CHANGES,
+        workloads=("mixed", "watch"),
+        asked_by=_words("watch"),
+    ),
+    "lease": CheckerKind(
+        _later("lease", "Lease"),
+        "keys live as long as their leases",
+        _words("grant revoke keepalive attach read") | _CHANGES,
+        workloads=("lease",),
+        asked_by=_words("grant keepalive"),
+    ),
+    "stores-agree": CheckerKind(
+        _later("stores_agree", "StoresAgree"),
+        "all nodes hold the same in the end",
+        _words("store"),
+        asked_by=_words("store"),
+    ),
+}
+"""The built-in checkers by name, in the order in which results are given."""
+
+
+def _adopted(name: str, thing: Any) -> CheckerKind:
+    if isinstance(thing, CheckerKind):
+        return thing
+    return CheckerKind(lambda: _made(thing, name), first_line(thing), None)
+
+
+def _fits(thing: Any) -> bool:
+    is_class = isinstance(thing, type) and (callable(getattr(thing, "check", None)) or issubclass(thing, Model))
+    return is_class or isinstance(thing, CheckerKind)
+
+
+_KINDS = Kinds("checker", "raftmon.checkers", _adopted, _fits, "CHECKER", "class with check, or Model")
+
+
+def installed_checkers() -> dict[str, CheckerKind]:
+    """The rows of installed packages, by name. Raises InputError for one that cannot be loaded."""
+    return {name: _KINDS.find(name, CHECKERS) for name in _KINDS.names(CHECKERS) if name not in CHECKERS}
+
+
+def checker_kinds() -> dict[str, CheckerKind]:
+    """Every row by name, those of installed packages too."""
+    return {**CHECKERS, **installed_checkers()}
+
+
+def _plain(name: str) -> tuple[str, str]:
+    """A name and its options: ``queue:order=any`` is ``queue`` with ``order=any``; a file keeps its colon."""
+    if ".py:" in name or name.endswith(".py"):
+        return name, ""
+    plain, _, text = name.partition(":")
+    return plain, text
+
+
+def checker_kind(name: str) -> CheckerKind:
+    """The row of a checker, by name, with or without options, or ``.py`` path. Raises InputError."""
+    return _KINDS.find(_plain(name)[0], CHECKERS, ", or FILE.py:Name")
+
+
+def checker(name: str) -> Checker:
+    """A checker by its name, an entry point's name, or ``FILE.py:NAME``; options behind a colon.
+
+    ``queue:order=any`` is the checker ``queue`` with its option ``order``. Raises InputError where there is none.
+    """
+    plain, text = _plain(name)
+    kind = checker_kind(name)
+    options = _options(plain, kind, text)
+    try:
+        return kind.make(**options)
+    except InputError:
+        raise
+    except Exception as error:
+        raise InputError(f"the checker {name!r} cannot be made: {type(error).__name__}: {error}") from error
+
+
+def _options(name: str, kind: CheckerKind, text: str) -> dict[str, str]:
+    """``a=1,b=2`` as a dict. Raises InputError for an option that the checker does not have."""
+    found = {}
+    for part in filter(None, text.split(",")):
+        option, equals, value = part.partition("=")
+        if not equals or option not in kind.options:
+            has = ", ".join(kind.options) or "none"
+            raise InputError(f"the checker {name} has no option {part!r} (available: {has})")
+        found[option] = value
+    return found
+
+
+def _made(thing: Any, name: str) -> Checker:
+    made = thing() if isinstance(thing, type) or (not hasattr(thing, "check") and callable(thing)) else thing
+    if isinstance(made, Model):
+        return Linearizable(made, f"linearizable-{made.name}")
+    if not isinstance(made, Checker):
+        raise InputError(f"{name!r} is neither a checker (name, check) nor a model (Model)")
+    return made

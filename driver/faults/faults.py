@@ -1,0 +1,284 @@
+"""The faults there are: a row each, or one of an entry point ``raftmon.faults`` or a ``.py`` file.
+
+To add one, write its class and a row in ``_FAULTS``.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from raftmon.driver.faults.base import Fault
+from raftmon.driver.faults.disks import DiskFault, PowerCut
+from raftmon.driver.faults.intermittent import Intermittent
+from raftmon.driver.faults.kind import FaultKind, FaultOption
+from raftmon.driver.faults.links import BadLinks, Partition
+from raftmon.driver.faults.membership import MemberAdd, MemberRemove, MemberReplace
+from raftmon.driver.faults.nodes import Kill, KillN, Pause, Restart
+from raftmon.driver.faults.selectors import SELECTORS
+from raftmon.driver.faults.wal import WalDamage
+from raftmon.driver.run.config import duration_s
+from raftmon.setup.disks.behaviour import OPERATIONS, Behaviour
+from raftmon.setup.disks.pages import Cut
+from raftmon.setup.errors import InputError
+from raftmon.setup.kinds import Kinds, first_line
+
+__all__ = ["catalogue", "fault_kind", "fault_kinds", "make_fault", "random_faults"]
+
+_HOW = {"how": FaultOption("drop", "drop (silence) or reject (resets)")}
+_WHERE = FaultOption("all", "the nodes whose links they are", "nodes")
+_NODE = {"node": FaultOption("follower", "the node it is done to", "node")}
+_DISK = {"node": FaultOption("one", "the nodes whose disks they are", "nodes")}
+_BYTES = FaultOption("", "how many of the last bytes")
+
+_VERBS: dict[str, tuple[Callable[[str, str], Fault], str]] = {
+    "kill": (Kill, "SIGKILL, started again at the end:"),
+    "pause": (Pause, "SIGSTOP, SIGCONT at the end:"),
+    "restart": (Restart, "SIGKILL and start again at once:"),
+}
+_RANDOM_NODE_FAULTS = ("kill-leader", "kill-one", "pause-leader", "pause-one", "restart-one")
+
+
+def _whole(name: str, option: str, text: str) -> int:
+    if not text.isdigit():
+        raise InputError(f"--fault {name}: {option}={text} is not a whole number")
+    return int(text)
+
+
+def _chance(name: str, option: str, text: str) -> float:
+    try:
+        number = float(text.removesuffix("%")) / (100 if text.endswith("%") else 1)
+    except ValueError:
+        number = -1.0
+    if not 0 <= number <= 1:
+        raise InputError(f"--fault {name}: {option}={text} is no chance: give 0 to 1, or a percentage")
+    return number
+
+
+def _calls(name: str, text: str) -> tuple[str, ...]:
+    found = tuple(part.strip() for part in text.replace("+", ",").split(","))
+    for call in found:
+        if call not in OPERATIONS:
+            raise InputError(f"--fault {name}: a disk has no call {call!r} (available: {', '.join(OPERATIONS)})")
+    return found
+
+
+def _on_node(fault: Callable[[str, str], Fault], selector: str) -> Callable[..., Fault]:
+    return lambda name: fault(name, selector)
+
+
+def _node_kinds(names: tuple[str, ...]) -> dict[str, FaultKind]:
+    kinds = {}
+    for verb, (fault, words) in _VERBS.items():
+        for selector in (*SELECTORS, *names):
+            name = f"{verb}-{selector}"
+            kinds[name] = FaultKind(
+                _on_node(fault, selector),
+                f"{words} {selector}",
+                random=name in _RANDOM_NODE_FAULTS,
+            )
+    return kinds
+
+
+def _partition(summary: str, *, least_nodes: int = 2, random: bool = False, client_traffic: bool = False) -> FaultKind:
+    return FaultKind(
+        lambda name, how: Partition(name, how, least_nodes),
+        summary,
+        _HOW,
+        random=random,
+        least_nodes=least_nodes,
+        client_traffic=client_traffic,
+    )
+
+
+def _links(
+    summary: str, action: str, *, where: FaultOption = _WHERE, random: bool = False, **options: str
+) -> FaultKind:
+    """Rules on links. ``action`` is the rule's, with the options in braces; each option is ``default: help``."""
+    known = {name: FaultOption(*text.split(": ", 1)) for name, text in options.items()}
+    return FaultKind(
+        lambda name, where, **values: BadLinks(name, action.format(**values), where),
+        summary,
+        {**known, "where": where},
+        random=random,
+        least_nodes=2,
+    )
+
+
+def _intermittent(summary: str) -> FaultKind:
+    return FaultKind(
+        lambda name, mtbf, how: Intermittent(name, duration_s(mtbf, f"--fault {name}(mtbf=)"), how),
+        summary,
+        {"mtbf": FaultOption("1s", "how long they are cut, and then joined (--mtbf where not given)"), **_HOW},
+        least_nodes=2,
+    )
+
+
+def _damage(name: str, node: str, bytes: str = "") -> Fault:
+    return WalDamage(name, node, _whole(name, "bytes", bytes) if bytes else None)
+
+
+def _power_cut(name: str, node: str, keep: str, torn: str) -> Fault:
+    return PowerCut(name, node, Cut(_chance(name, "keep", keep), _chance(name, "torn", torn)))
+
+
+def _slow_disk(name: str, node: str, delay: str, jitter: str, calls: str) -> Fault:
+    delay_ms = duration_s(delay, f"--fault {name}(delay=)") * 1000
+    jitter_ms = duration_s(jitter, f"--fault {name}(jitter=)") * 1000
+    slowed = {f"{call}_ms": delay_ms for call in _calls(name, calls)}
+    behaviour = Behaviour.from_json({"jitter_ms": jitter_ms, **slowed})
+    return DiskFault(name, node, behaviour, f"{calls} take {delay} longer")
+
+
+def _full_disk(name: str, node: str, room: str) -> Fault:
+    return DiskFault(name, node, Behaviour(), "full", _whole(name, "room", room))
+
+
+def _disk_error(name: str, node: str, calls: str, chance: str, count: str) -> Fault:
+    failing = Behaviour(
+        fail=_calls(name, calls), fail_chance=_chance(name, "chance", chance), fail_count=_whole(name, "count", count)
+    )
+    return DiskFault(name, node, failing, f"{calls} fail ({chance})")
+
+
+_FAULTS: dict[str, FaultKind] = {
+    "full-partition": _partition("the leader against all others", random=True),
+    "full-partition-one": _partition("one node against all others"),
+    "partial-partition": _partition("the leader and one follower, who both still reach the rest", random=True),
+    "halves": _partition("one half against the other", random=True),
+    "majority-ring": _partition("everyone sees a majority, no two the same one", least_nodes=4),
+    "bridge": _partition("two halves that only one node can reach", least_nodes=3),
+    "one-way": _partition("the leader is heard by nobody but hears all", random=True),
+    "client-from-node": _partition("the clients and one node", least_nodes=1, client_traffic=True),
+    "slow-links": _links(
+        "every link delayed",
+        "delay {delay} ±{jitter}",
+        random=True,
+        delay="100ms: how long",
+        jitter="10ms: more or less by so much",
+    ),
+    "lossy-links": _links("every link loses packets", "loss {loss}", random=True, loss="10%: the share"),
+    "duplicated-packets": _links("every link duplicates packets", "duplicate {share}", share="10%: the share"),
+    "reordered-packets": _links(
+        "every link reorders packets",
+        "reorder {time} {share}",
+        share="10%: the share of packets held back",
+        time="20ms: how long they are",
+    ),
+    "rate-limit": _links("every link has a bandwidth", "rate {rate}", rate="512kbit: bits a second"),
+    "leader": FaultKind(
+        _on_node(Kill, "leader"), "reckon's: SIGKILL of the leader half-way, for good", window=(0.5, 1.0)
+    ),
+    "leader-recovery": FaultKind(
+        _on_node(Kill, "leader"), "reckon's: SIGKILL of the leader, started again a third later"
+    ),
+    "kill-n": FaultKind(
+        lambda name, n: KillN(name, _whole(name, "n", n)),
+        "SIGKILL of the first n nodes for the whole run",
+        {"n": FaultOption("1", "how many")},
+        window=(0.0, 1.0),
+    ),
+    "intermittent-partial": _intermittent("leader and one follower, cut and joined every mtbf"),
+    "intermittent-full": _intermittent("a follower and all others, cut and joined every mtbf"),
+    "member-add": FaultKind(MemberAdd, "a further node joins, and is put out at the end", spares=1),
+    "member-remove": FaultKind(
+        lambda name, node: MemberRemove(name, node), "a node is put out, and joins anew at the end", _NODE
+    ),
+    "member-replace": FaultKind(
+        lambda name, node: MemberReplace(name, node), "a node is put out and replaced by a new one", _NODE
+    ),
+    "wal-truncate": FaultKind(_damage, "kill, cut the log's tail off, start", {**_NODE, "bytes": _BYTES}),
+    "wal-flip": FaultKind(_damage, "kill, invert a bit of the log's tail, start", {**_NODE, "bytes": _BYTES}),
+    "wal-unsynced": FaultKind(_damage, "kill, cut off what the log had not synced, start", _NODE),
+    "power-cut": FaultKind(
+        _power_cut,
+        "nodes die and what they had not synced is gone",
+        {
+            **_DISK,
+            "keep": FaultOption("0", "the chance that a dirty page had reached the disk"),
+            "torn": FaultOption("0", "the chance that it had in part"),
+        },
+        disks=True,
+    ),
+    "slow-disk": FaultKind(
+        _slow_disk,
+        "a disk is slow",
+        {
+            **_DISK,
+            "delay": FaultOption("20ms", "how long"),
+            "jitter": FaultOption("0ms", "more or less by so much"),
+            "calls": FaultOption("write,fsync", "which calls"),
+        },
+        disks=True,
+    ),
+    "full-disk": FaultKind(
+        _full_disk, "a disk is full", {**_DISK, "room": FaultOption("0", "bytes it can still take")}, disks=True
+    ),
+    "disk-error": FaultKind(
+        _disk_error,
+        "a disk fails with EIO",
+        {
+            **_DISK,
+            "calls": FaultOption("fsync", "which calls"),
+            "chance": FaultOption("100%", "of each call to fail"),
+            "count": FaultOption("0", "how many fail at most (0: no limit)"),
+        },
+        disks=True,
+    ),
+    "slow-node": _links(
+        "all links of one node delayed",
+        "delay {delay}",
+        where=FaultOption("one", "the node", "nodes"),
+        delay="100ms: how long",
+    ),
+}
+
+
+def _adopted(name: str, thing: Any) -> FaultKind:
+    """A class of somebody else's without a row: its parameters after the name are its options."""
+    if isinstance(thing, FaultKind):
+        return thing
+    if not callable(thing):
+        raise InputError(f"the fault {name} is no fault's class and no FaultKind: see docs/faults.md")
+    parameters = list(inspect.signature(thing).parameters.values())[1:]
+    for one in parameters:
+        if one.default is one.empty:
+            raise InputError(f"the fault {name}: its parameter {one.name} has no default; options need one")
+    options = {one.name: FaultOption(str(one.default), "") for one in parameters}
+    return FaultKind(thing, first_line(thing), options)
+
+
+def _fits(thing: Any) -> bool:
+    is_class = isinstance(thing, type) and all(
+        callable(getattr(thing, verb, None)) for verb in ("available", "start", "stop")
+    )
+    return is_class or isinstance(thing, FaultKind)
+
+
+_KINDS = Kinds("fault", "raftmon.faults", _adopted, _fits, "FAULT", "class with available, start, stop")
+
+
+def catalogue(nodes: tuple[str, ...] = ()) -> dict[str, FaultKind]:
+    """Every built-in fault for a cluster with these nodes, by name."""
+    return {**_node_kinds(nodes), **_FAULTS}
+
+
+def fault_kinds(nodes: tuple[str, ...] = ()) -> dict[str, FaultKind]:
+    """Every row by name, those of installed packages too."""
+    return _KINDS.rows(catalogue(nodes))
+
+
+def fault_kind(name: str, nodes: tuple[str, ...] = ()) -> FaultKind:
+    """The row of a fault, by name or ``.py`` path. Raises InputError that says which there are."""
+    return _KINDS.find(name, catalogue(nodes), ", none, random, or FILE.py")
+
+
+def random_faults() -> tuple[str, ...]:
+    """What ``--fault random`` draws from."""
+    return tuple(name for name, kind in catalogue().items() if kind.random)
+
+
+def make_fault(name: str, options: Mapping[str, str], nodes: tuple[str, ...]) -> Fault:
+    """A fresh fault of that name; raises InputError for a name or an option that there is not."""
+    return fault_kind(name, nodes).made(name, options, nodes)
