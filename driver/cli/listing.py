@@ -1,4 +1,4 @@
-"""``raftmon list``: the systems, faults, checkers, workloads and topologies there are, from their rows."""
+"""``raftmon list``: what there is of each kind, from the rows."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from raftmon.driver.cli.arguments import CommandParser
 from raftmon.driver.faults.faults import fault_kinds
 from raftmon.driver.topologies.topologies import topology_kinds
 from raftmon.driver.workloads.workloads import workload_kinds
+from raftmon.monitor.raft.codecs.table import all_codecs
 from raftmon.setup.kinds import unknown
 
 __all__ = ["LISTS", "checker_lines", "main", "parser"]
@@ -69,12 +70,18 @@ def _topologies() -> Iterator[str]:
     yield from _row("FILE.toml", "sites and links of your own")
 
 
+def _codecs() -> Iterator[str]:
+    for codec in all_codecs():
+        yield from _row(codec.name, codec.summary)
+
+
 LISTS: dict[str, Callable[[], Iterator[str]]] = {
     "systems": _systems,
     "faults": _faults,
     "checkers": checker_lines,
     "workloads": _workloads,
     "topologies": _topologies,
+    "codecs": _codecs,
 }
 """What can be listed, and its lines."""
 
