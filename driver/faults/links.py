@@ -8,7 +8,7 @@ from random import Random
 from raftmon.driver.faults.base import Effect, Target, Unavailable
 from raftmon.driver.faults.grudges import between, bridge, halves, isolate, majority_ring, one_way
 from raftmon.driver.faults.selectors import need_leader, select
-from raftmon.monitor.rules.rule import RuleSet
+from raftmon.monitor.rules.serialization import ruleset_from_items
 from raftmon.setup.errors import InputError
 from raftmon.setup.topology import Link
 
@@ -124,7 +124,7 @@ class BadLinks:
 
     def __init__(self, name: str, action: str, where: str = "all") -> None:
         try:
-            RuleSet.from_items([f"a->b {action}"], ("a", "b"))
+            ruleset_from_items([f"a->b {action}"], ("a", "b"))
         except InputError as error:
             raise InputError(f"--fault {name}: {error}") from error
         self.name = name
