@@ -6,5 +6,6 @@ The driver's side is ``ClientFleet``; ``python -m raftmon.driver.clients CONFIG.
 from __future__ import annotations
 
 from raftmon.driver.clients.fleet import ClientFleet, FleetConfig, FleetStats, NodeCounts
+from raftmon.driver.clients.plan import ClientPlan
 
-__all__ = ["ClientFleet", "FleetConfig", "FleetStats", "NodeCounts"]
+__all__ = ["ClientFleet", "ClientPlan", "FleetConfig", "FleetStats", "NodeCounts"]

@@ -6,10 +6,10 @@ import dataclasses
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import orjson
 
+from raftmon.driver.clients.plan import ClientPlan
 from raftmon.setup.errors import InputError
 from raftmon.setup.topology import Host
 
@@ -20,29 +20,19 @@ __all__ = ["HostConfig"]
 class HostConfig:
     """One client host of a run.
 
-    ``slots`` are the numbers of its client threads, out of ``total_slots`` over all hosts; ``targets`` maps each of
-    them to a node's name. ``rate`` is operations a second over all slots, None for a closed loop. ``host_number`` of
-    ``hosts`` makes event indices unique without asking anybody.
+    ``plan`` is that of all clients; ``slots`` are the numbers of this host's own, and ``targets`` maps each of them to
+    a node's name. ``host_number`` of ``hosts`` makes event indices unique without asking anybody.
     """
 
     host: str
     host_number: int
     hosts: int
     slots: Sequence[int]
-    total_slots: int
     targets: Mapping[int, str]
     nodes: Sequence[Host]
-    system: str
-    options: Mapping[str, Any]
-    workload: str
-    parameters: Mapping[str, Any]
-    seed: str
-    op_timeout_s: float
     history: str
     folder: str
-    rate: float | None = None
-    arrival: str = "uniform"
-    connect_timeout_s: float = 20.0
+    plan: ClientPlan
 
     def save(self, path: Path) -> None:
         """Write it as JSON."""
@@ -53,6 +43,7 @@ class HostConfig:
         """What ``save`` wrote; raises InputError where the file is no such thing."""
         try:
             given = orjson.loads(path.read_bytes())
+            given["plan"] = ClientPlan(**given["plan"])
             given["nodes"] = [Host(**node) for node in given["nodes"]]
             given["targets"] = {int(slot): node for slot, node in given["targets"].items()}
             return cls(**given)

@@ -7,7 +7,7 @@ import os
 import subprocess
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Any
@@ -16,9 +16,9 @@ import orjson
 
 from raftmon.adapters.hooks import hooks, nodes_needed
 from raftmon.adapters.systems import system
-from raftmon.driver.clients.arrivals import ARRIVALS
 from raftmon.driver.clients.config import HostConfig
 from raftmon.driver.clients.latency import percentile_ms
+from raftmon.driver.clients.plan import ClientPlan
 from raftmon.driver.workloads.workloads import workload
 from raftmon.setup.errors import InputError, RaftmonError
 from raftmon.setup.python import module_command
@@ -33,78 +33,47 @@ _JOIN_SLACK_S = 5.0
 
 @dataclass(frozen=True, slots=True)
 class FleetConfig:
-    """What the clients of a run shall do.
+    """Where the clients of a run are, and what they do.
 
-    ``slots`` client threads, spread evenly over the topology's client hosts and, unless ``pin`` names nodes (with
-    commas), over its nodes. ``rate`` is operations a second over all of them, None for a closed loop. ``folder`` is
-    the run's: the history and the hosts' own files go there.
+    The plan's slots are spread evenly over the topology's client hosts and over the nodes that they talk to.
+    ``folder`` is the run's: the history and the hosts' own files go there.
     """
 
     topology: Topology
     folder: Path
     history: Path
-    system: str
-    slots: int
-    seed: str
-    options: Mapping[str, Any] = field(default_factory=dict)
-    workload: str = "register"
-    parameters: Mapping[str, Any] = field(default_factory=dict)
-    rate: float | None = None
-    arrival: str = "uniform"
-    op_timeout_s: float = 2.0
-    connect_timeout_s: float = 20.0
-    pin: str | None = None
+    plan: ClientPlan
 
     def hosts(self) -> list[HostConfig]:
         """One configuration a client host. Raises InputError for what cannot be run."""
+        plan = self.plan
         names = [host.name for host in self.topology.clients]
-        if not names or self.slots < len(names):
-            raise InputError(f"{self.slots} clients on {len(names)} client hosts: every host needs at least one client")
-        if self.arrival not in ARRIVALS:
-            raise InputError(f"unknown arrival {self.arrival!r} (available: {', '.join(ARRIVALS)})")
-        adapter = system(self.system, self.options)
+        if not names or plan.slots < len(names):
+            raise InputError(f"{plan.slots} clients on {len(names)} client hosts: every host needs at least one client")
+        adapter = system(plan.system, plan.options)
         if hooks(adapter).one_host and len(names) > 1:
-            raise InputError(f"the system {self.system} lives inside one client host: use --client-hosts 1")
-        workload(self.workload, self.parameters)
+            raise InputError(f"the system {plan.system} lives inside one client host: use --client-hosts 1")
+        workload(plan.workload, plan.parameters)
         nodes = self.topology.nodes
         if not nodes:
             if nodes_needed(adapter):
-                raise InputError(f"the system {self.system} needs at least one node")
+                raise InputError(f"the system {plan.system} needs at least one node")
             nodes = (Host(adapter.name, 0, NODE_NET),)  # for the history; nobody talks to it
-        targets = self._targets([node.name for node in nodes])
+        targets = plan.targets([node.name for node in nodes])
         return [
             HostConfig(
                 host=name,
                 host_number=number,
                 hosts=len(names),
-                slots=(mine := list(range(number, self.slots, len(names)))),
-                total_slots=self.slots,
+                slots=(mine := list(range(number, plan.slots, len(names)))),
                 targets={slot: targets[slot % len(targets)] for slot in mine},
                 nodes=nodes,
-                system=self.system,
-                options=self.options,
-                workload=self.workload,
-                parameters=self.parameters,
-                seed=self.seed,
-                op_timeout_s=self.op_timeout_s,
                 history=str(self.history),
                 folder=str(self.folder),
-                rate=self.rate,
-                arrival=self.arrival,
-                connect_timeout_s=self.connect_timeout_s,
+                plan=plan,
             )
             for number, name in enumerate(names)
         ]
-
-    def _targets(self, nodes: Sequence[str]) -> Sequence[str]:
-        """The nodes that slots are dealt out to, one after the other."""
-        if self.pin is None:
-            return nodes
-        pinned = [word.strip() for word in self.pin.split(",")]
-        for name in pinned:
-            if name not in nodes:
-                raise InputError(f"--pin: there is no node {name!r} in this run; there are {', '.join(nodes)}")
-        return pinned
 
 
 @dataclass(slots=True)
@@ -246,7 +215,7 @@ class ClientFleet:
 
         ``check`` is called a few times a second and may raise.
         """
-        limit_s = self._config.connect_timeout_s + _JOIN_SLACK_S if timeout_s is None else timeout_s
+        limit_s = self._config.plan.connect_timeout_s + _JOIN_SLACK_S if timeout_s is None else timeout_s
         end = time.monotonic() + limit_s
         for host in self._hosts:
             while not host.connected.wait(min(0.25, max(0.0, end - time.monotonic()))) and time.monotonic() < end:
@@ -306,7 +275,7 @@ class ClientFleet:
 
     def join(self) -> FleetStats:
         """Wait until all hosts have ended, kill those that do not, and return the last counts."""
-        end_s = self._deadline_ns / 1e9 + self._config.op_timeout_s + _JOIN_SLACK_S
+        end_s = self._deadline_ns / 1e9 + self._config.plan.op_timeout_s + _JOIN_SLACK_S
         for host in self._hosts:
             host.ended.wait(max(0.1, end_s - time.monotonic()))
             host.check()

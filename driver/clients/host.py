@@ -46,7 +46,7 @@ def run_host(config: HostConfig) -> int:
     output = os.dup(1)
     os.dup2(2, 1)  # what an adapter prints goes to the log and not between our lines
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the driver says when to stop
-    adapter = system(config.system, config.options)
+    adapter = system(config.plan.system, config.plan.options)
     hooks(adapter).use_folder(Path(config.folder))
     writer = EventWriter(Path(config.history), config.host_number, config.hosts)
     gate = Gate()
@@ -69,24 +69,24 @@ def run_host(config: HostConfig) -> int:
 
 
 def _workers(config: HostConfig, adapter: Adapter, writer: EventWriter, gate: Gate) -> list[Worker]:
-    work = workload(config.workload, config.parameters)
+    work = workload(config.plan.workload, config.plan.parameters)
     nodes = {node.name: node for node in config.nodes}
     made = []
     for slot in config.slots:
         arrivals: Iterator[int] | None = None
-        if config.rate is not None:
-            random = Random(f"{config.seed}/{slot}/arrivals")
-            arrivals = arrivals_ns(config.arrival, config.rate, slot, config.total_slots, random)
+        if config.plan.rate is not None:
+            random = Random(f"{config.plan.seed}/{slot}/arrivals")
+            arrivals = arrivals_ns(config.plan.arrival, config.plan.rate, slot, config.plan.slots, random)
         name = config.targets[slot]
         made.append(
             Worker(
                 slot=slot,
-                total_slots=config.total_slots,
+                total_slots=config.plan.slots,
                 node=name,
                 host=config.host,
-                connect=functools.partial(adapter.connect, nodes[name], config.op_timeout_s),
+                connect=functools.partial(adapter.connect, nodes[name], config.plan.op_timeout_s),
                 workload=work,
-                plan=work.slot(slot, config.total_slots, slot_random(config.seed, slot)),
+                plan=work.slot(slot, config.plan.slots, slot_random(config.plan.seed, slot)),
                 writer=writer,
                 gate=gate,
                 arrivals=arrivals,
@@ -127,7 +127,7 @@ class _Host:
             self.say({"event": "done", "open": 0})
             return 0
         self.say({"event": "connected"})
-        grace_ns = int((self._config.op_timeout_s + GRACE_S) * 1e9)
+        grace_ns = int((self._config.plan.op_timeout_s + GRACE_S) * 1e9)
         end_ns: int | None = None
         while any(worker.is_alive() for worker in self._workers):
             self._turn()
@@ -144,7 +144,7 @@ class _Host:
         return 0
 
     def _wait_connected(self) -> bool:
-        give_up_ns = time.monotonic_ns() + int(self._config.connect_timeout_s * 1e9)
+        give_up_ns = time.monotonic_ns() + int(self._config.plan.connect_timeout_s * 1e9)
         while not self._gate.stopped:
             self._turn()
             waiting = [worker for worker in self._workers if not worker.connected.is_set()]
@@ -154,7 +154,7 @@ class _Host:
                 first = waiting[0]
                 raise RaftmonError(
                     f"client host {self._config.host}: {len(waiting)} of {len(self._workers)} clients got no answer in "
-                    f"{self._config.connect_timeout_s:g} s; the first from {first.node}: {first.connect_error}"
+                    f"{self._config.plan.connect_timeout_s:g} s; the first from {first.node}: {first.connect_error}"
                 )
         return False
 

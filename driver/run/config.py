@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from raftmon.driver.clients.arrivals import ARRIVALS
+from raftmon.driver.clients.plan import ClientPlan
 from raftmon.driver.run_folder import check_name
 from raftmon.setup.errors import InputError
 
@@ -113,6 +114,21 @@ class RunConfig:
         if self.server_flags:
             options["server_flags"] = list(self.server_flags)
         return options
+
+    def client_plan(self) -> ClientPlan:
+        """What the clients do. Raises InputError."""
+        return ClientPlan(
+            system=self.system,
+            slots=self.clients,
+            seed=self.seed,
+            options=self.adapter_options(),
+            workload=self.workload,
+            parameters=self.workload_parameters(),
+            rate=self.rate,
+            arrival=self.arrival,
+            op_timeout_s=self.op_timeout_s,
+            pin=self.pin,
+        )
 
     def workload_parameters(self) -> dict[str, Any]:
         """What the workload is made with. Raises InputError."""

@@ -162,7 +162,8 @@ class Run:
         self._facts.leader_before = self._await_leader(cluster)
         self._facts.health_before = self._quorum_answers(self._config.op_timeout_s)
         self._progress.phase("connecting clients")
-        fleet = ClientFleet(self._fleet_config(), cluster.launch)
+        config = FleetConfig(self._plan.topology, self._folder.path, self._folder.history, self._config.client_plan())
+        fleet = ClientFleet(config, cluster.launch)
         try:
             fleet.start()
             fleet.wait_connected(check=cluster.check_alive)
@@ -170,24 +171,6 @@ class Run:
                 yield fleet
         finally:
             fleet.close()
-
-    def _fleet_config(self) -> FleetConfig:
-        config = self._config
-        return FleetConfig(
-            topology=self._plan.topology,
-            folder=self._folder.path,
-            history=self._folder.history,
-            system=config.system,
-            slots=config.clients,
-            seed=config.seed,
-            options=config.adapter_options(),
-            workload=config.workload,
-            parameters=config.workload_parameters(),
-            rate=config.rate,
-            arrival=config.arrival,
-            op_timeout_s=config.op_timeout_s,
-            pin=config.pin,
-        )
 
     # -- work and faults, heal -------------------------------------------------------------------------------------
 

@@ -15,6 +15,7 @@ from typing import Any, TypeVar
 from raftmon.adapters.base import Client
 from raftmon.driver.checkers.base import Result, Valid, combine
 from raftmon.driver.clients.fleet import ClientFleet, FleetConfig, FleetStats
+from raftmon.driver.clients.plan import ClientPlan
 from raftmon.driver.cluster.cluster import Cluster
 from raftmon.driver.cluster.health import nodes_answering
 from raftmon.driver.faults.base import Effect
@@ -234,10 +235,7 @@ class TestClients:
         if self._rounds > 1:
             raise RaftmonError("clients.working was used twice in one test: values would no longer be unique")
         inner = self._cluster.inner
-        config = FleetConfig(
-            topology=inner.topology,
-            folder=inner.folder.path,
-            history=inner.folder.history,
+        plan = ClientPlan(
             system=inner.system,
             slots=clients,
             seed=self._seed,
@@ -248,6 +246,7 @@ class TestClients:
             op_timeout_s=op_timeout_s,
             pin=pin,
         )
+        config = FleetConfig(inner.topology, inner.folder.path, inner.folder.history, plan)
         work = Work()
         fleet = ClientFleet(config, inner.launch)
         try:

@@ -22,6 +22,7 @@ import orjson
 from raftmon.adapters.base import Definite
 from raftmon.adapters.systems import system
 from raftmon.driver.clients.fleet import ClientFleet, FleetConfig
+from raftmon.driver.clients.plan import ClientPlan
 from raftmon.driver.histories.operation import Outcome
 from raftmon.driver.workloads.base import slot_random
 from raftmon.driver.workloads.register import RegisterWorkload
@@ -68,7 +69,7 @@ def driven(network: Network, topology: Topology, name: str, slots: int, seconds:
     """The same by the driver's client hosts, its history written."""
     with tempfile.TemporaryDirectory(dir="/dev/shm") as text:
         folder = Path(text)
-        config = FleetConfig(topology, folder, folder / "history.jsonl", name, slots, str(seed))
+        config = FleetConfig(topology, folder, folder / "history.jsonl", ClientPlan(name, slots, str(seed)))
         fleet = ClientFleet(config, network.popen)
         try:
             fleet.start()

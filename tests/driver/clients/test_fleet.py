@@ -10,7 +10,7 @@ from collections import Counter, defaultdict
 
 import pytest
 
-from raftmon.driver.clients import ClientFleet, FleetConfig
+from raftmon.driver.clients import ClientFleet, ClientPlan, FleetConfig
 from raftmon.setup.errors import InputError, RaftmonError
 from raftmon.setup.topology import Topology
 
@@ -24,10 +24,7 @@ def fleets(tmp_path):
             topology=Topology.star(nodes, hosts) if nodes else Topology((), Topology.star(1, hosts).clients),
             folder=tmp_path,
             history=tmp_path / "history.jsonl",
-            system=str(system),
-            slots=slots,
-            seed="7",
-            **rest,
+            plan=ClientPlan(system=str(system), slots=slots, seed="7", **rest),
         )
         fleet = ClientFleet(config, lambda _host, argv, **options: subprocess.Popen(argv, **options))
         made.append(fleet)

@@ -8,7 +8,7 @@ import pytest
 
 from raftmon.driver.checkers.base import Valid
 from raftmon.driver.checkers.register import RegisterChecker
-from raftmon.driver.clients import ClientFleet, FleetConfig
+from raftmon.driver.clients import ClientFleet, ClientPlan, FleetConfig
 from raftmon.driver.histories.formats import read_history
 from raftmon.setup.topology import Topology
 
@@ -18,10 +18,9 @@ def judged(tmp_path, lie, probability):
         topology=Topology.star(1),
         folder=tmp_path,
         history=tmp_path / "history.jsonl",
-        system="memory",
-        slots=5,
-        seed="3",
-        options={"lie": lie, "lie_probability": probability, "latency_ms": 0.5},
+        plan=ClientPlan(
+            "memory", slots=5, seed="3", options={"lie": lie, "lie_probability": probability, "latency_ms": 0.5}
+        ),
     )
     fleet = ClientFleet(config, lambda _host, argv, **options: subprocess.Popen(argv, **options))
     try:
