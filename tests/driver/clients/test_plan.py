@@ -13,15 +13,15 @@ from raftmon.setup.errors import InputError
 from raftmon.setup.topology import Topology
 
 ASKED = RunConfig(
-    system="memory", clients=5, keys=7, rate=90.0, arrival="poisson", op_timeout_s=0.5, pin="n2", seed="8",
-    options={"latency_ms": 0.5},
+    system="nothing", clients=5, keys=7, rate=90.0, arrival="poisson", op_timeout_s=0.5, pin="n2", seed="8",
+    options={},
 )  # fmt: skip
 
 
 def test_what_was_asked_for_is_what_each_client_host_reads(tmp_path: Path):
     plan = ASKED.client_plan()
     assert (plan.slots, plan.rate, plan.arrival, plan.op_timeout_s, plan.seed) == (5, 90.0, "poisson", 0.5, "8")
-    assert (plan.options, plan.parameters["keys"]) == ({"latency_ms": 0.5}, 7)
+    assert (plan.options, plan.parameters["keys"]) == ({}, 7)
     hosts = FleetConfig(Topology.star(3, 2), tmp_path, tmp_path / "history.jsonl", plan).hosts()
     assert [list(host.slots) for host in hosts] == [[0, 2, 4], [1, 3]]
     for host in hosts:
