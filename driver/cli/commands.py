@@ -1,4 +1,4 @@
-"""The commands there are: name, module, one line of help."""
+"""Registry of commands: name, module, one line of help."""
 
 from __future__ import annotations
 
@@ -16,34 +16,44 @@ class Command(NamedTuple):
 
 COMMANDS: dict[str, Command] = {
     "run": Command(
-        "raftmon.driver.cli.run", "run a cluster behind the monitor, with clients and faults, and judge what they saw"
+        "raftmon.driver.cli.run", "run a cluster with a client workload and faults, and check the recorded history"
     ),
     "list": Command("raftmon.driver.cli.listing", "list the systems, faults, checkers, workloads and topologies"),
-    "check": Command("raftmon.driver.cli.check", "judge a recorded history again, from disk alone"),
-    "convert": Command("raftmon.driver.cli.convert", "rewrite a history in another format"),
-    "doctor": Command("raftmon.driver.cli.doctor", "prove, by doing, that this machine can run raftmon"),
+    "check": Command(
+        "raftmon.driver.cli.check", "check a recorded history (a run, Jepsen's EDN, JSON lines and others)"
+    ),
+    "convert": Command("raftmon.driver.cli.convert", "convert a history to another format"),
+    "doctor": Command(
+        "raftmon.driver.cli.doctor", "check that this machine can run raftmon (tries every kernel feature it needs)"
+    ),
     "servers": Command("raftmon.driver.cli.servers", "list or install the server binaries of the systems under test"),
     "test": Command(
-        "raftmon.driver.cli.test", "run the test scripts on a system: sanity, multi-client, restart, partition"
+        "raftmon.driver.cli.test", "run the test scripts against a system: sanity, multi-client, restart, partition"
     ),
-    "reproduce": Command("raftmon.driver.cli.reproduce", "play known bugs on stock binaries, with a control version"),
+    "reproduce": Command(
+        "raftmon.driver.cli.reproduce", "reproduce known bugs on stock binaries, with a control version"
+    ),
     "compare": Command(
-        "raftmon.driver.cli.compare", "the same experiment on several systems, side by side (HAOC 2021)"
+        "raftmon.driver.cli.compare", "run the same experiment on several systems and compare the results (HAOC 2021)"
     ),
-    "reckon": Command("raftmon.driver.cli.reckon", "an experiment of reckon's with its arguments and its result file"),
-    "exec": Command("raftmon.driver.cli.exec", "run a command on a node of a run that is still on"),
-    "ctl": Command("raftmon.driver.cli.ctl", "change the rules of a run that is on, or watch its monitor"),
+    "reckon": Command("raftmon.driver.cli.reckon", "run a reckon experiment, with reckon's arguments and result file"),
+    "exec": Command("raftmon.driver.cli.exec", "run a command on a node of a live run"),
+    "ctl": Command("raftmon.driver.cli.ctl", "change the rules of a live run, or watch its monitor"),
     "monitor": Command(
-        "raftmon.driver.cli.monitor", "judge and record the traffic of nodes that raftmon did not start"
+        "raftmon.driver.cli.monitor", "attach to an existing cluster: monitor, filter and record its traffic"
     ),
-    "runs": Command("raftmon.driver.cli.runs", "list recorded runs with their verdicts and sizes"),
+    "runs": Command("raftmon.driver.cli.runs", "list recorded runs with verdicts and sizes"),
     "clean": Command("raftmon.driver.cli.clean", "remove recorded runs"),
-    "decode": Command("raftmon.driver.cli.decode", "decode the Raft messages of a capture into a messages.sqlite"),
+    "decode": Command(
+        "raftmon.driver.cli.decode", "decode the Raft messages in a pcap or pcapng capture into messages.sqlite"
+    ),
     "messages": Command(
-        "raftmon.driver.cli.messages", "show the Raft messages of a run or a capture, or their statistics"
+        "raftmon.driver.cli.messages", "list the Raft messages of a run or capture, or show statistics"
     ),
     "timeline": Command(
-        "raftmon.driver.cli.timeline", "terms, leaders, elections, faults and client outages as one text"
+        "raftmon.driver.cli.timeline", "print a timeline of terms, leaders, elections, faults and client outages"
     ),
-    "export": Command("raftmon.driver.cli.export", "packets for Wireshark, with the Raft messages in them as comments"),
+    "export": Command(
+        "raftmon.driver.cli.export", "export packets for Wireshark, with Raft messages as packet comments"
+    ),
 }

@@ -31,8 +31,8 @@ def parser() -> CommandParser:
     """The options of ``raftmon compare``."""
     made = CommandParser(
         "compare",
-        "Run the same experiment on several systems and print side by side what clients saw and what the wire showed.\n"
-        "Without options it is the observation of HAOC 2021: a partial partition, with and without pre-vote.",
+        "Run the same experiment on several systems and compare the client outages and Raft terms side by side.\n"
+        "Without options it runs the experiment of HAOC 2021: a partial partition, with and without pre-vote.",
         "raftmon compare --repeat 5\n"
         "raftmon compare --systems etcd,etcd-pre-vote -- --fault full-partition --duration 20",
     )

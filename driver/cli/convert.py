@@ -19,7 +19,7 @@ def parser() -> CommandParser:
     """The options of ``raftmon convert``."""
     made = CommandParser(
         "convert",
-        "Rewrite a history in another format, by the ending of the new name (.jsonl, .edn, .log, .txt; .gz packs it).",
+        "Convert a history; the extension of OUT sets the format (.jsonl, .edn, .log, .txt; add .gz to compress).",
         "raftmon convert history.edn history.jsonl.gz\nzstdcat history.edn.zst | raftmon convert - history.jsonl",
     )
     made.add_argument("source", type=Path, metavar="IN", help="a history, or a run's folder; - is standard input")

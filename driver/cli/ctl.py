@@ -29,8 +29,8 @@ def parser() -> CommandParser:
     """The options of ``raftmon ctl``."""
     made = CommandParser(
         "ctl",
-        "Change the rules of a monitor that is on, or look at it. Several users may do so at once; each change is in "
-        "force, between two packets, when the command returns, and stands in the run's events.jsonl with its author.",
+        "Change the rules of a running monitor, or watch it. Several users may do so at once. A change is in force "
+        "when the command returns and is logged in the run's events.jsonl with its author.",
         "raftmon ctl add 'n1->n2 delay 50ms'\nraftmon ctl heal\nraftmon ctl watch\n"
         "raftmon ctl words     # the conditions and actions of rules; needs no run",
     )

@@ -20,8 +20,8 @@ def parser() -> argparse.ArgumentParser:
     """The arguments of ``raftmon doctor``."""
     made = CommandParser(
         "doctor",
-        "Try, line by line, all that a run needs: namespaces, veths, iptables, a packet through a queue, a rewritten\n"
-        "TCP connection. Everything happens in throw-away sandboxes; nothing on the machine is changed.\n"
+        "Check that this machine can run raftmon by trying everything a run needs: namespaces, veths, iptables,\n"
+        "a packet through a queue, a rewritten TCP connection. Runs in sandboxes; changes nothing on the machine.\n"
         "Exit status: 0 if raftmon can run here (warnings allowed), 70 if not.",
         "raftmon doctor\nraftmon doctor --json",
     )

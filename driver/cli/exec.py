@@ -1,4 +1,4 @@
-"""``raftmon exec``: run a command on a node or client host of a run that is still on."""
+"""``raftmon exec``: run a command on a node or client host of a live run."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def parser() -> CommandParser:
     """The options of ``raftmon exec``."""
     made = CommandParser(
         "exec",
-        "Run a command in the network namespace of a node (n1) or client host (c1) of a run that is still on.",
+        "Run a command in the network namespace of a node (n1) or client host (c1) of a live run.",
         "raftmon exec n1 etcdctl --endpoints 10.77.1.2:2379 endpoint status\nraftmon exec n2 ip addr",
     )
     made.add_run_choice()

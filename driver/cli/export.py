@@ -22,8 +22,8 @@ def parser() -> CommandParser:
     """The options of ``raftmon export``."""
     made = CommandParser(
         "export",
-        "Write the packets of a run or capture as pcapng, with the Raft messages that end in a packet as its comment "
-        "(Wireshark: column or filter frame.comment).",
+        "Write the packets of a run or capture as pcapng, and add Raft messages as the comment of the packet "
+        "that completes them (Wireshark: column or filter frame.comment).",
         "raftmon export --pcapng raft.pcapng\ntshark -r raft.pcapng -Y 'frame.comment contains \"MsgVote\"'",
     )
     add_message_source(made)

@@ -90,7 +90,7 @@ def parser() -> CommandParser:
     """The options of ``raftmon list``."""
     made = CommandParser(
         "list",
-        "List what there is, built in and of installed packages: what it is called, what it does, its options.",
+        "List what is available, built in or from installed packages: name, description, options.",
         "raftmon list\nraftmon list faults\nraftmon list workloads",
     )
     made.add_argument("what", nargs="?", metavar="WHAT", help=f"{', '.join(LISTS)} (default: all of them)")

@@ -30,7 +30,7 @@ def parser() -> CommandParser:
     """The options of ``raftmon monitor``."""
     made = CommandParser(
         "monitor",
-        "Judge and record the traffic between nodes that somebody else runs, in this network namespace: on a router, "
+        "Attach to an existing cluster: monitor, filter and record its traffic in this network namespace: on a router, "
         "inside a Mininet host or switch, or on loopback where nodes differ by port. Needs CAP_NET_ADMIN here.",
         "raftmon monitor --queue 5 --node n1=10.0.0.1 --node n2=10.0.0.2:2380 --record out --install\n"
         "raftmon monitor --queue 5 --node n1=127.0.0.1:2380 --node n2=127.0.0.1:12380 --rule 'n1->n2 drop 10%'",

@@ -32,8 +32,8 @@ def parser() -> CommandParser:
     """The options of ``raftmon reckon``."""
     made = CommandParser(
         "reckon",
-        "Make an experiment of reckon's (HAOC 2021) with raftmon: its arguments, its defaults, its result file, and\n"
-        "our verdict beside it. docs/reckon.md maps every option.",
+        "Run a reckon (HAOC 2021) experiment with raftmon: same arguments, defaults and result file,\n"
+        "plus raftmon's verdict. docs/reckon.md maps every option.",
         "raftmon reckon etcd simple uniform leader-recovery --duration 30\n"
         "raftmon reckon etcd-pre-vote wan uniform partial-partition --number-nodes 5 --rate 200",
     )

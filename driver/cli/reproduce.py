@@ -21,7 +21,7 @@ def parser() -> CommandParser:
     """The options of ``raftmon reproduce``."""
     made = CommandParser(
         "reproduce",
-        "Play a known bug's scenario on a version that has it and on one that has not, and say what was seen. Exit "
+        "Reproduce a known bug on an affected version and on a control version, and report the results. Exit "
         "status: 0 shown on the affected version and not on the control, 1 otherwise, 2 where it could not be set up.",
         "raftmon reproduce --list\nraftmon reproduce etcd-18667\nraftmon reproduce etcd-18089 --repeat 5 --json\n"
         "raftmon reproduce ./mine.py\nraftmon reproduce --all --system etcd",

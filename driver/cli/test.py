@@ -33,7 +33,7 @@ def parser() -> CommandParser:
     """The options of ``raftmon test``."""
     made = CommandParser(
         "test",
-        "Run raftmon's test scripts on a system, or hold an adapter or a codec to its contract.",
+        "Run raftmon's test scripts against a system, or check that an adapter or codec keeps its contract.",
         "raftmon test sanity\nraftmon test all --system etcd --server etcd@3.5.1 --nodes 5 --junit results.xml\n"
         "raftmon test adapter ./my_system.py\nraftmon test codec ./my_codec.py capture.pcap",
     )

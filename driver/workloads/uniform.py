@@ -1,4 +1,4 @@
-"""reckon's workload (Jensen, Howard, Mortier, "Examining Raft's behaviour during partitions", HAOC 2021).
+"""reckon's workload (Jensen, Howard, Mortier, HAOC 2021: "Examining Raft's behaviour during partial network failures").
 
 Keys are numbers from 0 to ``max_key``, reads and writes are drawn independently, written values are text of
 ``payload_size`` bytes. Operations start at given times (``--rate``, ``--arrival``: uniform or poisson), whether earlier
