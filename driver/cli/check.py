@@ -38,7 +38,7 @@ def parser() -> CommandParser:
     """The options of ``raftmon check``."""
     made = CommandParser(
         "check",
-        "Judge a recorded run (the newest one where nothing is named), a history, or every history in a folder. "
+        "Check a recorded run (default: the newest), a history, or every history in a folder. "
         "Exit status: 0 valid, 1 invalid, 2 unknown, 64 wrong arguments or no history, 70 raftmon's own failure.",
         "raftmon check store/latest\nraftmon check history.edn --checker queue:order=any\n"
         "raftmon check jepsen.edn --initial 0\ncat history.json | raftmon check -\n"

@@ -31,13 +31,13 @@ def parser() -> CommandParser:
     """The options of ``raftmon messages``."""
     made = CommandParser(
         "messages",
-        "Show the Raft messages that nodes sent each other. --where compares fields and joins with and, or, not; "
+        "List the Raft messages between nodes. --where compares fields and joins with and, or, not; "
         f"its fields are {', '.join(FIELDS)}.",
         "raftmon messages --where 'kind = \"MsgVote\" and term > 3'\nraftmon messages --around 120\n"
         "raftmon messages capture.pcap.gz --stats --format json",
     )
     add_message_source(made)
-    made.add_argument("--where", metavar="EXPR", help="only messages for which this holds")
+    made.add_argument("--where", metavar="EXPR", help="only messages that match this expression")
     made.add_argument("--kind", action="append", default=[], metavar="KIND", help="only this kind (may be repeated)")
     made.add_argument("--from", dest="sender", metavar="NODE", help="only messages of this node")
     made.add_argument("--to", metavar="NODE", help="only messages to this node")
@@ -51,7 +51,7 @@ def parser() -> CommandParser:
     made.add_argument("--until", type=float, metavar="S", help="up to so many seconds after it; negative is before it")
     made.add_argument("--around", type=int, metavar="OP", help="while this operation of the history was going on")
     made.add_argument("--limit", type=int, metavar="N", help="at most so many")
-    made.add_argument("--follow", action="store_true", help="go on while the run is on")
+    made.add_argument("--follow", action="store_true", help="keep printing new messages of a live run")
     made.add_argument("--stats", action="store_true", help="counts, rates, round trips, elections and node states")
     made.add_argument("--format", choices=("table", "json", "csv"), default="table", help="default: table")
     return made

@@ -49,9 +49,14 @@ def parser() -> CommandParser:
     add("--rules", action="append", default=[], metavar="FILE.py", help="rules in Python")
     add("--rule", action="append", default=[], metavar="RULE", help="a one-line rule in force from the start")
     add("--strict", action="store_true", help="end at the first exception in a rule's Python code")
-    add("--malformed", choices=("accept", "drop"), default="accept", help="what becomes of malformed packets")
-    add("--seed", default="0", help="of all randomness in rules")
-    add("--install", action="store_true", help="add the iptables rules, and take them away however this ends")
+    add(
+        "--malformed",
+        choices=("accept", "drop"),
+        default="accept",
+        help="what to do with malformed packets (default: accept)",
+    )
+    add("--seed", default="0", help="random seed of the rules (default: 0)")
+    add("--install", action="store_true", help="add the iptables rules, and remove them on exit")
     return made
 
 

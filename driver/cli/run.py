@@ -54,7 +54,7 @@ def parser() -> CommandParser:
         action="store_true",
         help="with --replay: run the rules files, adapter and server binary that the recorded run names",
     )
-    made.add_argument("-d", "--shell", action="store_true", help="a prompt with the live cluster instead of clients")
+    made.add_argument("-d", "--shell", action="store_true", help="open a prompt with the live cluster, without clients")
     made.add_argument("--json", action="store_true", help="print results.json instead of the screen")
     return made
 
@@ -117,7 +117,7 @@ def add_run_options(made: argparse.ArgumentParser) -> None:
     add("--transparent", action="store_true", help="nodes know each other by their real addresses")
     add("--no-monitor", action="store_true", help="no queue at all, for comparison (only with --fault none)")
     add("--no-record", action="store_true", help="do not record packets")
-    add("--seed", metavar="N", help="all chance comes from it (default: drawn, and shown)")
+    add("--seed", metavar="N", help="random seed (default: random, and printed)")
     add("--name", metavar="NAME", help="the folder under the store (default: SYSTEM-WORKLOAD)")
     add("--store", type=Path, default=Path("store"), metavar="DIR", help="where runs are kept (default: ./store)")
 

@@ -21,7 +21,7 @@ def parser() -> CommandParser:
         'raftmon runs\nraftmon runs --where \'verdict = "invalid" and system = "nats"\' --format json',
     )
     made.add_store()
-    made.add_argument("--where", metavar="EXPR", help="only runs for which this holds")
+    made.add_argument("--where", metavar="EXPR", help="only runs that match this expression")
     made.add_argument("--format", choices=("table", "json"), default="table", help="default: table")
     return made
 

@@ -44,7 +44,7 @@ def parser() -> CommandParser:
     made.add_argument("--server", metavar="SPEC", help="its server: etcd@3.5.1 or a path")
     made.add_argument("--nodes", type=int, default=3, metavar="N", help="nodes of each cluster (default: 3)")
     made.add_argument("--rules", action="append", default=[], metavar="FILE.py", help="your own rules in every cluster")
-    made.add_argument("--seed", default="0", metavar="N", help="all chance comes from it (default: 0)")
+    made.add_argument("--seed", default="0", metavar="N", help="random seed (default: 0)")
     made.add_argument(
         "--repeat", type=int, default=1, metavar="N", help="run it N times, stop at a failure (default: 1)"
     )
