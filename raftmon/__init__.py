@@ -13,6 +13,12 @@ this one: ``raftmon.monitor`` and so on. What your own files import is small:
     the pytest plugin's fixtures
 ``raftmon.codecs``
     codecs of your own for raftmon decode, messages and run
+``raftmon.faults``
+    faults of your own
+``raftmon.topologies``
+    topologies of your own
+``raftmon.workloads``
+    workloads of your own
 ``raftmon.scenario``
     scenarios for ``raftmon reproduce``
 """
