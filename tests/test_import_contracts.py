@@ -31,7 +31,12 @@ def checked(copy: Path, contract: str) -> tuple[int, str]:
     options = ["--config", "setup.cfg", "--no-cache", "--no-logo", "--contract", contract]
     environment = {**os.environ, "PYTHONPATH": str(copy), "COLUMNS": "200"}
     done = subprocess.run(
-        [sys.executable, "-c", command, *options], cwd=copy, env=environment, capture_output=True, text=True, timeout=120
+        [sys.executable, "-c", command, *options],
+        cwd=copy,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=120,
     )
     return done.returncode, done.stdout + done.stderr
 

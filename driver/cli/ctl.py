@@ -15,7 +15,7 @@ import orjson
 from raftmon.driver.cli.arguments import CommandParser
 from raftmon.driver.run_folder import find_run
 from raftmon.monitor.control.client import MonitorClient
-from raftmon.monitor.message_rules.triggers import split_waiting
+from raftmon.monitor.message_rules.trigger_words import split_waiting, triggers_help
 from raftmon.monitor.rules.language import vocabulary_help
 from raftmon.setup.errors import InputError
 
@@ -52,7 +52,7 @@ def main(arguments: argparse.Namespace) -> int:
         needs = "needs " + _WITH_ARGUMENT[operation].replace("%%", "%") if operation in _WITH_ARGUMENT else "takes none"
         raise InputError(f"{operation} {needs}, not {argument!r}" if argument else f"{operation} {needs}")
     if operation == "words":
-        print(vocabulary_help())
+        print(f"{vocabulary_help()}\n{triggers_help()}")
         return 0
     path = arguments.socket or find_run(arguments.run, arguments.store).control_socket
     with MonitorClient(path, arguments.author or _user()) as client:

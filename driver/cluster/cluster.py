@@ -174,7 +174,7 @@ class Cluster:
         self.log.info("rules removed", name=name)
 
     def arm(self, trigger: str) -> str:
-        """Let the monitor wait for something on the wire (message_rules/triggers.py); gives the trigger's name."""
+        """Let the monitor wait for something on the wire (message_rules/trigger_words.py); gives the trigger's name."""
         return self._need_monitor().when(trigger)
 
     def armed(self, name: str) -> dict[str, Any]:

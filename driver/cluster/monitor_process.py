@@ -13,7 +13,7 @@ from raftmon.driver.cluster.options import ClusterOptions
 from raftmon.driver.run_folder import RunFolder
 from raftmon.monitor.config import MonitorConfig
 from raftmon.monitor.control.client import MonitorClient, wait_until_ready
-from raftmon.monitor.message_rules.triggers import split_waiting
+from raftmon.monitor.message_rules.trigger_words import split_waiting
 from raftmon.setup.errors import EXIT_USAGE, InputError, RaftmonError
 from raftmon.setup.eventlog import EventLog
 from raftmon.setup.python import module_command

@@ -40,7 +40,7 @@ class Target(Protocol):
         """The leader with its term and whose word that is (``wire`` or ``status``)."""
 
     def arm(self, trigger: str) -> str:
-        """Wait for something on the wire (monitor/message_rules/triggers.py says what); gives the trigger's name at
+        """Wait for something on the wire (message_rules/trigger_words.py says what); gives the trigger's name at
         once.
 
         Raises InputError where it cannot be waited for.

@@ -5,7 +5,7 @@ kill-leader                             at a time of its own, spread evenly over
 partial-partition@10s..20s              from second 10 to second 20 of the workload
 kill-leader@75%..85%                    in parts of the workload's duration
 slow-links(delay=100ms)@5s..10s         with options
-kill-leader@when(MsgSnap -> n3)..3s     when that is seen, for 3 s (monitor/message_rules/triggers.py lists triggers)
+kill-leader@when(MsgSnap -> n3)..3s     when that is seen, for 3 s (message_rules/trigger_words.py lists triggers)
 schedule.toml                           [[fault]] name = "kill-leader", start = "5s", stop = "9s"
                                         [[fault]] name = "kill-leader", when = "term > 5", for = "3s"
 random                                  drawn by the seed; --mtbf says how often
@@ -23,7 +23,7 @@ from typing import Any
 
 from raftmon.driver.faults.kind import FaultKind
 from raftmon.driver.run.config import duration_s
-from raftmon.monitor.message_rules.triggers import parse_trigger
+from raftmon.monitor.message_rules.trigger_words import parse_trigger
 from raftmon.setup.errors import InputError
 
 __all__ = ["PlannedFault", "check_triggers", "plan_faults"]

@@ -33,7 +33,7 @@ from raftmon.driver.topologies import Placement, Quality, place
 from raftmon.driver.workloads.base import Workload, slot_random
 from raftmon.driver.workloads.needs import check_needs
 from raftmon.driver.workloads.workloads import workload
-from raftmon.monitor.message_rules.triggers import parse_trigger, split_waiting
+from raftmon.monitor.message_rules.trigger_words import parse_trigger, split_waiting
 from raftmon.monitor.raft.codecs.table import all_codecs, codec_of
 from raftmon.monitor.rules.serialization import ruleset_from_items
 from raftmon.setup.errors import InputError

@@ -14,7 +14,8 @@ from concurrent.futures import Future
 from typing import Any
 
 from raftmon.monitor.message_rules.stage import MessageRules
-from raftmon.monitor.message_rules.triggers import Armed, parse_trigger, split_waiting
+from raftmon.monitor.message_rules.trigger_words import parse_trigger, split_waiting
+from raftmon.monitor.message_rules.triggers import Armed
 from raftmon.monitor.rules.engine import Engine
 from raftmon.monitor.rules.rule import RuleSet
 from raftmon.monitor.rules.scripts import Scripts

@@ -16,7 +16,8 @@ from dataclasses import dataclass, field
 from raftmon.monitor.message_rules.comments import describe
 from raftmon.monitor.message_rules.scanner import Frame
 from raftmon.monitor.message_rules.stage import MessageRules
-from raftmon.monitor.message_rules.triggers import Armed, Trigger
+from raftmon.monitor.message_rules.trigger_words import Trigger
+from raftmon.monitor.message_rules.triggers import Armed
 from raftmon.monitor.packets.tcp_table import Flow
 from raftmon.monitor.packets.view import ACK, SYN, TCP, Connection, PacketView
 from raftmon.monitor.raft.codecs.base import Codec

@@ -16,7 +16,8 @@ from raftmon.monitor.message_rules.agent import encode_message
 from raftmon.monitor.message_rules.comments import SAME, describe
 from raftmon.monitor.message_rules.scanner import Frame
 from raftmon.monitor.message_rules.stream_editor import StreamEditor
-from raftmon.monitor.message_rules.triggers import Armed, Trigger, TriggerWatch
+from raftmon.monitor.message_rules.trigger_words import Trigger
+from raftmon.monitor.message_rules.triggers import Armed, TriggerWatch
 from raftmon.monitor.packets.checksums import with_payload
 from raftmon.monitor.packets.view import RST, SYN, TCP
 from raftmon.monitor.raft.codecs.base import Codec

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
+
 import pytest
 
 from raftmon.monitor.message_rules.scanner import Frame
-from raftmon.monitor.message_rules.triggers import Armed, TriggerWatch, parse_trigger
+from raftmon.monitor.message_rules.trigger_words import TRIGGERS, TriggerWord, parse_trigger, triggers_help
+from raftmon.monitor.message_rules.triggers import Armed, TriggerWatch
 from raftmon.setup.errors import InputError
 from raftmon.setup.topology import Link
 
@@ -133,3 +137,15 @@ def test_what_was_known_before_nothing_was_watched_makes_no_leader_change() -> N
     assert armed.fired_ns is None
     watch.feed(Link("n3", "n1"), seen("MsgHeartbeat", 4), 902 * MS)
     assert armed.fired_ns == 902 * MS
+
+
+def test_the_table_in_the_docs_has_every_trigger_and_no_other() -> None:
+    text = (Path(__file__).parents[3] / "docs" / "raft.md").read_text().split("## Triggers\n")[1].split("\n## ")[0]
+    table = re.findall(r"^\| `([^`]+)` \| (.+) \|$", text, re.MULTILINE)
+    assert table == [(row.form, row.help) for row in TRIGGERS]
+    assert all(row.form in triggers_help() and row.help in triggers_help() for row in TRIGGERS)
+
+
+@pytest.mark.parametrize("row", TRIGGERS, ids=lambda row: row.kind)
+def test_a_trigger_is_read_from_the_form_that_its_row_shows(row: TriggerWord) -> None:
+    assert parse_trigger(f"when {row.form}", NAMES).kind == row.kind
