@@ -76,6 +76,9 @@ def serve(*answers):
                     whole = json.dumps({"id": request["id"], "error": None, "result": answer}).encode()
                     connection.sendall(whole[:10])
                     connection.sendall(whole[10:])
+            connection.shutdown(socket.SHUT_WR)
+            while connection.recv(65536):  # closed with its echo unread, it would reset, and the client lose the answer
+                pass
 
     threading.Thread(target=work, daemon=True).start()
     return OvsdbClient(listener.getsockname(), 0.5), asked
