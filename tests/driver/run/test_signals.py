@@ -18,13 +18,21 @@ def working(tmp_path: Path):
     """A run in whose middle a node stands still, with time-outs and keys that would take an hour; its store."""
     words = ["--duration", "600", "--op-timeout", "1h", "--keys", "100000", "--fault", "pause-leader@1s..500s"]
     command = [sys.executable, "-u", "-m", "raftmon.driver.cli", "run", *words, "--store", str(tmp_path / "store")]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    process = subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, preexec_fn=_signals_as_usual
+    )
     try:
         wait_for(process, "paused n")
         yield process
     finally:
         process.kill()
         process.communicate()
+
+
+def _signals_as_usual() -> None:
+    """Under nohup, and in a shell's background, signals are ignored, and a run leaves ignored ones ignored."""
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.SIG_DFL)
 
 
 def wait_for(process: subprocess.Popen[str], words: str) -> None:
