@@ -63,7 +63,7 @@ def test_the_loop_kills_a_sandbox_with_network_rules_and_nodes_and_finds_nothing
         [*loop, "--", sys.executable, "-c", IN_A_SANDBOX], capture_output=True, text=True, check=False
     )
     assert done.returncode == 0, done.stdout + done.stderr
-    assert "3 of 3 runs killed alive; 0 left something" in done.stdout
+    assert "3 of 3 runs ended alive by SIGKILL; 0 left something" in done.stdout
 
 
 def test_the_loop_finds_a_process_that_is_left(tmp_path):
