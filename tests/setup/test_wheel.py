@@ -45,7 +45,7 @@ def test_a_write_is_read_elsewhere(cluster, monitor):
 """
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")  # not session: a sandboxed test's child would tear it down as well
 def built() -> Iterator[Path]:
     """A folder that every user can read, with ``source/``, ``raftmon-….tar.gz`` and the wheel made of it."""
     folder = Path(tempfile.mkdtemp(prefix="raftmon-wheel-test-"))
@@ -63,7 +63,7 @@ def built() -> Iterator[Path]:
         run(command, unpacked, CFLAGS="-O0")  # how fast it is, is not asked here
         yield folder
     finally:
-        shutil.rmtree(folder)
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 @dataclass(frozen=True)
@@ -75,7 +75,7 @@ class Installed:
     servers: Path
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")  # not session: a sandboxed test's child would tear it down as well
 def installed(built: Path) -> Installed:
     """The wheel in a venv of its own; its dependencies are links to those that the tests run with."""
     venv = built / "venv"
@@ -166,7 +166,7 @@ def project(installed: Installed, request: pytest.FixtureRequest) -> Iterator[Pr
     try:
         yield Project(installed, folder, os.getuid() if request.param == "caller" else UNPRIVILEGED)
     finally:
-        shutil.rmtree(folder)
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def test_the_wheel_holds_every_module_once_and_nothing_at_the_top_but_raftmon(built: Path):
