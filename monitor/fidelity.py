@@ -15,9 +15,9 @@ __all__ = [
     "BOUND_OWN_TIME_P99_US",
     "BOUND_RECORDER_LAG_MAX_S",
     "BOUND_STALL_MAX_MS",
-    "Counters",
     "Histogram",
-    "judge",
+    "MonitorCounters",
+    "disturbances",
 ]
 
 BOUND_OWN_TIME_P99_US = 20_000.0
@@ -81,7 +81,7 @@ class Histogram:
 
 
 @dataclass(slots=True)
-class Counters:
+class MonitorCounters:
     """What the queue loop counts; only its thread writes. Packets unless the name says otherwise."""
 
     packets: int = 0
@@ -132,7 +132,7 @@ _MUST_BE_ZERO = {
 }
 
 
-def judge(counters: Mapping[str, Any]) -> list[str]:
+def disturbances(counters: Mapping[str, Any]) -> list[str]:
     """The reasons why a run with these ``counters`` is no result; an empty list where there is none.
 
     ``counters`` is the content of ``monitor.json``. A missing or unfinished one is a reason of its own.

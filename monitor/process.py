@@ -16,13 +16,13 @@ from raftmon.monitor.config import MonitorConfig
 from raftmon.monitor.control.operations import Control
 from raftmon.monitor.control.server import ControlServer
 from raftmon.monitor.cpu import quiet_processor
-from raftmon.monitor.fidelity import Counters, judge
+from raftmon.monitor.fidelity import MonitorCounters, disturbances
 from raftmon.monitor.message_rules.agent import ETCD_PEER_PORT, PostAgent
 from raftmon.monitor.message_rules.spliced import SplicedRules
 from raftmon.monitor.message_rules.stage import MessageRules
 from raftmon.monitor.packets.addresses import AddressBook
 from raftmon.monitor.queue.delivery import Delivery
-from raftmon.monitor.queue.handler import Judge
+from raftmon.monitor.queue.handler import PacketHandler
 from raftmon.monitor.queue.kernel_counters import QueueCounters
 from raftmon.monitor.queue.loop import QueueLoop
 from raftmon.monitor.queue.raw_socket import RawSender
@@ -47,7 +47,7 @@ class MonitorProcess:
         self._config = config
         folder = Path(config.folder)
         self._log = open_event_log(folder / "events.jsonl", "monitor")
-        self._counters = Counters()
+        self._counters = MonitorCounters()
         ports = {host.port: host.name for host in config.hosts if host.port is not None}
         self._book = AddressBook(config, PortOwners(ports).owner)
         started_ns = time.monotonic_ns()
@@ -83,9 +83,9 @@ class MonitorProcess:
         self._engine.load(self._scripts.apply(rules), started_ns)
         self._tasks = TaskPool(self._task_ended, config.task_limit_s)
         self._delivery = Delivery(config.hold_max, self._raw.send, self._tasks, self._counters)
-        self._judge = Judge(config, self._book, self._engine, self._delivery, self._counters, self._log)
+        self._handler = PacketHandler(config, self._book, self._engine, self._delivery, self._counters, self._log)
         # The queue first: where another monitor holds it, no file of a record may have been opened.
-        self._loop = QueueLoop(config, self._judge, self._delivery, None, quiet_processor(os.getpid()))
+        self._loop = QueueLoop(config, self._handler, self._delivery, None, quiet_processor(os.getpid()))
         self._recorder = RecorderProcess(config_path, config.record_backlog_bytes) if config.record else None
         self._loop.timers = self._messages
         if self._recorder is not None:
@@ -117,19 +117,19 @@ class MonitorProcess:
 
     def counters(self) -> dict[str, Any]:
         """Everything counted so far, as in ``monitor.json``. On the loop's thread."""
-        self._judge.settle_counts()
+        self._handler.settle_counts()
         recorder = self._recorder
         return {
             **self._counters.as_dict(),
             **self._queue_counters.as_dict(),
             "record": self._config.record,
             "compiled": COMPILED,
-            "links": {str(link): self._judge.link_packets[number] for number, link in enumerate(self._book.links)},
+            "links": {str(link): self._handler.link_packets[number] for number, link in enumerate(self._book.links)},
             "rules": self._engine.stats(),
             "messages": {**self._messages.stats(), **(self._agent.stats() if self._agent is not None else {})},
             "rules_forgotten": self._engine.rules_forgotten,
             "rules_hung": list(self._engine.hung),
-            "paused": self._judge.paused,
+            "paused": self._handler.paused,
             "held": self._delivery.held,
             "held_most": self._delivery.most_held,
             "tasks_finished": self._tasks.finished,
@@ -143,14 +143,14 @@ class MonitorProcess:
 
     def _control(self) -> Control:
         def set_paused(paused: bool) -> None:
-            self._judge.paused = paused
+            self._handler.paused = paused
 
         return Control(
             self._engine,
             self._book.links,
             self._log,
             post=self._loop.post,
-            refresh=self._judge.refresh,
+            refresh=self._handler.refresh,
             stats=self.counters,
             set_paused=set_paused,
             stop=self._loop.stop,
@@ -163,7 +163,7 @@ class MonitorProcess:
 
     def _fail(self, error: RaftmonError) -> None:
         """End a strict run; on the loop's thread."""
-        self._judge.failure = self._judge.failure or error
+        self._handler.failure = self._handler.failure or error
 
     def _note(self, text: str) -> None:
         self._log.warning("script", text=text)
@@ -186,7 +186,7 @@ class MonitorProcess:
             self._agent.close()
         self._raw.close()
         counters = {**self.counters(), "finished": True}
-        counters["disturbed"] = judge(counters)
+        counters["disturbed"] = disturbances(counters)
         path = Path(self._config.folder) / "monitor.json"
         try:
             path.with_suffix(".tmp").write_bytes(orjson.dumps(counters, option=orjson.OPT_INDENT_2))

@@ -10,7 +10,8 @@ from raftmon.monitor.packets.tcp_table import Consumer, Flow
 from raftmon.monitor.raft.codecs.base import MAX_SNIFFED, Codec, Output, PairTaps, TapCounters
 from raftmon.monitor.raft.codecs.framing import MORE, FramedTap, Malformed
 from raftmon.monitor.raft.codecs.framings import CodecTap, JsonStreamTap, LengthPrefixedTap, taps_of
-from raftmon.monitor.raft.message import KINDS, Channel, Entry, Operation, RaftMessage
+from raftmon.monitor.raft.message import KINDS, Channel, Entry, LoggedOperation, RaftMessage
+from raftmon.setup.old_imports import renamed
 
 __all__ = [
     "KINDS",
@@ -25,11 +26,13 @@ __all__ = [
     "FramedTap",
     "JsonStreamTap",
     "LengthPrefixedTap",
+    "LoggedOperation",
     "Malformed",
-    "Operation",
     "Output",
     "PairTaps",
     "RaftMessage",
     "TapCounters",
     "taps_of",
 ]
+
+__getattr__ = renamed(__name__, {"Operation": "LoggedOperation"})

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-__all__ = ["PUBLIC_OF_OLD", "import_advice", "load_failure"]
+from collections.abc import Callable, Mapping
+from typing import NoReturn
+
+__all__ = ["PUBLIC_OF_OLD", "import_advice", "load_failure", "renamed"]
 
 PUBLIC_OF_OLD = {
     "monitor": "from raftmon.rules (packet and message rules)",
@@ -33,3 +36,18 @@ def load_failure(error: BaseException) -> str:
     advice = import_advice(error)
     text = f"{type(error).__name__}: {error}"
     return text if advice is None else f"{text}; {advice}"
+
+
+def renamed(module: str, names: Mapping[str, str]) -> Callable[[str], NoReturn]:
+    """The ``__getattr__`` of a public module whose names changed: a file that imports an old one is told the new one.
+
+    - ``module``: the module's name
+    - ``names``: old name -> name today
+    """
+
+    def __getattr__(name: str) -> NoReturn:
+        if name in names:
+            raise ImportError(f"{name} is called {names[name]} today: from {module} import {names[name]}", name=module)
+        raise AttributeError(f"module {module!r} has no attribute {name!r}")
+
+    return __getattr__

@@ -13,7 +13,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from raftmon.monitor.message_rules.scanner import Frame
+from raftmon.monitor.message_rules.scanner import MessageHead
 from raftmon.monitor.message_rules.stream_editor import StreamEditor
 from raftmon.monitor.packets.capture_reader import read_capture
 from raftmon.monitor.packets.tcp_stream import read_segment
@@ -68,7 +68,7 @@ def _edit(editors: dict[bytes, StreamEditor], data: bytes, number: int, dice: ra
         return
     if segment.key not in editors:
 
-        def decide(frame: Frame) -> bool:
+        def decide(frame: MessageHead) -> bool:
             frame.wanted = dice.random() < 0.2
             return dice.random() < 0.3
 

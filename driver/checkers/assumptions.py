@@ -17,7 +17,7 @@ import orjson
 from raftmon.driver.checkers.base import ASSUMPTIONS_NAME, Result, Valid
 from raftmon.driver.checkers.zones.observations import CAS, FUNCTIONS, READ, WRITE, Observations, observe
 from raftmon.driver.histories.model import MONOTONIC, NEVER, ONE_IN_FLIGHT, READABLE, Columns, History, freeze
-from raftmon.monitor.fidelity import judge
+from raftmon.monitor.fidelity import disturbances
 
 __all__ = ["ASSUMPTIONS", "Assumptions", "Broken", "broken_assumptions"]
 
@@ -147,5 +147,5 @@ def _fidelity(folder: Path, config: dict[str, Any]) -> Iterator[Broken]:
     except (OSError, orjson.JSONDecodeError) as error:
         yield Broken(FIDELITY, f"its counters in {path} cannot be read: {error}")
         return
-    for reason in judge(counters) if isinstance(counters, dict) else ["monitor.json is no JSON object"]:
+    for reason in disturbances(counters) if isinstance(counters, dict) else ["monitor.json is no JSON object"]:
         yield Broken(FIDELITY, reason)

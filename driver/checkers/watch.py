@@ -20,7 +20,7 @@ from typing import Any
 
 from raftmon.driver.checkers.base import Result
 from raftmon.driver.checkers.findings import Findings
-from raftmon.driver.checkers.watch_log import Change, EventLog, build_log
+from raftmon.driver.checkers.watch_log import WatchedChange, WatchHistory, build_watch_history
 from raftmon.driver.histories.model import History, freeze
 from raftmon.driver.histories.operation import Operation
 
@@ -44,7 +44,7 @@ class Watch:
         """Judge every watch of the history."""
         found = Findings()
         sessions = [operation for operation in history.operations if operation.f == "watch"]
-        log = build_log(history.operations, found)
+        log = build_watch_history(history.operations, found)
         events = 0
         for operation in sessions:
             session = _Session(operation, log, found)
@@ -62,7 +62,7 @@ class _Session:
     """One watcher, gone through response by response."""
 
     operation: Operation
-    log: EventLog
+    log: WatchHistory
     found: Findings
     last: int = 0  # revision of the last event
     bookmark: int = 0
@@ -168,7 +168,7 @@ class _Session:
                 continue
             self._say(*self._gap(change, first, revisions))
 
-    def _gap(self, change: Change, first: int | None, revisions: set[int]) -> tuple[str, str]:
+    def _gap(self, change: WatchedChange, first: int | None, revisions: set[int]) -> tuple[str, str]:
         text = f"the {change.type} of {change.key} at revision {change.revision}"
         if change.revision > self.last:
             return "bookmark", f"{text} never came, though a bookmark says all up to {self.bookmark} was sent"

@@ -11,13 +11,13 @@ from raftmon.driver.checkers.findings import Findings
 from raftmon.driver.histories.model import freeze
 from raftmon.driver.histories.operation import Operation, Outcome
 
-__all__ = ["Change", "EventLog", "build_log"]
+__all__ = ["WatchHistory", "WatchedChange", "build_watch_history"]
 
 _WRITES = {"write": "put", "put": "put", "delete": "delete", "cas": "put"}
 
 
 @dataclass(frozen=True, slots=True)
-class Change:
+class WatchedChange:
     """One key's change at one revision; ``value`` is None for a delete."""
 
     revision: int
@@ -28,22 +28,22 @@ class Change:
 
 
 @dataclass(slots=True)
-class EventLog:
+class WatchHistory:
     """Changes in order of revision, and the writes by what they wrote."""
 
-    changes: list[Change] = field(default_factory=list)
-    of_key: dict[Any, list[Change]] = field(default_factory=dict)
+    changes: list[WatchedChange] = field(default_factory=list)
+    of_key: dict[Any, list[WatchedChange]] = field(default_factory=dict)
     writes: dict[tuple[Any, Any], Operation] = field(default_factory=dict)
     complete_from: int | None = None
 
-    def between(self, first: int, last: int) -> Iterator[Change]:
+    def between(self, first: int, last: int) -> Iterator[WatchedChange]:
         """Changes with first <= revision <= last."""
         place = bisect.bisect_left(self.changes, first, key=lambda change: change.revision)
         while place < len(self.changes) and self.changes[place].revision <= last:
             yield self.changes[place]
             place += 1
 
-    def before(self, key: Any, revision: int) -> Change | None:
+    def before(self, key: Any, revision: int) -> WatchedChange | None:
         """The last known change of ``key`` below ``revision``."""
         changes = self.of_key.get(freeze(key), [])
         place = bisect.bisect_left(changes, revision, key=lambda change: change.revision)
@@ -54,14 +54,14 @@ class EventLog:
         return self.writes.get((freeze(event.get("key")), freeze(event.get("value"))))
 
 
-def build_log(operations: Iterable[Operation], found: Findings) -> EventLog:
+def build_watch_history(operations: Iterable[Operation], found: Findings) -> WatchHistory:
     """The log; reports *disagree* where two reports of one revision and key differ, *phantom* for unknown values.
 
     A put that no operation of the history made is *phantom* only if the history has writes at all.
     """
     listed = list(operations)
-    log = EventLog()
-    known: dict[tuple[int, Any], Change] = {}
+    log = WatchHistory()
+    known: dict[tuple[int, Any], WatchedChange] = {}
     for operation in listed:
         kind = _WRITES.get(operation.f)
         if kind is None or operation.outcome is Outcome.FAIL:
@@ -71,7 +71,7 @@ def build_log(operations: Iterable[Operation], found: Findings) -> EventLog:
             log.writes[(freeze(operation.key), freeze(value))] = operation
         revision = (operation.extra or {}).get("revision")
         if operation.outcome is Outcome.OK and isinstance(revision, int):
-            _note(Change(revision, operation.key, kind, value, operation), known, found)
+            _note(WatchedChange(revision, operation.key, kind, value, operation), known, found)
     for operation in listed:
         if operation.f != "watch" or not isinstance(operation.value, (list, tuple)):
             continue
@@ -96,8 +96,8 @@ def _written(operation: Operation) -> Any:
 def _watched(
     event: Mapping[str, Any],
     operation: Operation,
-    log: EventLog,
-    known: dict[tuple[int, Any], Change],
+    log: WatchHistory,
+    known: dict[tuple[int, Any], WatchedChange],
     found: Findings,
 ) -> None:
     kind = "delete" if event.get("type") == "delete" else "put"
@@ -105,10 +105,10 @@ def _watched(
     if log.writes and kind == "put" and (freeze(key), freeze(value)) not in log.writes:
         sentence = f"a watch got {key} = {value!r} at revision {event['revision']}, which nobody wrote"
         found.add("phantom", sentence, [operation], key=key)
-    _note(Change(event["revision"], key, kind, value, operation), known, found)
+    _note(WatchedChange(event["revision"], key, kind, value, operation), known, found)
 
 
-def _note(change: Change, known: dict[tuple[int, Any], Change], found: Findings) -> None:
+def _note(change: WatchedChange, known: dict[tuple[int, Any], WatchedChange], found: Findings) -> None:
     mark = (change.revision, freeze(change.key))
     other = known.setdefault(mark, change)
     if (other.type, freeze(other.value)) != (change.type, freeze(change.value)):

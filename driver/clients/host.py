@@ -27,7 +27,7 @@ from raftmon.adapters.hooks import hooks
 from raftmon.adapters.systems import system
 from raftmon.driver.clients.arrivals import arrivals_ns
 from raftmon.driver.clients.config import HostConfig
-from raftmon.driver.clients.worker import Gate, Worker
+from raftmon.driver.clients.worker import StartSignal, Worker
 from raftmon.driver.histories.event_writer import EventWriter
 from raftmon.driver.workloads.base import slot_random
 from raftmon.driver.workloads.workloads import workload
@@ -49,11 +49,11 @@ def run_host(config: HostConfig) -> int:
     adapter = system(config.plan.system, config.plan.options)
     hooks(adapter).use_folder(Path(config.folder))
     writer = EventWriter(Path(config.history), config.host_number, config.hosts)
-    gate = Gate()
-    workers = _workers(config, adapter, writer, gate)
+    start_signal = StartSignal()
+    workers = _workers(config, adapter, writer, start_signal)
     gc.freeze()  # imports and set-up are not garbage
     gc.set_threshold(50_000, 20, 100)
-    host = _Host(config, writer, gate, workers, output)
+    host = _Host(config, writer, start_signal, workers, output)
     try:
         status = host.run()
     except RaftmonError as error:
@@ -68,7 +68,7 @@ def run_host(config: HostConfig) -> int:
     return status
 
 
-def _workers(config: HostConfig, adapter: Adapter, writer: EventWriter, gate: Gate) -> list[Worker]:
+def _workers(config: HostConfig, adapter: Adapter, writer: EventWriter, start_signal: StartSignal) -> list[Worker]:
     work = workload(config.plan.workload, config.plan.parameters)
     nodes = {node.name: node for node in config.nodes}
     made = []
@@ -88,7 +88,7 @@ def _workers(config: HostConfig, adapter: Adapter, writer: EventWriter, gate: Ga
                 workload=work,
                 plan=work.slot(slot, config.plan.slots, slot_random(config.plan.seed, slot)),
                 writer=writer,
-                gate=gate,
+                start_signal=start_signal,
                 arrivals=arrivals,
             )
         )
@@ -98,11 +98,13 @@ def _workers(config: HostConfig, adapter: Adapter, writer: EventWriter, gate: Ga
 class _Host:
     """The main thread: reads orders, flushes events, says how it goes."""
 
-    def __init__(self, config: HostConfig, writer: EventWriter, gate: Gate, workers: list[Worker], output: int) -> None:
+    def __init__(
+        self, config: HostConfig, writer: EventWriter, start_signal: StartSignal, workers: list[Worker], output: int
+    ) -> None:
         self._config = config
         self._output = output
         self._writer = writer
-        self._gate = gate
+        self._start_signal = start_signal
         self._workers = workers
         self._selector = selectors.DefaultSelector()
         self._selector.register(0, selectors.EVENT_READ)
@@ -118,7 +120,7 @@ class _Host:
             line = orjson.dumps({"host": self._config.host, "time_ns": time.monotonic_ns(), **message})
             os.write(self._output, line + b"\n")
         except BrokenPipeError:
-            self._gate.stop()
+            self._start_signal.stop()
 
     def run(self) -> int:
         for worker in self._workers:
@@ -132,11 +134,13 @@ class _Host:
         while any(worker.is_alive() for worker in self._workers):
             self._turn()
             now_ns = time.monotonic_ns()
-            if end_ns is None and (self._gate.stopped or (self._begun and now_ns >= self._gate.deadline_ns)):
+            if end_ns is None and (
+                self._start_signal.stopped or (self._begun and now_ns >= self._start_signal.deadline_ns)
+            ):
                 end_ns = now_ns + grace_ns
             if end_ns is not None and now_ns >= end_ns:
                 break  # what is in flight stays open in the history
-        self._gate.stop()
+        self._start_signal.stop()
         self._check_workers()
         self._writer.flush()
         self._say_stats()
@@ -145,7 +149,7 @@ class _Host:
 
     def _wait_connected(self) -> bool:
         give_up_ns = time.monotonic_ns() + int(self._config.plan.connect_timeout_s * 1e9)
-        while not self._gate.stopped:
+        while not self._start_signal.stopped:
             self._turn()
             waiting = [worker for worker in self._workers if not worker.connected.is_set()]
             if not waiting:
@@ -173,16 +177,16 @@ class _Host:
         data = os.read(0, _MAX_LINE)
         if not data:
             self._selector.unregister(0)
-            self._gate.stop()
+            self._start_signal.stop()
             return
         *lines, self._input = (self._input + data).split(b"\n")
         for line in lines:
             order = orjson.loads(line)
             if order["op"] == "begin":
-                self._gate.open(order["at_ns"], order["at_ns"] + int(order["duration_s"] * 1e9))
+                self._start_signal.open(order["at_ns"], order["at_ns"] + int(order["duration_s"] * 1e9))
                 self._begun = True
             elif order["op"] == "stop":
-                self._gate.stop()
+                self._start_signal.stop()
 
     def _check_workers(self) -> None:
         for worker in self._workers:

@@ -11,12 +11,12 @@ from raftmon.adapters.base import Client, Definite
 from raftmon.driver.clients.latency import bucket
 from raftmon.driver.histories.event_writer import EventWriter
 from raftmon.driver.histories.operation import Outcome
-from raftmon.driver.workloads.base import Call, ThreadPlan, Told, Workload
+from raftmon.driver.workloads.base import Call, OperationResult, ThreadPlan, Workload
 from raftmon.driver.workloads.hooks import hooks
 from raftmon.driver.workloads.needs import check_client
 from raftmon.setup.errors import InputError
 
-__all__ = ["Counts", "Gate", "Worker"]
+__all__ = ["Counts", "StartSignal", "Worker"]
 
 # A closed loop on a node that refuses at once would spin. The pause doubles with each refusal in a row.
 FIRST_PAUSE_S = 0.001
@@ -24,7 +24,7 @@ LAST_PAUSE_S = 0.05
 _SLICE_S = 0.1  # how long a sleeping thread may take to see that it shall stop
 
 
-class Gate:
+class StartSignal:
     """Starts and stops all threads of a host. Times are CLOCK_MONOTONIC ns."""
 
     def __init__(self) -> None:
@@ -88,7 +88,7 @@ class Worker(threading.Thread):
         workload: Workload,
         plan: ThreadPlan,
         writer: EventWriter,
-        gate: Gate,
+        start_signal: StartSignal,
         arrivals: Iterator[int] | None,
     ) -> None:
         super().__init__(name=f"slot-{slot}", daemon=True)
@@ -106,14 +106,14 @@ class Worker(threading.Thread):
         self._hooks = hooks(workload)
         self._plan = plan
         self._put = writer.put
-        self._gate = gate
+        self._start_signal = start_signal
         self._arrivals = arrivals
         self._client: Client | None = None
 
     def run(self) -> None:
         """The thread's body. A failure that is raftmon's own ends up in ``failure``."""
         try:
-            if self._first_connection() and self._gate.wait_open():
+            if self._first_connection() and self._start_signal.wait_open():
                 if self._arrivals is None:
                     self._closed_loop()
                 else:
@@ -124,7 +124,7 @@ class Worker(threading.Thread):
 
     def _first_connection(self) -> bool:
         """Connect and prove it by a read outside the workload's keys; reads change nothing, so this may be repeated."""
-        while not self._gate.stopped:
+        while not self._start_signal.stopped:
             try:
                 self._client = self._connect()
                 self._name_process(self._client)
@@ -144,15 +144,15 @@ class Worker(threading.Thread):
 
     def _closed_loop(self) -> None:
         pause_s = 0.0
-        while not self._gate.stopped:
+        while not self._start_signal.stopped:
             now_ns = time.monotonic_ns()
-            if now_ns >= self._gate.deadline_ns:
+            if now_ns >= self._start_signal.deadline_ns:
                 break
             call = self._plan.next()
             pause_ms = self._hooks.pause_ms(call)
             if pause_ms > 0:
                 due_ns = now_ns + round(pause_ms * 1e6)
-                if due_ns >= self._gate.deadline_ns or not self._gate.sleep_until(due_ns):
+                if due_ns >= self._start_signal.deadline_ns or not self._start_signal.sleep_until(due_ns):
                     break
                 now_ns = time.monotonic_ns()
             if self._one(call, now_ns, None):
@@ -163,11 +163,11 @@ class Worker(threading.Thread):
 
     def _open_loop(self, arrivals: Iterator[int]) -> None:
         for after_ns in arrivals:
-            due_ns = self._gate.begin_ns + after_ns
-            if due_ns >= self._gate.deadline_ns or not self._gate.sleep_until(due_ns):
+            due_ns = self._start_signal.begin_ns + after_ns
+            if due_ns >= self._start_signal.deadline_ns or not self._start_signal.sleep_until(due_ns):
                 break
             now_ns = time.monotonic_ns()
-            if now_ns >= self._gate.deadline_ns:
+            if now_ns >= self._start_signal.deadline_ns:
                 break
             self._one(self._plan.next(), now_ns, due_ns)
 
@@ -183,7 +183,7 @@ class Worker(threading.Thread):
         try:
             client = self._client if self._client is not None else self._reconnect()
             result = seen = self._workload.perform(client, call)
-            if type(result) is Told:
+            if type(result) is OperationResult:
                 more = result.extra or {}
                 if result.key is not None:  # chosen by the system: the plan shall know it too
                     key = result.key

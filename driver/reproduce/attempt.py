@@ -13,7 +13,7 @@ import orjson
 
 from raftmon.adapters.systems import system, with_server
 from raftmon.driver.cluster.cluster import Cluster, ClusterOptions
-from raftmon.driver.reproduce.scenario import CouldNotSetUp, Loaded, Outcome, load_scenario
+from raftmon.driver.reproduce.scenario import AttemptOutcome, CouldNotSetUp, Loaded, load_scenario
 from raftmon.driver.reproduce.stage import Stage
 from raftmon.driver.run_folder import CONFIG, RESULTS, RunFolder
 from raftmon.setup import sandbox
@@ -46,13 +46,13 @@ def attempt(loaded: Loaded, server: str, seed: str, store: Path) -> dict[str, ob
                 sentence = loaded.play(stage)
             finally:
                 stage.close()
-        outcome = Outcome.SHOWN if sentence else Outcome.NOT_SHOWN
+        outcome = AttemptOutcome.SHOWN if sentence else AttemptOutcome.NOT_SHOWN
     except CouldNotSetUp as error:
-        outcome, sentence = Outcome.NOT_SET_UP, str(error)
+        outcome, sentence = AttemptOutcome.NOT_SET_UP, str(error)
     except RaftmonError as error:
         if isinstance(error, InputError):
             raise
-        outcome, sentence = Outcome.NOT_SET_UP, f"{type(error).__name__}: {error}"
+        outcome, sentence = AttemptOutcome.NOT_SET_UP, f"{type(error).__name__}: {error}"
     result: dict[str, object] = {
         "outcome": outcome.value,
         "sentence": sentence,

@@ -10,7 +10,7 @@ from typing import Any
 
 import orjson
 
-from raftmon.driver.reproduce.scenario import Loaded, Outcome
+from raftmon.driver.reproduce.scenario import AttemptOutcome, Loaded
 from raftmon.setup.errors import EXIT_INVALID, EXIT_UNKNOWN, EXIT_VALID, RaftmonError
 from raftmon.setup.python import module_command
 
@@ -35,8 +35,8 @@ class Side:
     def add(self, result: dict[str, Any]) -> None:
         """Count one attempt."""
         self.of += 1
-        self.shown += result["outcome"] == Outcome.SHOWN
-        self.not_set_up += result["outcome"] == Outcome.NOT_SET_UP
+        self.shown += result["outcome"] == AttemptOutcome.SHOWN
+        self.not_set_up += result["outcome"] == AttemptOutcome.NOT_SET_UP
         self.seconds += result["seconds"]
         if result["sentence"]:
             self.sentences.append(result["sentence"])
@@ -110,7 +110,7 @@ def _attempt(where: str, server: str, seed: str, store: Path) -> dict[str, Any]:
         ended = subprocess.run(command, capture_output=True, timeout=ATTEMPT_S, check=False)
     except subprocess.TimeoutExpired:
         why = f"the attempt did not end within {ATTEMPT_S:g} s"
-        return {"outcome": Outcome.NOT_SET_UP, "sentence": why, "seconds": ATTEMPT_S, "run": ""}
+        return {"outcome": AttemptOutcome.NOT_SET_UP, "sentence": why, "seconds": ATTEMPT_S, "run": ""}
     lines = ended.stdout.splitlines()
     if ended.returncode != 0 or not lines:
         error = RaftmonError(

@@ -23,7 +23,7 @@ from raftmon.setup.old_imports import load_failure
 if TYPE_CHECKING:
     from raftmon.driver.reproduce.stage import Stage
 
-__all__ = ["CouldNotSetUp", "Loaded", "Outcome", "Scenario", "load_scenario", "scenarios"]
+__all__ = ["AttemptOutcome", "CouldNotSetUp", "Loaded", "Scenario", "load_scenario", "scenarios"]
 
 Play = Callable[["Stage"], "str | None"]
 
@@ -32,7 +32,7 @@ class CouldNotSetUp(Exception):
     """The conditions of the bug could not be brought about; the message says which and why."""
 
 
-class Outcome(enum.StrEnum):
+class AttemptOutcome(enum.StrEnum):
     """What one attempt came to."""
 
     SHOWN = "shown"

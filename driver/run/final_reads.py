@@ -16,7 +16,7 @@ from typing import Any
 from raftmon.adapters.base import Adapter, Definite
 from raftmon.driver.histories.event_writer import EventWriter
 from raftmon.driver.results.facts import FinalReads
-from raftmon.driver.workloads.base import Call, Told, Workload
+from raftmon.driver.workloads.base import Call, OperationResult, Workload
 from raftmon.driver.workloads.hooks import hooks
 from raftmon.setup.topology import Host, Topology
 
@@ -102,7 +102,7 @@ class FinalReader:
                     text = str(error) if isinstance(error, Definite) else f"{type(error).__name__}: {error}"
                     events.put(time.monotonic_ns(), process, "fail", call.f, call.key, call.value, {"error": text})
                 else:
-                    told = value if isinstance(value, Told) else Told(value)
+                    told = value if isinstance(value, OperationResult) else OperationResult(value)
                     key = call.key if told.key is None else told.key
                     events.put(time.monotonic_ns(), process, "ok", call.f, key, told.value, told.extra or {})
         finally:

@@ -39,7 +39,7 @@ from raftmon.monitor.rules.serialization import ruleset_from_items
 from raftmon.setup.errors import InputError
 from raftmon.setup.topology import Topology
 
-__all__ = ["DIGESTED_CALLS", "Plan", "calls_digest", "make_plan"]
+__all__ = ["DIGESTED_CALLS", "RunPlan", "calls_digest", "make_plan"]
 
 DIGESTED_CALLS = 200  # of each slot: enough to tell two plans apart, cheap enough for a thousand slots
 
@@ -54,7 +54,7 @@ def calls_digest(workload: Workload, seed: str, slots: int) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
+class RunPlan:
     """What a configuration and its seed come to, before anything runs: pure data."""
 
     config: RunConfig
@@ -130,7 +130,7 @@ def _possible(
     return possible
 
 
-def make_plan(config: RunConfig, adapter: Adapter) -> Plan:
+def make_plan(config: RunConfig, adapter: Adapter) -> RunPlan:
     """The plan of a configuration: a pure function of it. Raises InputError."""
     has_nodes = hooks(adapter).nodes_needed
     if hooks(adapter).transparent:  # its nodes can only listen on the address their peers know them by
@@ -181,7 +181,7 @@ def make_plan(config: RunConfig, adapter: Adapter) -> Plan:
             raise InputError(f"--rules: there is no file {script}")
     client_traffic = placement.client_traffic or any(kinds[fault.name].client_traffic for fault in faults)
     disks = any(kinds[fault.name].disks for fault in faults)
-    return Plan(config, topology, tuple(faults), client_traffic, placement, disks)
+    return RunPlan(config, topology, tuple(faults), client_traffic, placement, disks)
 
 
 def _is_followed(adapter: Adapter, config: RunConfig) -> bool:

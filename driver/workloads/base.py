@@ -11,7 +11,7 @@ from typing import Any, NamedTuple, Protocol
 
 from raftmon.driver.histories.operation import Outcome
 
-__all__ = ["Call", "ThreadPlan", "Told", "Workload", "slot_random"]
+__all__ = ["Call", "OperationResult", "ThreadPlan", "Workload", "slot_random"]
 
 
 class Call(NamedTuple):
@@ -26,7 +26,7 @@ class Call(NamedTuple):
     given: Any = None
 
 
-class Told(NamedTuple):
+class OperationResult(NamedTuple):
     """What ``perform`` may return where the ``ok`` event shall tell more than a value.
 
     ``extra`` are further fields of the event (a revision, a lease); ``key`` is the key where the invocation had none
@@ -47,7 +47,7 @@ class ThreadPlan(Protocol):
     def observe(self, call: Call, outcome: Outcome, result: Any) -> None:
         """How a call ended: ``result`` is what was read, or what a failed cas saw (None where nothing was seen).
 
-        ``call`` has the key that the system chose, where it chose one (``Told``).
+        ``call`` has the key that the system chose, where it chose one (``OperationResult``).
         """
 
 
@@ -64,7 +64,7 @@ class Workload(Protocol):
         """The generator of one of ``slots`` slots."""
 
     def perform(self, client: Any, call: Call) -> Any:
-        """Do it on an adapter's client; returns the value of the ``ok`` event, or ``Told``. Raises as the client does.
+        """Do it on an adapter's client; returns the value of the ``ok`` event, or an OperationResult.
 
         It never sleeps: the operation is being timed. Pauses, and what else a workload may have: ``hooks.py``.
         """

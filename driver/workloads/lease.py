@@ -13,7 +13,7 @@ from typing import Any
 from raftmon.adapters.base import Definite
 from raftmon.adapters.capabilities import Lease
 from raftmon.driver.histories.operation import Outcome
-from raftmon.driver.workloads.base import Call, Told
+from raftmon.driver.workloads.base import Call, OperationResult
 from raftmon.setup.errors import InputError
 
 __all__ = ["LeaseWorkload"]
@@ -55,10 +55,10 @@ class LeaseWorkload:
         """Do one call."""
         if call.f == "grant":
             granted = client.grant(self._ttl_s)
-            return Told(granted.ttl_s, key=granted.lease)
+            return OperationResult(granted.ttl_s, key=granted.lease)
         if call.f == "attach":
             client.write_leased(call.key, call.value["value"], call.value["lease"])
-            return Told(call.value["value"], {"lease": call.value["lease"]})
+            return OperationResult(call.value["value"], {"lease": call.value["lease"]})
         if call.f == "keepalive":
             try:
                 return client.keep_alive(call.key)

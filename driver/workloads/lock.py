@@ -14,7 +14,7 @@ from typing import Any
 
 from raftmon.adapters.capabilities import Lock
 from raftmon.driver.histories.operation import Outcome
-from raftmon.driver.workloads.base import Call, Told
+from raftmon.driver.workloads.base import Call, OperationResult
 from raftmon.setup.errors import InputError
 
 __all__ = ["LockWorkload"]
@@ -72,13 +72,13 @@ class LockWorkload:
         client.write(call.key, [*call.given, call.value])
         return call.value
 
-    def _in_memory(self, call: Call) -> Told:
+    def _in_memory(self, call: Call) -> OperationResult:
         """Each client host has a set of its own, which the completion names."""
         name = f"memory-{os.getpid()}"
         if call.f == "read":
-            return Told(list(self._memory), key=name)
+            return OperationResult(list(self._memory), key=name)
         self._memory = [*call.given, call.value]
-        return Told(call.value, key=name)
+        return OperationResult(call.value, key=name)
 
 
 class LockPlan:

@@ -12,7 +12,7 @@ from typing import Any
 from raftmon.adapters.capabilities import Revision, Transactions, Watch
 from raftmon.driver.histories.operation import Outcome
 from raftmon.driver.workloads.append import AppendPlan, AppendWorkload
-from raftmon.driver.workloads.base import Call, ThreadPlan, Told
+from raftmon.driver.workloads.base import Call, OperationResult, ThreadPlan
 from raftmon.driver.workloads.register import RegisterWorkload
 from raftmon.driver.workloads.watch import next_revision, watch_call, watched
 from raftmon.setup.errors import InputError
@@ -77,7 +77,7 @@ class MixedWorkload:
         if call.f == "txn":
             return self._lists.perform(client, call)
         value = self._registers.perform(client, call)
-        return value if call.f == "read" else Told(value, {"revision": client.revision})
+        return value if call.f == "read" else OperationResult(value, {"revision": client.revision})
 
 
 class _Worker:
@@ -90,7 +90,7 @@ class _Worker:
         return (self._lists if self._random.random() < self._transactions else self._registers).next()
 
     def observe(self, call: Call, outcome: Outcome, result: Any) -> None:
-        """Told to the generator it came from."""
+        """Passed on to the generator it came from."""
         (self._lists if call.f == "txn" else self._registers).observe(call, outcome, result)
 
 

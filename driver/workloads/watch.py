@@ -14,7 +14,7 @@ from typing import Any
 
 from raftmon.adapters.capabilities import Revision, Watch, WatchResponses
 from raftmon.driver.histories.operation import Outcome
-from raftmon.driver.workloads.base import Call, Told
+from raftmon.driver.workloads.base import Call, OperationResult
 from raftmon.driver.workloads.keys import KeyChooser
 from raftmon.setup.errors import InputError
 
@@ -53,7 +53,7 @@ class WatchWorkload:
         if call.f == "watch":
             return watched(client, call, self._session_s)
         client.write(call.key, call.value)
-        return Told(call.value, {"revision": client.revision})
+        return OperationResult(call.value, {"revision": client.revision})
 
 
 def watch_call(start_revision: int) -> Call:
@@ -61,14 +61,14 @@ def watch_call(start_revision: int) -> Call:
     return Call("watch", None, {"start_revision": start_revision})
 
 
-def watched(client: Any, call: Call, session_s: float) -> Told:
+def watched(client: Any, call: Call, session_s: float) -> OperationResult:
     """Do one session."""
     start = call.value["start_revision"]
     if isinstance(client, WatchResponses):
         responses = list(client.watch_responses(PREFIX, start, session_s))
     else:
         responses = list(_in_responses(client.watch(PREFIX, start, session_s)))
-    return Told(responses, {"start_revision": start, "prev_kv": False})
+    return OperationResult(responses, {"start_revision": start, "prev_kv": False})
 
 
 def _in_responses(changes: Iterator[tuple[int, str, Any]]) -> Iterator[dict[str, Any]]:

@@ -8,16 +8,16 @@ Messages: {"type": "hello", "address": "10.0.0.1:7000"} once a connection, then 
 
 import json
 
-from raftmon.codecs import Codec, Entry, LengthPrefixedTap, Malformed, Operation, taps_of
+from raftmon.codecs import Codec, Entry, LengthPrefixedTap, LoggedOperation, Malformed, taps_of
 
 
 def operations(kind, data):
     """What an entry does: its data are the JSON of {"key", "value"}."""
     try:
         command = json.loads(data)
-        return (Operation("set", str(command["key"]).encode(), json.dumps(command["value"]).encode()),)
+        return (LoggedOperation("set", str(command["key"]).encode(), json.dumps(command["value"]).encode()),)
     except (ValueError, KeyError, TypeError):
-        return (Operation("opaque", value=data),)
+        return (LoggedOperation("opaque", value=data),)
 
 
 class MyTap(LengthPrefixedTap):

@@ -17,7 +17,7 @@ import psutil
 from raftmon.monitor.config import INJECT_MARK, MonitoredHost
 from raftmon.setup.errors import InputError
 
-__all__ = ["Plan", "local_addresses", "parse_hosts", "plan"]
+__all__ = ["IptablesPlan", "local_addresses", "parse_hosts", "plan"]
 
 _HOST = re.compile(r"(?P<name>[^=\s]+)=(?:\[(?P<bracketed>[^]]+)\]|(?P<plain>[^:]+|[^:]*:[^:]*:.*))(?::(?P<port>\d+))?")
 
@@ -83,7 +83,7 @@ def local_addresses() -> frozenset[str]:
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
+class IptablesPlan:
     """Commands as argument vectors: ``install`` puts the chains in force, ``remove`` takes them away (any may fail)."""
 
     install: tuple[tuple[str, ...], ...]
@@ -94,7 +94,7 @@ class Plan:
         return (" ".join(command) for command in self.install)
 
 
-def plan(hosts: Sequence[MonitoredHost], queue: int, local: frozenset[str]) -> Plan:
+def plan(hosts: Sequence[MonitoredHost], queue: int, local: frozenset[str]) -> IptablesPlan:
     """The chains for these hosts in a namespace whose own addresses are ``local`` (127/8 and ::1 always are)."""
     install: list[tuple[str, ...]] = []
     remove: list[tuple[str, ...]] = []
@@ -114,7 +114,7 @@ def plan(hosts: Sequence[MonitoredHost], queue: int, local: frozenset[str]) -> P
             remove.append((*base, "-D", hook, "-j", chain))
             remove.append((*base, "-F", chain))
             remove.append((*base, "-X", chain))
-    return Plan(tuple(install), tuple(remove))
+    return IptablesPlan(tuple(install), tuple(remove))
 
 
 def _rules(hosts: Sequence[MonitoredHost], local: frozenset[str]) -> Iterable[tuple[str, tuple[str, ...]]]:

@@ -15,7 +15,7 @@ from collections.abc import Iterator, Sequence
 
 import orjson
 
-from raftmon.monitor.attach.chains import Plan
+from raftmon.monitor.attach.chains import IptablesPlan
 from raftmon.setup.errors import RaftmonError
 from raftmon.setup.python import module_command
 
@@ -35,7 +35,7 @@ def remove(commands: Sequence[Sequence[str]]) -> None:
 
 
 @contextlib.contextmanager
-def installed(plan: Plan) -> Iterator[None]:
+def installed(plan: IptablesPlan) -> Iterator[None]:
     """The plan's chains for the length of the block, or of this process. Raises RaftmonError where iptables refuses."""
     remove(plan.remove)  # what a killed guardian left
     guardian = subprocess.Popen(

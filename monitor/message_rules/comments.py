@@ -11,7 +11,7 @@ import re
 from collections import deque
 from dataclasses import dataclass
 
-from raftmon.monitor.raft.codecs.etcd.message_head import Frame
+from raftmon.monitor.raft.codecs.etcd.message_head import MessageHead
 from raftmon.monitor.raft.message import RaftMessage
 
 __all__ = ["HELD", "SAME", "EditLog", "describe"]
@@ -27,14 +27,14 @@ _LOSES = frozenset({"drop", "delay", "hold"})
 _EDIT = re.compile(r"(?:^|, )((drop|delay|duplicate|hold|forge) (Msg\w+) term (\d+|\?) index (\d+|\?))(?: #(\d+))?")
 
 
-def describe(action: str, frame: Frame, ordinal: int = 1) -> str:
+def describe(action: str, head: MessageHead, ordinal: int = 1) -> str:
     """One edit as it stands in a comment, as ``drop MsgApp term 3 index 17``; ``?`` is what the header did not tell.
 
     ``#2`` behind it is the second of that kind, term and index that was decided with this packet.
     """
-    term = "?" if frame.term is None else frame.term
-    index = "?" if frame.index is None else frame.index
-    return f"{action} {frame.kind} term {term} index {index}" + (f" #{ordinal}" if ordinal > 1 else "")
+    term = "?" if head.term is None else head.term
+    index = "?" if head.index is None else head.index
+    return f"{action} {head.kind} term {term} index {index}" + (f" #{ordinal}" if ordinal > 1 else "")
 
 
 @dataclass(slots=True)

@@ -12,7 +12,7 @@ from collections.abc import Callable
 
 from raftmon.monitor.raft.codecs.etcd.message_head import (
     ENTRY_HEAD,
-    Frame,
+    MessageHead,
     add_key,
     disguised_entry,
     message_of_entries,
@@ -22,7 +22,7 @@ from raftmon.monitor.raft.codecs.etcd.message_head import (
 )
 from raftmon.monitor.raft.codecs.protobuf import Malformed
 
-__all__ = ["PEEK", "Frame", "FrameScanner", "Patch"]
+__all__ = ["PEEK", "MessageHead", "MessageScanner", "Patch"]
 
 PEEK = 160
 """So many bytes of a message are wanted before it is decided (fewer if it is shorter)."""
@@ -36,7 +36,7 @@ Patch = tuple[int, bytes]
 """(place in the stream, the bytes that shall stand there)."""
 
 
-class FrameScanner:
+class MessageScanner:
     """One body: ``carrier`` is ``message``, ``msgapp``, ``pipeline`` (with ``size``) or ``snapshot``.
 
     ``decide`` is asked once a message and says whether it shall be lost; ``done`` is called for messages that the
@@ -47,8 +47,8 @@ class FrameScanner:
     def __init__(
         self,
         carrier: str,
-        decide: Callable[[Frame], bool],
-        done: Callable[[Frame], None],
+        decide: Callable[[MessageHead], bool],
+        done: Callable[[MessageHead], None],
         *,
         size: int = 0,
         state: tuple[int, int] | None = None,
@@ -63,9 +63,9 @@ class FrameScanner:
         self._runs: list[tuple[int, int]] = []
         self._skip = 0
         self._left = 0
-        self._mode = "frame"
+        self._mode = "head"
         self._cutting = False
-        self._frame: Frame | None = None
+        self._head: MessageHead | None = None
         self._collected: bytearray | None = None
         self._entries: list[bytes] = []
 
@@ -130,22 +130,22 @@ class FrameScanner:
 
     def _ended(self) -> None:
         """A frame, or the whole of an AppEntries, has passed."""
-        if self._mode != "frame":
+        if self._mode != "head":
             return
-        frame, collected = self._frame, self._collected
-        self._frame = self._collected = None
-        if frame is not None and frame.wanted and collected is not None:
-            frame.raw = self._rebuilt(frame, bytes(collected))
-            self._done(frame)
+        head, collected = self._head, self._collected
+        self._head = self._collected = None
+        if head is not None and head.wanted and collected is not None:
+            head.raw = self._rebuilt(head, bytes(collected))
+            self._done(head)
 
-    def _rebuilt(self, frame: Frame, data: bytes) -> bytes | None:
-        if frame.carrier == "pipeline":
+    def _rebuilt(self, head: MessageHead, data: bytes) -> bytes | None:
+        if head.carrier == "pipeline":
             return data
-        if frame.carrier in ("message", "snapshot"):
+        if head.carrier in ("message", "snapshot"):
             return data[8:]
         if data[0] == 2:
             return data[9:]
-        return message_of_entries(frame, data)
+        return message_of_entries(head, data)
 
     def _patch(self, patches: list[Patch], at: int, new: bytes) -> None:
         """Put ``new`` at ``at`` in the buffer, wherever in the stream these bytes stand."""
@@ -155,14 +155,14 @@ class FrameScanner:
             if first < last:
                 patches.append((place + first - start, new[first - at : last - at]))
 
-    def _ask(self, frame: Frame) -> bool:
-        if frame.sender is None:
-            frame.sender, frame.receiver = self.ends
-        elif frame.sender:
-            self.ends = (frame.sender, frame.receiver)
-        self._cutting = self._decide(frame)
-        self._frame = frame
-        self._collected = bytearray() if frame.wanted else None
+    def _ask(self, head: MessageHead) -> bool:
+        if head.sender is None:
+            head.sender, head.receiver = self.ends
+        elif head.sender:
+            self.ends = (head.sender, head.receiver)
+        self._cutting = self._decide(head)
+        self._head = head
+        self._collected = bytearray() if head.wanted else None
         return self._cutting
 
     def _step(self, patches: list[Patch]) -> int:
@@ -174,7 +174,7 @@ class FrameScanner:
                 return 0
             if self._cutting:
                 self._patch(patches, 0, bytes(8))
-            self._mode = "frame"
+            self._mode = "head"
             return 8
         if self.carrier == "pipeline":
             return self._full(patches, 0, self._size)
@@ -186,44 +186,44 @@ class FrameScanner:
                 return self._append(patches)
             if kind != 2:
                 raise Malformed(f"msgappv2 has no frame type {kind}")
-        head = 9 if self.carrier == "msgapp" else 8
-        if len(self._buffer) < head:
+        framing = 9 if self.carrier == "msgapp" else 8
+        if len(self._buffer) < framing:
             return 0
-        return self._full(patches, head, _U64.unpack_from(self._buffer, head - 8)[0])
+        return self._full(patches, framing, _U64.unpack_from(self._buffer, framing - 8)[0])
 
-    def _full(self, patches: list[Patch], head: int, size: int) -> int:
-        """A whole raftpb.Message of ``size`` bytes behind ``head`` bytes of framing."""
+    def _full(self, patches: list[Patch], framing: int, size: int) -> int:
+        """A whole raftpb.Message of ``size`` bytes behind ``framing`` bytes of framing."""
         if size > _MAX_FRAME or size < 2:
             raise Malformed(f"a frame of {size} bytes")
-        if len(self._buffer) < head + min(size, PEEK):
+        if len(self._buffer) < framing + min(size, PEEK):
             return 0
-        data = bytes(self._buffer[head : head + size])
+        data = bytes(self._buffer[framing : framing + size])
         if data[0] != 8:
             raise Malformed("a message does not begin with its type")
-        frame = peek(data, self.carrier, whole=len(data) == size)
-        frame.size = head + size
+        head = peek(data, self.carrier, whole=len(data) == size)
+        head.size = framing + size
         if self.carrier == "msgapp":
-            self.state = state_after(data, size, frame)
-        if frame.kind == "MsgHeartbeat" and not frame.sender:
-            self._frame = None  # a link heartbeat is nobody's message
+            self.state = state_after(data, size, head)
+        if head.kind == "MsgHeartbeat" and not head.sender:
+            self._head = None  # a link heartbeat is nobody's message
             self._cutting = False
-        elif self._ask(frame):
-            self._patch(patches, head + 1, b"\x01")
+        elif self._ask(head):
+            self._patch(patches, framing + 1, b"\x01")
         if self.carrier == "snapshot":
             self._mode = "database"
             return 1 << 62
-        return head + size
+        return framing + size
 
     def _append(self, patches: list[Patch]) -> int:
         if len(self._buffer) < 17:
             return 0
         (count,) = _U64.unpack_from(self._buffer, 1)
         term, index = self.state if self.state is not None else (None, None)
-        frame = Frame("MsgApp", "msgapp", None, None, term, term, index, count)
+        head = MessageHead("MsgApp", "msgapp", None, None, term, term, index, count)
         if not count:
-            (frame.commit,) = _U64.unpack_from(self._buffer, 9)
-            frame.size = 17
-            if self._ask(frame):
+            (head.commit,) = _U64.unpack_from(self._buffer, 9)
+            head.size = 17
+            if self._ask(head):
                 self._patch(patches, 0, bytes(17))
             return 17
         (size,) = _U64.unpack_from(self._buffer, 9)
@@ -235,23 +235,23 @@ class FrameScanner:
         match = ENTRY_HEAD(first)
         if match is None:
             raise Malformed("an entry does not begin with its type, term and index")
-        frame.index = value_of(match.group(2)) - 1
-        frame.term = frame.log_term = value_of(match.group(1))
-        frame.size = 25 + size if count == 1 else None  # the sizes of further entries are not known yet
-        self._keys_at_hand(frame, count)
-        if self._ask(frame):
+        head.index = value_of(match.group(2)) - 1
+        head.term = head.log_term = value_of(match.group(1))
+        head.size = 25 + size if count == 1 else None  # the sizes of further entries are not known yet
+        self._keys_at_hand(head, count)
+        if self._ask(head):
             self._patch(patches, 0, bytes(9))
-        self.state = (frame.term, frame.index + count)
+        self.state = (head.term, head.index + count)
         self._mode, self._left = "entry", count
         return 9
 
-    def _keys_at_hand(self, frame: Frame, count: int) -> None:
+    def _keys_at_hand(self, head: MessageHead, count: int) -> None:
         place = 9
         for _ in range(min(count, 64)):
             if place + 8 > len(self._buffer):
                 return
             (size,) = _U64.unpack_from(self._buffer, place)
-            add_key(frame, bytes(self._buffer[place + 8 : place + 8 + size]))
+            add_key(head, bytes(self._buffer[place + 8 : place + 8 + size]))
             place += 8 + size
 
     def _entry(self, patches: list[Patch]) -> int:

@@ -14,7 +14,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from raftmon.monitor.message_rules.comments import describe
-from raftmon.monitor.message_rules.scanner import Frame
+from raftmon.monitor.message_rules.scanner import MessageHead
 from raftmon.monitor.message_rules.stage import MessageRules
 from raftmon.monitor.message_rules.trigger_words import Trigger
 from raftmon.monitor.message_rules.triggers import Armed
@@ -24,13 +24,13 @@ from raftmon.monitor.raft.codecs.base import Codec
 from raftmon.monitor.raft.codecs.protobuf import Malformed
 from raftmon.monitor.raft.decoder import Decoder
 from raftmon.monitor.raft.message import RaftMessage
-from raftmon.monitor.rules.actions.decision import Plan
-from raftmon.monitor.rules.actions.effects import Effect, draw_delay_ns
+from raftmon.monitor.rules.actions.decision import Decision
+from raftmon.monitor.rules.actions.effects import ActionEffect, draw_delay_ns
 from raftmon.monitor.rules.actions.kinds import Accept, Action, Delay, Duplicate, Forge, Hold
-from raftmon.monitor.rules.conditions.messages import frame_test
-from raftmon.monitor.rules.gate import Gate
+from raftmon.monitor.rules.conditions.messages import head_test
+from raftmon.monitor.rules.gate import RuleGate
 from raftmon.monitor.rules.rule import Rule, RuleSet
-from raftmon.monitor.splice.splicer import Insert, Keep, Operation, Remove, Splicer
+from raftmon.monitor.splice.splicer import Edit, Insert, Keep, Remove, Splicer
 from raftmon.setup.errors import InputError
 from raftmon.setup.topology import Link
 
@@ -45,8 +45,8 @@ _AGAIN_NS = 10_000_000
 
 @dataclass(slots=True, eq=False)
 class _Bound:
-    gate: Gate
-    test: Callable[[Frame], bool]
+    gate: RuleGate
+    test: Callable[[MessageHead], bool]
     held: list[tuple[_Way, bytes]] = field(default_factory=list)
 
 
@@ -78,14 +78,14 @@ class _Way:
         """Whether something can be put in here."""
         return self._synchronised and not self._blind
 
-    def feed(self, data: bytes) -> list[Operation]:
-        """See ``Judge.feed``."""
+    def feed(self, data: bytes) -> list[Edit]:
+        """See ``EditPolicy.feed``."""
         codec = self._owner.codec
         if not self._synchronised and not self._blind:
             if codec.begins(data, False) is not True:
                 return [Keep(len(data))]
             self._synchronised = True
-        out: list[Operation] = []
+        out: list[Edit] = []
         if self._blind:
             through = min(self._blind, len(data))
             self._blind -= through
@@ -111,12 +111,12 @@ class _Way:
         self._withheld = len(self._buffer)
         return out
 
-    def finish(self) -> list[Operation]:
-        """See ``Judge.finish``: the beginning of a message that never came whole."""
+    def finish(self) -> list[Edit]:
+        """See ``EditPolicy.finish``: the beginning of a message that never came whole."""
         rest, self._buffer, self._withheld = bytes(self._buffer), bytearray(), 0
         return [Insert(rest)] if rest else []
 
-    def _unit(self, unit: bytes, *, asked: bool) -> list[Operation]:
+    def _unit(self, unit: bytes, *, asked: bool) -> list[Edit]:
         before = min(self._withheld, len(unit))
         self._withheld -= before
         del self._buffer[: len(unit)]
@@ -186,10 +186,10 @@ class SplicedRules(MessageRules):
             raise InputError(f"the rule {rule.name!r}: messages of {self.codec.name} cannot be forged")
         self._check_test(rule)
 
-    def bind(self, link: Link, gates: Sequence[Gate]) -> Effect | None:
+    def bind(self, link: Link, gates: Sequence[RuleGate]) -> ActionEffect | None:
         """See ``MessageStage.bind``. Both directions of a spliced connection must be seen, so all links are."""
         known = {id(bound.gate): bound for bound in self._bounds.get(link, ())}
-        bounds = [known.get(id(gate)) or _Bound(gate, frame_test(gate.rule.match)) for gate in gates]
+        bounds = [known.get(id(gate)) or _Bound(gate, head_test(gate.rule.match)) for gate in gates]
         self._bounds[link] = tuple(bounds)
         for gone in (bound for bound in known.values() if bound not in bounds):
             self._given_back += gone.held
@@ -242,29 +242,29 @@ class SplicedRules(MessageRules):
         else:
             heapq.heappush(self._later, (due_ns, next(self._order), way, unit))
 
-    def _apply(self, plan: Plan) -> bool:
+    def _apply(self, decision: Decision) -> bool:
         """The effect: whether a rule acted on a message that this packet completes."""
-        view = plan.view
+        view = decision.view
         if view.protocol != TCP or view.malformed or view.is_fragment or view.link is None:
             return False
         one = self._connection(view)
         if one is None:
             return False
-        self._now_ns = plan.now_ns
-        data = view.data if plan.data is None else plan.data
-        outcome = one.splicer.packet(view.link == one.ways[0].link, data, plan.now_ns)
+        self._now_ns = decision.now_ns
+        data = view.data if decision.data is None else decision.data
+        outcome = one.splicer.packet(view.link == one.ways[0].link, data, decision.now_ns)
         acted, self._acted = self._acted, []
         comments, self._comments = self._comments, []
-        plan.rules += acted
-        plan.inject = (*plan.inject, *(self.present(packet) for packet in outcome.extra))
+        decision.rules += acted
+        decision.inject = (*decision.inject, *(self.present(packet) for packet in outcome.extra))
         if outcome.packet is None:
-            plan.lose(", ".join(comments) or "spliced: comes again in order, or says nothing new")
+            decision.lose(", ".join(comments) or "spliced: comes again in order, or says nothing new")
             return True
         if outcome.packet is not data:
-            plan.data = outcome.packet
-            plan.comments.append(", ".join(comments) or "spliced")
+            decision.data = outcome.packet
+            decision.comments.append(", ".join(comments) or "spliced")
             return True
-        plan.comments += comments
+        decision.comments += comments
         return bool(acted)
 
     def _connection(self, view: PacketView) -> _Connection | None:
@@ -287,19 +287,19 @@ class SplicedRules(MessageRules):
     def decide(self, way: _Way, unit: bytes) -> tuple[bool, int]:
         """Ask the rules about the messages of a unit: whether it is lost, and how many copies follow it at once."""
         for message in way.read(unit):
-            frame = _frame(message)
+            head = _frame(message)
             for bound in self._bounds.get(way.link, ()):
                 gate = bound.gate
-                if not gate.in_window(self._now_ns) or not bound.test(frame) or not gate.fires():
+                if not gate.in_window(self._now_ns) or not bound.test(head) or not gate.fires():
                     continue
-                action = self.opinion(way.link, gate, frame, self._now_ns)
+                action = self.opinion(way.link, gate, head, self._now_ns)
                 if action is None:
                     continue
                 gate.acted(0)
                 if isinstance(action, Accept):
                     return False, 0
                 self._acted.append(gate.name)
-                self._comments.append(describe(type(action).__name__.lower(), frame))
+                self._comments.append(describe(type(action).__name__.lower(), head))
                 return self._carry_out(bound, action, way, unit)
         return False, 0
 
@@ -319,10 +319,10 @@ class SplicedRules(MessageRules):
         return True, 0
 
 
-def _frame(message: RaftMessage) -> Frame:
-    frame = Frame(
+def _frame(message: RaftMessage) -> MessageHead:
+    head = MessageHead(
         message.kind, "spliced", None, None, message.term, message.log_term, message.index, len(message.entries)
     )
-    frame.commit, frame.size = message.commit, message.size
-    frame.keys = [operation.key for entry in message.entries for operation in entry.operations if operation.key]
-    return frame
+    head.commit, head.size = message.commit, message.size
+    head.keys = [operation.key for entry in message.entries for operation in entry.operations if operation.key]
+    return head

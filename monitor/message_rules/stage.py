@@ -14,7 +14,7 @@ from typing import Protocol, cast
 
 from raftmon.monitor.message_rules.agent import encode_message
 from raftmon.monitor.message_rules.comments import SAME, describe
-from raftmon.monitor.message_rules.scanner import Frame
+from raftmon.monitor.message_rules.scanner import MessageHead
 from raftmon.monitor.message_rules.stream_editor import StreamEditor
 from raftmon.monitor.message_rules.trigger_words import Trigger
 from raftmon.monitor.message_rules.triggers import Armed, TriggerWatch
@@ -22,13 +22,12 @@ from raftmon.monitor.packets.checksums import with_payload
 from raftmon.monitor.packets.view import RST, SYN, TCP
 from raftmon.monitor.raft.codecs.base import Codec
 from raftmon.monitor.raft.message import KINDS
-from raftmon.monitor.rules.actions.decision import Plan
-from raftmon.monitor.rules.actions.effects import Effect, draw_delay_ns
+from raftmon.monitor.rules.actions.decision import Decision
+from raftmon.monitor.rules.actions.effects import ActionEffect, draw_delay_ns
 from raftmon.monitor.rules.actions.kinds import Accept, Action, Delay, Drop, Duplicate, Forge, Hold, MessageCall
-from raftmon.monitor.rules.conditions import All, Links, Match, Not
-from raftmon.monitor.rules.conditions import Any as AnyOf
-from raftmon.monitor.rules.conditions.messages import KindIs, frame_test
-from raftmon.monitor.rules.gate import Gate
+from raftmon.monitor.rules.conditions import AllOf, AnyOf, Links, Match, Not
+from raftmon.monitor.rules.conditions.messages import KindIs, head_test
+from raftmon.monitor.rules.gate import RuleGate
 from raftmon.monitor.rules.message_view import MessageView
 from raftmon.monitor.rules.rule import Rule, RuleSet
 from raftmon.setup.errors import InputError
@@ -48,9 +47,9 @@ class _Agent(Protocol):
 class _Bound:
     """One rule on one link; ``held`` are the messages it keeps back."""
 
-    gate: Gate
-    test: Callable[[Frame], bool]
-    held: list[Frame] = field(default_factory=list)
+    gate: RuleGate
+    test: Callable[[MessageHead], bool]
+    held: list[MessageHead] = field(default_factory=list)
 
 
 class MessageRules:
@@ -115,9 +114,9 @@ class MessageRules:
     def _check_test(self, rule: Rule) -> None:
         for leaf in _leaves(rule.match):
             if not isinstance(leaf, Links):
-                frame_test(leaf)
+                head_test(leaf)
 
-    def bind(self, link: Link, gates: Sequence[Gate]) -> Effect | None:
+    def bind(self, link: Link, gates: Sequence[RuleGate]) -> ActionEffect | None:
         """See ``MessageStage.bind``."""
         line = self._lines.get(link)
         if line is None:
@@ -129,7 +128,7 @@ class MessageRules:
         for gate in gates:
             bound = known.pop(id(gate), None)
             if bound is None:
-                bound = _Bound(gate, frame_test(gate.rule.match))
+                bound = _Bound(gate, head_test(gate.rule.match))
                 if isinstance(gate.rule.action, Forge) and self._agent is not None and gate.fires():
                     self.forge(link, gate.rule.action)
                     gate.acted(0)
@@ -137,8 +136,8 @@ class MessageRules:
         line.bounds = tuple(bounds)
         for gone in known.values():  # a rule that is removed gives back what it held
             held, gone.held = gone.held, []
-            for frame in held:
-                self.deliver(link, frame, 0)
+            for head in held:
+                self.deliver(link, head, 0)
         # Retransmissions must get the same edits, so a link that was ever edited stays watched.
         return line.apply if bounds or line.streams or self.watch.waiting else None
 
@@ -155,12 +154,12 @@ class MessageRules:
     def tick(self, now_ns: int) -> None:
         """Do what is due; on the loop's thread."""
 
-    def deliver(self, link: Link, frame: Frame, due_ns: int) -> None:
+    def deliver(self, link: Link, head: MessageHead, due_ns: int) -> None:
         """Have a message delivered by the agent."""
-        if frame.raw is None or self._agent is None:
+        if head.raw is None or self._agent is None:
             self.undeliverable += 1
         else:
-            self._agent.post(link.target, frame.raw, due_ns)
+            self._agent.post(link.target, head.raw, due_ns)
 
     def present(self, packet: bytes) -> bytes:
         """The packet in delivery addresses."""
@@ -181,7 +180,7 @@ class MessageRules:
 
         self._agent.post(link.target, make)
 
-    def opinion(self, link: Link, gate: Gate, frame: Frame, now_ns: int) -> Action | None:
+    def opinion(self, link: Link, gate: RuleGate, head: MessageHead, now_ns: int) -> Action | None:
         """What a rule wants done with a message: its action, or what the user's function returns.
 
         What that raises, or returns and cannot be done, is the gate's to count and show: then None.
@@ -190,15 +189,15 @@ class MessageRules:
         if not isinstance(action, MessageCall):
             return action
         try:
-            answer = action.function(MessageView.of(frame, link, now_ns))
+            answer = action.function(MessageView.of(head, link, now_ns))
             if answer is not None:
-                self._check_answer(answer, frame)
+                self._check_answer(answer, head)
         except (Exception, SystemExit) as error:  # user code: its mistakes never stop traffic
             gate.failed(error)
             return None
         return cast("Action | None", answer)
 
-    def _check_answer(self, answer: object, frame: Frame) -> None:
+    def _check_answer(self, answer: object, head: MessageHead) -> None:
         if not isinstance(answer, Accept | Drop | Delay | Duplicate | Hold | Forge):
             raise InputError(
                 f"message(view) returned {answer!r}; return accept(), drop(), delay(ms), duplicate(), hold(), "
@@ -208,12 +207,12 @@ class MessageRules:
             return
         if self._agent is None:
             raise InputError(f"{answer!r} needs messages delivered, which is impossible here")
-        if frame.carrier == "snapshot" and not isinstance(answer, Forge):
+        if head.carrier == "snapshot" and not isinstance(answer, Forge):
             raise InputError("a MsgSnap is followed by its database and can only be dropped or accepted")
 
 
 def _leaves(match: Match) -> list[Match]:
-    if isinstance(match, All | AnyOf):
+    if isinstance(match, AllOf | AnyOf):
         return [leaf for part in match.parts for leaf in _leaves(part)]
     return _leaves(match.part) if isinstance(match, Not) else [match]
 
@@ -236,9 +235,9 @@ class _Line:
         self._decided: Counter[tuple[str, int | None, int | None]] = Counter()  # with the packet at hand
         self._waiting: dict[int, tuple[_Bound, Action, int]] = {}
 
-    def apply(self, plan: Plan) -> bool:
+    def apply(self, decision: Decision) -> bool:
         """The effect: whether a rule acted on a message that this packet decides."""
-        view = plan.view
+        view = decision.view
         if view.protocol != TCP or view.malformed or view.is_fragment:
             return False
         flow, flags = view.flow, view.flags or 0
@@ -249,26 +248,26 @@ class _Line:
         if flags & RST:
             self.streams.pop(flow, None)
             return False
-        payload = plan.payload()
-        if not payload or (plan.data is not None and len(plan.data) != view.end):
+        payload = decision.payload()
+        if not payload or (decision.data is not None and len(decision.data) != view.end):
             return False
         stream = self.streams.get(flow) or self._open(flow, joined=True)
-        self._now_ns = plan.now_ns
+        self._now_ns = decision.now_ns
         self._decided.clear()
-        edited = stream.segment(view.seq or 0, payload, plan.now_ns, view.data)
+        edited = stream.segment(view.seq or 0, payload, decision.now_ns, view.data)
         acted, self._acted = self._acted, []
         comments, self._comments = self._comments, []
-        plan.rules += acted
+        decision.rules += acted
         if edited.released:
-            plan.inject = (*plan.inject, *(self._released(token, new) for token, new in edited.released))
+            decision.inject = (*decision.inject, *(self._released(token, new) for token, new in edited.released))
         if not edited.keep:
-            plan.lose(", ".join([*comments, edited.comment]))
+            decision.lose(", ".join([*comments, edited.comment]))
             return True
         if edited.payload is not None:
-            plan.data = with_payload(view.data if plan.data is None else plan.data, edited.payload)
-            plan.comments.append(", ".join(comments) or SAME)
+            decision.data = with_payload(view.data if decision.data is None else decision.data, edited.payload)
+            decision.comments.append(", ".join(comments) or SAME)
             return True
-        plan.comments += comments
+        decision.comments += comments
         return bool(acted)
 
     def _released(self, token: object, payload: bytes | None) -> bytes:
@@ -282,59 +281,59 @@ class _Line:
         stream = self.streams[flow] = StreamEditor(self._decide, self._done, joined=joined)
         return stream
 
-    def _decide(self, frame: Frame) -> bool:
+    def _decide(self, head: MessageHead) -> bool:
         """Ask the rules in order; whether the message shall be lost."""
-        alike = (frame.kind, frame.term, frame.index)
+        alike = (head.kind, head.term, head.index)
         self._decided[alike] += 1
         if self._owner.watch.waiting:
-            self._owner.watch.feed(self.link, frame, self._now_ns)
+            self._owner.watch.feed(self.link, head, self._now_ns)
         for bound in self.bounds:
             gate = bound.gate
-            if isinstance(gate.rule.action, Forge) or not gate.in_window(self._now_ns) or not bound.test(frame):
+            if isinstance(gate.rule.action, Forge) or not gate.in_window(self._now_ns) or not bound.test(head):
                 continue
-            if not gate.fires() or (action := self._owner.opinion(self.link, gate, frame, self._now_ns)) is None:
+            if not gate.fires() or (action := self._owner.opinion(self.link, gate, head, self._now_ns)) is None:
                 continue
             if isinstance(action, Accept):
                 gate.acted(0)
                 return False
             delivers = isinstance(action, Delay | Duplicate | Hold)
-            if delivers and not _deliverable(frame):
+            if delivers and not _deliverable(head):
                 self._owner.undeliverable += 1
                 continue
             gate.acted(0)
             self._acted.append(gate.name)
-            self._comments.append(describe(type(action).__name__.lower(), frame, self._decided[alike]))
+            self._comments.append(describe(type(action).__name__.lower(), head, self._decided[alike]))
             if isinstance(action, Forge):  # a user's answer: beside this message, which the next rules judge
                 self._owner.forge(self.link, action)
                 continue
             if delivers:
-                frame.wanted = True
+                head.wanted = True
                 delay_ns = draw_delay_ns(action, gate.rng) if isinstance(action, Delay) else 0
                 if len(self._waiting) > _MAX_HELD:
                     self._waiting.clear()
-                self._waiting[id(frame)] = (bound, action, self._now_ns + delay_ns)
+                self._waiting[id(head)] = (bound, action, self._now_ns + delay_ns)
             return not isinstance(action, Duplicate)
         return False
 
-    def _done(self, frame: Frame) -> None:
+    def _done(self, head: MessageHead) -> None:
         """A message that is to be delivered otherwise has come whole."""
-        found = self._waiting.pop(id(frame), None)
+        found = self._waiting.pop(id(head), None)
         if found is None:
             return
         bound, action, due_ns = found
         if isinstance(action, Hold) and bound in self.bounds and len(bound.held) < _MAX_HELD:
-            bound.held.append(frame)
+            bound.held.append(head)
             return
         copies = action.copies if isinstance(action, Duplicate) else 1
         gap_ns = int(action.gap_ms * 1e6) if isinstance(action, Duplicate) else 0
         for number in range(copies):
-            self._owner.deliver(self.link, frame, due_ns + number * gap_ns)
+            self._owner.deliver(self.link, head, due_ns + number * gap_ns)
 
 
-def _deliverable(frame: Frame) -> bool:
+def _deliverable(head: MessageHead) -> bool:
     """Whether it can be delivered by a POST: not a snapshot, and of an append it must be known who it is between."""
-    if frame.carrier == "snapshot":
+    if head.carrier == "snapshot":
         return False
-    if frame.carrier == "msgapp" and frame.log_term == frame.term:
-        return bool(frame.sender and frame.receiver and frame.term is not None and frame.index is not None)
+    if head.carrier == "msgapp" and head.log_term == head.term:
+        return bool(head.sender and head.receiver and head.term is not None and head.index is not None)
     return True

@@ -13,7 +13,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from raftmon.monitor.message_rules.comments import HELD
-from raftmon.monitor.message_rules.scanner import Frame, FrameScanner, Patch
+from raftmon.monitor.message_rules.scanner import MessageHead, MessageScanner, Patch
 from raftmon.monitor.packets.tcp_table import Flow
 from raftmon.monitor.raft.codecs.base import TapCounters
 from raftmon.monitor.raft.codecs.etcd.join import looks_like, message_chunks
@@ -77,7 +77,7 @@ class _Patches:
 
 
 class _Editing:
-    """The conversation as the editor needs it: bodies that hold messages go through a FrameScanner."""
+    """The conversation as the editor needs it: bodies that hold messages go through a MessageScanner."""
 
     def __init__(self, editor: StreamEditor) -> None:
         self.requests: deque[Request] = deque()
@@ -122,17 +122,17 @@ class _Scanned:
     ) -> None:
         self._editor = editor
         self.carrier = carrier
-        self.scanner: FrameScanner | None = None
+        self.scanner: MessageScanner | None = None
         self._pending: list[tuple[bytes, int]] = []
         if carrier:
             self._start(carrier, size, None if joined else (0, 0), ends)
 
     def _start(
         self, carrier: str, size: int, state: tuple[int, int] | None, ends: tuple[int | None, int | None]
-    ) -> FrameScanner:
+    ) -> MessageScanner:
         self.carrier = carrier
         editor = self._editor
-        scanner = FrameScanner(carrier, editor.decide, editor.done, size=size, state=state, ends=ends)
+        scanner = MessageScanner(carrier, editor.decide, editor.done, size=size, state=state, ends=ends)
         self.scanner = editor.scanner = scanner
         return scanner
 
@@ -163,12 +163,14 @@ class _Scanned:
 
 
 class StreamEditor:
-    """One direction of one connection. ``decide`` and ``done`` are as for FrameScanner."""
+    """One direction of one connection. ``decide`` and ``done`` are as for MessageScanner."""
 
-    def __init__(self, decide: Callable[[Frame], bool], done: Callable[[Frame], None], *, joined: bool) -> None:
+    def __init__(
+        self, decide: Callable[[MessageHead], bool], done: Callable[[MessageHead], None], *, joined: bool
+    ) -> None:
         self.decide, self.done = decide, done
         self.patches = _Patches()
-        self.scanner: FrameScanner | None = None
+        self.scanner: MessageScanner | None = None
         self.tap = HttpTap(_Editing(self), TapCounters(), _NOWHERE, joined=joined)
         self._next_seq: int | None = None
         self._next_place = 0

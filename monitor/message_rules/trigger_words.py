@@ -15,9 +15,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from raftmon.monitor.raft.codecs.etcd.message_head import Frame
+from raftmon.monitor.raft.codecs.etcd.message_head import MessageHead
 from raftmon.monitor.rules.conditions import Match, Never
-from raftmon.monitor.rules.conditions.messages import FrameTest, frame_test
+from raftmon.monitor.rules.conditions.messages import HeadTest, head_test
 from raftmon.monitor.rules.language import parse_match
 from raftmon.setup.errors import InputError
 from raftmon.setup.topology import Link
@@ -51,21 +51,21 @@ class Trigger:
 class Occasion:
     """One message that passes, and what the messages so far tell of the cluster.
 
-    - ``link``, ``frame``, ``now_ns``: the message at hand
+    - ``link``, ``head``, ``now_ns``: the message at hand
     - ``changed``: which of ``leader`` and ``term`` changed with it
     - ``term``: the highest seen; ``last_index``: the last log index that leaders sent
     - ``match``: each node's last acknowledged index; ``sent_ns``: when entries or a snapshot last went to it
     """
 
     link: Link = field(default_factory=lambda: Link("", ""))
-    frame: Frame | None = None
+    head: MessageHead | None = None
     now_ns: int = 0
     changed: frozenset[str] = frozenset()
     term: int = 0
     last_index: int = 0
     match: dict[str, int] = field(default_factory=dict)
     sent_ns: dict[str, int] = field(default_factory=dict)
-    tests: dict[tuple[str, Link], FrameTest | None] = field(default_factory=dict)
+    tests: dict[tuple[str, Link], HeadTest | None] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,12 +127,12 @@ def _message_seen(trigger: Trigger, now: Occasion, _first: bool) -> bool:
             now.tests.clear()
         now.tests[key] = _message_test(trigger.match, now.link)
     test = now.tests[key]
-    return test is not None and now.frame is not None and test(now.frame)
+    return test is not None and now.head is not None and test(now.head)
 
 
-def _message_test(match: Match, link: Link) -> FrameTest | None:
+def _message_test(match: Match, link: Link) -> HeadTest | None:
     special = match.specialise(link)
-    return None if isinstance(special, Never) else frame_test(special)
+    return None if isinstance(special, Never) else head_test(special)
 
 
 TRIGGERS: tuple[TriggerWord, ...] = (

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from raftmon.monitor.message_rules.trigger_words import TRIGGERS, Occasion, Trigger
-from raftmon.monitor.raft.codecs.etcd.message_head import Frame
+from raftmon.monitor.raft.codecs.etcd.message_head import MessageHead
 from raftmon.monitor.raft.message import LEADER_KINDS
 from raftmon.setup.errors import InputError
 from raftmon.setup.topology import Link
@@ -102,29 +102,29 @@ class TriggerWatch:
                 one.expired = True
                 self._waiting.remove(one)
 
-    def feed(self, link: Link, frame: Frame, now_ns: int) -> None:
+    def feed(self, link: Link, head: MessageHead, now_ns: int) -> None:
         """A message's head was seen on a link."""
         now = self._now
-        now.link, now.frame, now.now_ns, now.changed = link, frame, now_ns, self._learn(link, frame, now_ns)
+        now.link, now.head, now.now_ns, now.changed = link, head, now_ns, self._learn(link, head, now_ns)
         self.expire(now_ns)
         for one in list(self._waiting):
             if _HAPPENS[one.trigger.kind](one.trigger, now, not one.seen):
                 one.seen += 1
                 if one.seen >= one.trigger.nth:
                     one.fired_ns = now_ns
-                    one.message = f"{frame.kind} {link} term {frame.term} index {frame.index}"
+                    one.message = f"{head.kind} {link} term {head.term} index {head.index}"
                     self._waiting.remove(one)
                     if one.on_fire is not None:
                         one.on_fire(one)
 
-    def _learn(self, link: Link, frame: Frame, now_ns: int) -> frozenset[str]:
+    def _learn(self, link: Link, head: MessageHead, now_ns: int) -> frozenset[str]:
         """Take over what the message says of the cluster; which of leader and term changed thereby."""
         now, changed = self._now, set()
-        term = frame.term or 0
-        if term > now.term and frame.kind not in ("MsgPreVote", "MsgPreVoteResp"):
+        term = head.term or 0
+        if term > now.term and head.kind not in ("MsgPreVote", "MsgPreVoteResp"):
             now.term = term
             changed.add("term")
-        if frame.kind in LEADER_KINDS and term:
+        if head.kind in LEADER_KINDS and term:
             if self._leader is None:
                 self._leader = (link.source, term)
             elif term > self._leader[1]:
@@ -132,12 +132,12 @@ class TriggerWatch:
                     changed.add("leader")
                     now.match.clear()
                 self._leader = (link.source, term)
-        if frame.kind == "MsgApp" and frame.index is not None:
-            if frame.entries != 0:
+        if head.kind == "MsgApp" and head.index is not None:
+            if head.entries != 0:
                 now.sent_ns[link.target] = now_ns
-            now.last_index = max(now.last_index, frame.index + (frame.entries or 0), frame.commit or 0)
-        elif frame.kind == "MsgSnap":
+            now.last_index = max(now.last_index, head.index + (head.entries or 0), head.commit or 0)
+        elif head.kind == "MsgSnap":
             now.sent_ns[link.target] = now_ns
-        elif frame.kind == "MsgAppResp" and frame.index is not None:
-            now.match[link.source] = frame.index
+        elif head.kind == "MsgAppResp" and head.index is not None:
+            now.match[link.source] = head.index
         return frozenset(changed)

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Protocol
 
-from raftmon.monitor.fidelity import Counters
+from raftmon.monitor.fidelity import MonitorCounters
 from raftmon.monitor.packets.addresses import Route, readdress
 from raftmon.monitor.queue.hold import HoldHeap
 from raftmon.monitor.queue.task_pool import TaskPool
-from raftmon.monitor.recorder.pipe import Frame
+from raftmon.monitor.recorder.pipe import PipeFrame
 from raftmon.monitor.rules.task import Task
 from raftmon.monitor.rules.verdict import Verdict
 
@@ -40,7 +40,9 @@ _Held = tuple[QueuedPacket | None, bytes | None]  # (None, data): a copy for the
 class Delivery:
     """Performs verdicts. ``send`` takes whole IP packets in delivery addresses and says whether they left."""
 
-    def __init__(self, hold_max: int, send: Callable[[bytes], bool], tasks: TaskPool, counters: Counters) -> None:
+    def __init__(
+        self, hold_max: int, send: Callable[[bytes], bool], tasks: TaskPool, counters: MonitorCounters
+    ) -> None:
         self._hold: HoldHeap[_Held] = HoldHeap(hold_max)
         self._send = send
         self._tasks = tasks
@@ -65,7 +67,7 @@ class Delivery:
         """The most that were held at once by delays."""
         return self._hold.most
 
-    def perform(self, packet: QueuedPacket, data: bytes, route: Route, verdict: Verdict, now_ns: int) -> Frame:
+    def perform(self, packet: QueuedPacket, data: bytes, route: Route, verdict: Verdict, now_ns: int) -> PipeFrame:
         """Do what ``verdict`` says with the packet that arrived as ``data``; returns what the record shall say."""
         counters = self._counters
         copies = verdict.copies
@@ -98,7 +100,7 @@ class Delivery:
                 counters.injected += 1
             else:
                 counters.inject_failed += 1
-        return Frame(now_ns, route.link_id, data, verdict.comment, bool(copies), sent)
+        return PipeFrame(now_ns, route.link_id, data, verdict.comment, bool(copies), sent)
 
     def release_due(self, now_ns: int) -> None:
         """Let go everything whose time has come, and what waits for tasks that are given up."""

@@ -11,7 +11,7 @@ from typing import Protocol
 
 from raftmon.monitor.compiled import COMPILED
 from raftmon.monitor.queue.delivery import QueuedPacket
-from raftmon.monitor.recorder.pipe import BATCH_NS, BATCH_PACKETS, Batch, Frame, PlainFrame
+from raftmon.monitor.recorder.pipe import BATCH_NS, BATCH_PACKETS, Batch, PipeFrame, PlainFrame
 
 __all__ = ["PlainPath", "PlainPathInPython", "Way"]
 
@@ -43,7 +43,7 @@ class PlainPathInPython:
         clock_ns: Callable[[], int],
     ) -> None:
         """``slow(ns)`` is told of each packet that took a millisecond or more; ``take_own_time`` has the others."""
-        self.frames: list[Frame | PlainFrame] = []
+        self.frames: list[PipeFrame | PlainFrame] = []
         self.id_gaps = 0
         self._careful = careful
         self._slow = slow

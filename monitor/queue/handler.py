@@ -8,20 +8,20 @@ from collections import Counter
 from collections.abc import Callable, Collection
 
 from raftmon.monitor.config import MonitorConfig
-from raftmon.monitor.fidelity import Counters
+from raftmon.monitor.fidelity import MonitorCounters
 from raftmon.monitor.packets.addresses import AddressBook, Route, is_neutral, readdress
 from raftmon.monitor.queue.delivery import Delivery, QueuedPacket
 from raftmon.monitor.queue.fast_path import PlainPath, PlainPathInPython
-from raftmon.monitor.recorder.pipe import NO_LINK, Batch, Frame
+from raftmon.monitor.recorder.pipe import NO_LINK, Batch, PipeFrame
 from raftmon.monitor.rules.engine import Chain, Engine, UserCodeError
 from raftmon.monitor.rules.verdict import ACCEPT
 from raftmon.setup.errors import RaftmonError
 from raftmon.setup.eventlog import EventLog
 
-__all__ = ["Judge"]
+__all__ = ["PacketHandler"]
 
 
-class Judge:
+class PacketHandler:
     """Decides about single packets, and keeps them for the recorder. Tests feed it packets of their own making."""
 
     def __init__(
@@ -30,7 +30,7 @@ class Judge:
         book: AddressBook,
         engine: Engine,
         delivery: Delivery,
-        counters: Counters,
+        counters: MonitorCounters,
         log: EventLog,
         clock_ns: Callable[[], int] = time.monotonic_ns,
         plain_path: type[PlainPathInPython] = PlainPath,
@@ -123,7 +123,7 @@ class Judge:
         except (RuntimeError, IndexError):
             return  # the verdict had been given before the failure
         finally:
-            self._keep(Frame(now_ns, link_id, data, comment))
+            self._keep(PipeFrame(now_ns, link_id, data, comment))
 
     def _decide(self, packet: QueuedPacket, data: bytes, now_ns: int) -> None:
         route, fault = self._route(data)
@@ -131,7 +131,7 @@ class Judge:
         if fault == "truncated":
             counters.truncated += 1
             packet.accept()  # its tail is still with the kernel: any change here would cut it off
-            self._keep(Frame(now_ns, route.link_id if route else NO_LINK, data, "truncated"))
+            self._keep(PipeFrame(now_ns, route.link_id if route else NO_LINK, data, "truncated"))
             return
         if fault is not None:
             counters.malformed += 1
@@ -140,7 +140,7 @@ class Judge:
                 counters.dropped += 1
             else:
                 packet.accept()
-            self._keep(Frame(now_ns, NO_LINK, data, f"malformed: {fault}", not self._drops_malformed))
+            self._keep(PipeFrame(now_ns, NO_LINK, data, f"malformed: {fault}", not self._drops_malformed))
             return
         if route is None:
             counters.unknown_link += 1

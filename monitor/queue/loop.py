@@ -19,7 +19,7 @@ from netfilterqueue import COPY_PACKET, NetfilterQueue
 from raftmon.monitor import cpu
 from raftmon.monitor.config import MonitorConfig
 from raftmon.monitor.queue.delivery import Delivery
-from raftmon.monitor.queue.handler import Judge
+from raftmon.monitor.queue.handler import PacketHandler
 from raftmon.monitor.recorder.pipe import BATCH_NS, Backlog
 from raftmon.setup.errors import RaftmonError
 
@@ -48,18 +48,18 @@ class Timers(Protocol):
 
 
 class QueueLoop:
-    """Runs a ``Judge`` on a kernel queue until ``stop``. ``post`` is the only method for other threads."""
+    """Runs a ``PacketHandler`` on a kernel queue until ``stop``. ``post`` is the only method for other threads."""
 
     def __init__(
         self,
         config: MonitorConfig,
-        judge: Judge,
+        handler: PacketHandler,
         delivery: Delivery,
         backlog: Backlog | None,
         processor: int | None = None,
     ) -> None:
         """``processor`` is where it stays while nothing is held and there is time to spare (see monitor/cpu.py)."""
-        self._judge = judge
+        self._handler = handler
         self._delivery = delivery
         self._backlog = backlog
         self._processor = processor
@@ -81,7 +81,7 @@ class QueueLoop:
             self._queue = NetfilterQueue()
             self._queue.bind(
                 config.queue,
-                judge.callback(self._flush, self._chores, self._mailbox),
+                handler.callback(self._flush, self._chores, self._mailbox),
                 max_len=config.queue_max_len,
                 mode=COPY_PACKET,
                 range=config.copy_range,
@@ -120,7 +120,7 @@ class QueueLoop:
         queue, wake, clock = self._queue, self._wake, time.monotonic_ns
         descriptor = self.descriptor
         sources, nothing = [descriptor, wake], []  # type: ignore[var-annotated]
-        wait, chores, judge = select.select, self._chores, self._judge
+        wait, chores, handler = select.select, self._chores, self._handler
         cpu.raise_priority()
         self._patient = _limit_blocking(descriptor) >= _PATIENT_BYTES
         self._spare.look()
@@ -134,7 +134,7 @@ class QueueLoop:
             if wake in ready:
                 os.eventfd_read(wake)
             chores(clock())
-            if judge.failure is not None:
+            if handler.failure is not None:
                 break
         self._last_drain_until_ns = clock() + _SECOND_NS
         with contextlib.suppress(_Leave):
@@ -144,10 +144,10 @@ class QueueLoop:
         queue.unbind()
         self._run_mail()
         self._flush()
-        self._judge.settle_counts()
+        self._handler.settle_counts()
         cpu.unpin()
-        if judge.failure is not None:
-            raise judge.failure
+        if handler.failure is not None:
+            raise handler.failure
 
     def _drain(self) -> None:
         """Judge what has come. While packets follow each other closely it waits for the next in recv itself: that
@@ -183,13 +183,15 @@ class QueueLoop:
         timer_ns = self.timers.due_ns if self.timers is not None else None
         if timer_ns is not None and timer_ns < until_ns:
             until_ns = timer_ns
-        if (self._judge.waiting or (self._backlog and self._backlog.waiting_bytes)) and self._next_flush_ns < until_ns:
+        if (
+            self._handler.waiting or (self._backlog and self._backlog.waiting_bytes)
+        ) and self._next_flush_ns < until_ns:
             until_ns = self._next_flush_ns
         return max(until_ns - now_ns, 0) / 1e9
 
     def _chores(self, now_ns: int) -> None:
         if self._last_pass_ns is not None:
-            self._judge.stalled(now_ns - self._last_pass_ns - _HEARTBEAT_NS)
+            self._handler.stalled(now_ns - self._last_pass_ns - _HEARTBEAT_NS)
         self._last_pass_ns = now_ns
         due_ns = self._delivery.next_due_ns
         if due_ns is not None and due_ns <= now_ns:
@@ -205,14 +207,14 @@ class QueueLoop:
             self._next_flush_ns = now_ns + BATCH_NS
         if now_ns >= self._next_second_ns:
             self._next_second_ns = now_ns + _SECOND_NS
-            self._judge.settle_counts()
-            self._judge.settle_links(now_ns)  # what was due by now has left, above
+            self._handler.settle_counts()
+            self._handler.settle_links(now_ns)  # what was due by now has left, above
             self.on_second()
             if self._processor is not None:
                 self._spare.look()
                 self._choose_processor()
             gc.collect(1)
-        if self._draining and (self._stopping or self._judge.failure is not None):
+        if self._draining and (self._stopping or self._handler.failure is not None):
             raise _Leave
         if self._last_drain_until_ns is not None and now_ns > self._last_drain_until_ns:
             raise _Leave
@@ -226,7 +228,7 @@ class QueueLoop:
                 future.set_exception(error)
 
     def _flush(self) -> None:
-        batch = self._judge.take_batch()
+        batch = self._handler.take_batch()
         if self._backlog is None:
             return
         if batch is not None:

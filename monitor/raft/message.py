@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-__all__ = ["ENTRY_TYPES", "HEARTBEATS", "KINDS", "LEADER_KINDS", "Channel", "Entry", "Operation", "RaftMessage"]
+__all__ = ["ENTRY_TYPES", "HEARTBEATS", "KINDS", "LEADER_KINDS", "Channel", "Entry", "LoggedOperation", "RaftMessage"]
 
 KINDS: tuple[str, ...] = (
     "MsgHup",
@@ -45,7 +45,7 @@ ENTRY_TYPES = {0: "normal", 1: "conf_change", 2: "conf_change_v2"}
 
 
 @dataclass(frozen=True, slots=True)
-class Operation:
+class LoggedOperation:
     """One thing an entry does to the replicated state.
 
     ``name`` is ``put``, ``delete_range``, ``range``, ``txn``, ``lease_grant``, ``conf_change``, ``noop`` and so on;
@@ -59,8 +59,8 @@ class Operation:
     detail: str = ""
 
 
-def _unread(_kind: int, data: bytes) -> tuple[Operation, ...]:
-    return (Operation("noop") if not data else Operation("opaque", value=data),)
+def _unread(_kind: int, data: bytes) -> tuple[LoggedOperation, ...]:
+    return (LoggedOperation("noop") if not data else LoggedOperation("opaque", value=data),)
 
 
 @dataclass(slots=True)
@@ -71,10 +71,10 @@ class Entry:
     index: int
     data: bytes
     type: int = 0
-    reader: Callable[[int, bytes], tuple[Operation, ...]] = _unread
+    reader: Callable[[int, bytes], tuple[LoggedOperation, ...]] = _unread
 
     @property
-    def operations(self) -> tuple[Operation, ...]:
+    def operations(self) -> tuple[LoggedOperation, ...]:
         """What the entry does, read from ``data`` when asked: never empty, a transaction gives its parts too."""
         return self.reader(self.type, self.data)
 

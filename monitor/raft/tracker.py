@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 from raftmon.monitor.raft.message import LEADER_KINDS, RaftMessage
 
-__all__ = ["Change", "Election", "GroupState", "NodeState", "Tracker"]
+__all__ = ["ClusterChange", "Election", "GroupState", "NodeState", "Tracker"]
 
 _MAX_ELECTIONS = 10_000
 _MAX_GROUPS = 10_000
@@ -54,7 +54,7 @@ class Election:
 
 
 @dataclass(frozen=True, slots=True)
-class Change:
+class ClusterChange:
     """Something about the cluster changed with this message: ``leader``, ``term``, ``role`` or ``election``."""
 
     time_ns: int
@@ -102,7 +102,7 @@ class Tracker:
         self._pre_votes: dict[tuple[str, str], int] = {}
         self._leader_heard: dict[tuple[str, str], int] = {}
 
-    def feed(self, message: RaftMessage, *, delivered: bool = True) -> list[Change]:
+    def feed(self, message: RaftMessage, *, delivered: bool = True) -> list[ClusterChange]:
         """Take one message; what it changed. One that was not delivered breaks no silence of its leader."""
         source = message.source
         if source is None:
@@ -122,8 +122,8 @@ class Tracker:
         self._roles(group, node, message, changes, delivered)
         return changes
 
-    def _terms(self, group: GroupState, node: NodeState, message: RaftMessage) -> list[Change]:
-        changes: list[Change] = []
+    def _terms(self, group: GroupState, node: NodeState, message: RaftMessage) -> list[ClusterChange]:
+        changes: list[ClusterChange] = []
         kind, term = message.kind, message.term
         current = kind != "MsgPreVote" and not (kind == "MsgPreVoteResp" and not message.reject)
         current = current and not (message.extra or {}).get("request_term")  # that of the request, not the node's own
@@ -138,7 +138,7 @@ class Tracker:
         return changes
 
     def _roles(
-        self, group: GroupState, node: NodeState, message: RaftMessage, changes: list[Change], delivered: bool
+        self, group: GroupState, node: NodeState, message: RaftMessage, changes: list[ClusterChange], delivered: bool
     ) -> None:
         kind, term = message.kind, message.term
         if kind in LEADER_KINDS:
@@ -176,10 +176,10 @@ class Tracker:
                 election.votes = (election.votes - {old}) | {new}
 
     @staticmethod
-    def _change(message: RaftMessage, what: str, node: str, value: str | int) -> Change:
-        return Change(message.time_ns, message.group, what, node, value, message.last_packet)
+    def _change(message: RaftMessage, what: str, node: str, value: str | int) -> ClusterChange:
+        return ClusterChange(message.time_ns, message.group, what, node, value, message.last_packet)
 
-    def _role(self, node: NodeState, role: str, message: RaftMessage, changes: list[Change]) -> None:
+    def _role(self, node: NodeState, role: str, message: RaftMessage, changes: list[ClusterChange]) -> None:
         if node.role == role or message.term < node.term:
             return
         if node.role == "leader" and message.term == node.term and role == "follower":
@@ -187,7 +187,9 @@ class Tracker:
         node.role = role
         changes.append(self._change(message, "role", node.name, role))
 
-    def _from_leader(self, group: GroupState, node: NodeState, message: RaftMessage, changes: list[Change]) -> None:
+    def _from_leader(
+        self, group: GroupState, node: NodeState, message: RaftMessage, changes: list[ClusterChange]
+    ) -> None:
         term = message.term
         if term > group.leader_term or (term == group.leader_term and group.leader is None):
             for other in group.nodes.values():
@@ -228,7 +230,9 @@ class Tracker:
         elif message.kind == "MsgTimeoutNow" and target is not None:
             self.last_transfer[group.name] = (target, message.time_ns)
 
-    def _from_candidate(self, group: GroupState, node: NodeState, message: RaftMessage, changes: list[Change]) -> None:
+    def _from_candidate(
+        self, group: GroupState, node: NodeState, message: RaftMessage, changes: list[ClusterChange]
+    ) -> None:
         if message.kind == "MsgPreVote":
             self._pre_votes.setdefault((group.name, node.name), message.time_ns)
             self._role(node, "candidate", message, changes)

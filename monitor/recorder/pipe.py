@@ -21,7 +21,15 @@ from typing import NamedTuple
 from raftmon.setup.errors import RaftmonError
 
 __all__ = [
-    "BATCH_NS", "BATCH_PACKETS", "LATE_NS", "NO_LINK", "Backlog", "Batch", "Frame", "FrameDecoder", "encode",
+    "BATCH_NS",
+    "BATCH_PACKETS",
+    "LATE_NS",
+    "NO_LINK",
+    "Backlog",
+    "Batch",
+    "FrameDecoder",
+    "PipeFrame",
+    "encode",
     "open_pipe",
 ]  # fmt: skip
 
@@ -35,7 +43,7 @@ _DELIVERED, _SENT_DIFFERS = 1, 2
 _head = struct.Struct("<QHHHHB")
 
 
-class Frame(NamedTuple):
+class PipeFrame(NamedTuple):
     """One packet on its way to the recorder: ``data`` as it arrived, ``sent`` what left instead (None: the same).
 
     ``time_ns`` is CLOCK_MONOTONIC at arrival; ``link_id`` is NO_LINK for traffic of nobody in the topology.
@@ -52,7 +60,7 @@ class Frame(NamedTuple):
 PlainFrame = tuple[int, int, bytes]
 
 
-def encode(frames: Sequence[Frame | PlainFrame]) -> bytes:
+def encode(frames: Sequence[PipeFrame | PlainFrame]) -> bytes:
     """The bytes of a batch. A bare (time_ns, link_id, data) is a packet accepted as it came."""
     pack = _head.pack
     parts: list[bytes] = []
@@ -85,7 +93,7 @@ class Batch(NamedTuple):
     last_ns: int
 
     @classmethod
-    def of(cls, frames: Sequence[Frame | PlainFrame]) -> Batch:
+    def of(cls, frames: Sequence[PipeFrame | PlainFrame]) -> Batch:
         """The batch of some frames, at least one."""
         size = sum(map(len, map(itemgetter(2), frames)))
         return cls(encode(frames), len(frames), size, Counter(map(itemgetter(1), frames)), frames[-1][0])
@@ -103,7 +111,7 @@ class FrameDecoder:
         return len(self._rest)
 
     def feed(self, data: bytes) -> Iterator[tuple[int, int, bytes, str, bool, bytes | None]]:
-        """Every frame that ``data`` completes, in order, as a bare tuple of a Frame's fields (making Frames costs)."""
+        """Every frame that ``data`` completes, in order, as a bare tuple of PipeFrame fields (objects cost time)."""
         buffer = self._rest + data if self._rest else data
         at, end, size = 0, len(buffer), _head.size
         unpack = _head.unpack_from

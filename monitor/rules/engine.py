@@ -12,12 +12,11 @@ from typing import Any, Protocol
 
 from raftmon.monitor.packets.connections import ConnectionTable
 from raftmon.monitor.packets.view import PacketView
-from raftmon.monitor.rules.actions.decision import Order, Plan
-from raftmon.monitor.rules.actions.effects import Effect, Scene, bind
+from raftmon.monitor.rules.actions.decision import Decision, Order
+from raftmon.monitor.rules.actions.effects import ActionEffect, Scene, bind
 from raftmon.monitor.rules.actions.kinds import Call, Rewrite
-from raftmon.monitor.rules.conditions import Age, All, Always, Dialled, Match, Not, Test
-from raftmon.monitor.rules.conditions import Any as AnyOf
-from raftmon.monitor.rules.gate import Counters, Gate
+from raftmon.monitor.rules.conditions import Age, AllOf, Always, AnyOf, Dialled, Match, Not, Test
+from raftmon.monitor.rules.gate import RuleCounters, RuleGate
 from raftmon.monitor.rules.rule import Rule, RuleSet
 from raftmon.monitor.rules.tallies import Tallies
 from raftmon.monitor.rules.user_code import UserCodeError, trimmed_traceback
@@ -36,22 +35,24 @@ class MessageStage(Protocol):
     def check(self, rules: RuleSet) -> None:
         """Raise InputError for message rules that cannot be carried out; asked before they come into force."""
 
-    def bind(self, link: Link, gates: Sequence[Gate]) -> Effect | None:
-        """The link's message rules as one more effect on a packet's plan, None where nothing is to be done.
+    def bind(self, link: Link, gates: Sequence[RuleGate]) -> ActionEffect | None:
+        """The link's message rules as one more effect on the decision about a packet, None where nothing is to be done.
 
-        Called at each ``load``; a rule that stays comes with the same Gate object. Ask ``gate.in_window(now_ns)``,
+        Called at each ``load``; a rule that stays comes with the same RuleGate object. Ask ``gate.in_window(now_ns)``,
         match ``gate.rule``, ask ``gate.fires()``; where the rule acted, tell ``gate.acted(size)`` and append
-        ``gate.name`` to ``plan.rules``. The effect says whether any did. A plan that has ``ended`` was accepted by a
-        packet rule: the effect may look, to keep up with the stream, but not act.
+        ``gate.name`` to ``decision.rules``. The effect says whether any did. Where ``decision.ended``, an earlier
+        packet rule accepted the packet: the effect may look, to keep up with the stream, but not act.
         """
 
 
-class _Bound(Gate):
+class _Bound(RuleGate):
     """A packet rule on one link: the match compiled, the action with its state."""
 
     __slots__ = ("effect", "hung", "test", "user_code")
 
-    def __init__(self, rule: Rule, counters: Counters, rng: random.Random, test: Test | None, effect: Effect) -> None:
+    def __init__(
+        self, rule: Rule, counters: RuleCounters, rng: random.Random, test: Test | None, effect: ActionEffect
+    ) -> None:
         super().__init__(rule, counters, rng)
         self.test = test
         self.effect = effect
@@ -84,7 +85,7 @@ class _Line:
         self.connections = ConnectionTable(engine.listening)
         self.rules: tuple[Rule, ...] = ()
         self.bound: dict[str, _Bound] = {}
-        self.gates: dict[str, Gate] = {}  # of message rules, whose dice leave those of packet rules alone
+        self.gates: dict[str, RuleGate] = {}  # of message rules, whose dice leave those of packet rules alone
         self.message_rng = random.Random(f"{seed}/{link}/messages")
         self.chain: Chain | None = None
         self.only_orders = False  # the chain has no rule: it keeps packets from overtaking what is still held
@@ -121,7 +122,7 @@ class Engine:
         self.hung: list[str] = []
         self._stage_hung = False
         self._counters = Tallies()
-        self._message_errors = Counters(started_ns)
+        self._message_errors = RuleCounters(started_ns)
         self._ruleset = RuleSet()
         self._lines = [_Line(link, seed, self) for link in links]
 
@@ -196,7 +197,7 @@ class Engine:
         else:  # what is still held must not be overtaken
             line.chain = self._compile(line, (), None, False) if line.order.horizon_ns > now_ns else None
 
-    def _message_gates(self, line: _Line, rules: tuple[Rule, ...]) -> list[Gate]:
+    def _message_gates(self, line: _Line, rules: tuple[Rule, ...]) -> list[RuleGate]:
         """The link's message rules; one that was there before keeps its gate, by which its state can be kept too."""
         before, line.gates = line.gates, {}
         for rule in rules:
@@ -204,7 +205,7 @@ class Engine:
                 counters = self._counters[rule.name]
                 old = before.get(rule.name)
                 same = old is not None and old.counters is counters
-                fresh = Gate(rule, counters, line.message_rng, self._user_error)
+                fresh = RuleGate(rule, counters, line.message_rng, self._user_error)
                 line.gates[rule.name] = old if old is not None and same else fresh
         return list(line.gates.values())
 
@@ -213,11 +214,11 @@ class Engine:
         same = bool(rules) and line.rules == rules
         return same and all(bound.counters is self._counters[name] for name, bound in line.bound.items())
 
-    def _bind(self, line: _Line, rule: Rule, counters: Counters) -> _Bound:
+    def _bind(self, line: _Line, rule: Rule, counters: RuleCounters) -> _Bound:
         test = None if isinstance(rule.match, Always) else rule.match.compile(line.connections)
         return _Bound(rule, counters, line.rng, test, bind(rule.action, line.scene))
 
-    def _compile(self, line: _Line, bounds: tuple[_Bound, ...], stage: Effect | None, tracks: bool) -> Chain:
+    def _compile(self, line: _Line, bounds: tuple[_Bound, ...], stage: ActionEffect | None, tracks: bool) -> Chain:
         link, order, act, ask = line.link, line.order, self._act, self._ask
         observe = line.connections.observe if tracks else None
         entries = tuple((one, one.test, one.windowed) for one in bounds)
@@ -226,32 +227,32 @@ class Engine:
             view = PacketView(data, link, now_ns)
             if observe is not None:
                 observe(view)
-            plan = None
+            decision = None
             for bound, test, windowed in entries:
                 if (test is None or test(view)) and (not windowed or bound.in_window(now_ns)):
-                    plan = act(bound, view, plan)
-                    if plan is not None and plan.ended:
+                    decision = act(bound, view, decision)
+                    if decision is not None and decision.ended:
                         break
-            if stage is not None and (plan is None or not plan.lost):
-                plan = ask(stage, view, plan)
-            if plan is not None:
-                return plan.finish(order)
+            if stage is not None and (decision is None or not decision.lost):
+                decision = ask(stage, view, decision)
+            if decision is not None:
+                return decision.finish(order)
             if now_ns < order.horizon_ns and (due_ns := order.clamp(view, now_ns)):
                 return _waiting(due_ns)
             return ACCEPT
 
         return judge
 
-    def _act(self, bound: _Bound, view: PacketView, plan: Plan | None) -> Plan | None:
+    def _act(self, bound: _Bound, view: PacketView, decision: Decision | None) -> Decision | None:
         if bound.hung or not bound.fires():
-            return plan
-        if plan is None:
-            plan = Plan(view)
+            return decision
+        if decision is None:
+            decision = Decision(view)
         watchdog = self._watchdog
         if bound.user_code:
             watchdog.enter(bound.name)
         try:
-            acted = bound.effect(plan)
+            acted = bound.effect(decision)
         except UserCodeHung:
             bound.hung = True
             self._hung(bound.name, bound.counters)
@@ -263,18 +264,18 @@ class Engine:
             watchdog.leave()
         if acted:
             bound.acted(view.size)
-            plan.rules.append(bound.name)
-        return plan if plan.rules else None
+            decision.rules.append(bound.name)
+        return decision if decision.rules else None
 
-    def _ask(self, stage: Effect, view: PacketView, plan: Plan | None) -> Plan | None:
+    def _ask(self, stage: ActionEffect, view: PacketView, decision: Decision | None) -> Decision | None:
         """What the message rules make of a packet that no packet rule has lost."""
-        if plan is None:
-            plan = Plan(view)
+        if decision is None:
+            decision = Decision(view)
         if self._stage_hung:
-            return plan if plan.rules else None
+            return decision if decision.rules else None
         self._watchdog.enter("messages")
         try:
-            acted = stage(plan)
+            acted = stage(decision)
         except UserCodeHung:
             self._stage_hung = True
             self._hung("messages", self._message_errors)
@@ -286,9 +287,9 @@ class Engine:
             acted = False
         finally:
             self._watchdog.leave()
-        return plan if acted or plan.rules else None
+        return decision if acted or decision.rules else None
 
-    def _hung(self, name: str, counters: Counters) -> None:
+    def _hung(self, name: str, counters: RuleCounters) -> None:
         """A rule did not return in time and was interrupted: it is taken out, or ends a strict run."""
         counters.errors += 1
         self.hung.append(name)
@@ -298,7 +299,7 @@ class Engine:
         if self._on_error is not None:
             self._on_error(name, text)
 
-    def _user_error(self, name: str, counters: Counters, error: BaseException) -> None:
+    def _user_error(self, name: str, counters: RuleCounters, error: BaseException) -> None:
         counters.errors += 1
         if self._strict:
             raise UserCodeError(f"rule {name}: {trimmed_traceback(error)}") from error
@@ -312,6 +313,6 @@ def _waiting(due_ns: int) -> Verdict:
 
 
 def _asks_connections(match: Match) -> bool:
-    if isinstance(match, All | AnyOf):
+    if isinstance(match, AllOf | AnyOf):
         return any(_asks_connections(part) for part in match.parts)
     return _asks_connections(match.part) if isinstance(match, Not) else isinstance(match, Dialled | Age)

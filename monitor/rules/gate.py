@@ -10,10 +10,10 @@ from collections.abc import Callable
 
 from raftmon.monitor.rules.rule import Rule
 
-__all__ = ["Counters", "Gate"]
+__all__ = ["RuleCounters", "RuleGate"]
 
 
-class Counters:
+class RuleCounters:
     """What one rule did, over all its links; it lives as long as the rule stays as it is."""
 
     __slots__ = ("bytes", "errors", "hits", "packets", "since_ns")
@@ -26,7 +26,7 @@ class Counters:
         self.errors = 0  # exceptions of user code
 
 
-class Gate:
+class RuleGate:
     """One rule on one link. ``rng`` is a stream of random numbers that belongs to the link.
 
     ``on_failure(name, counters, error)`` is the engine's way with exceptions of user code.
@@ -37,9 +37,9 @@ class Gate:
     def __init__(
         self,
         rule: Rule,
-        counters: Counters,
+        counters: RuleCounters,
         rng: random.Random,
-        on_failure: Callable[[str, Counters, BaseException], None] | None = None,
+        on_failure: Callable[[str, RuleCounters, BaseException], None] | None = None,
     ) -> None:
         self.rule = rule
         self._on_failure = on_failure

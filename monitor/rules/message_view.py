@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from raftmon.monitor.raft.codecs.etcd.message_head import Frame
+from raftmon.monitor.raft.codecs.etcd.message_head import MessageHead
 from raftmon.setup.topology import Link
 
 __all__ = ["MessageView"]
@@ -31,11 +31,11 @@ class MessageView:
     now_ns: int
 
     @classmethod
-    def of(cls, frame: Frame, link: Link, now_ns: int) -> MessageView:
+    def of(cls, head: MessageHead, link: Link, now_ns: int) -> MessageView:
         """The view of a message that passes on ``link``."""
         return cls(
-            link, frame.kind, frame.term, frame.index, frame.log_term, frame.commit, frame.entries,
-            tuple(frame.keys), frame.size, now_ns,
+            link, head.kind, head.term, head.index, head.log_term, head.commit, head.entries,
+            tuple(head.keys), head.size, now_ns,
         )  # fmt: skip
 
     @property

@@ -24,7 +24,7 @@ from raftmon.monitor.rules.serialization import ruleset_from_items
 from raftmon.monitor.rules.verdict import ACCEPT, Verdict
 from raftmon.setup.topology import Link
 
-__all__ = ["Outcome", "Sample", "craft", "parse_packet", "replay"]
+__all__ = ["ReplayResult", "Sample", "craft", "parse_packet", "replay"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +37,7 @@ class Sample:
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
+class ReplayResult:
     """What became of one packet. ``delays_ms`` has an entry for each copy that leaves: none means dropped."""
 
     sample: Sample
@@ -133,7 +133,7 @@ def replay(
     *,
     seed: str = "replay",
     strict: bool = True,
-) -> list[Outcome]:
+) -> list[ReplayResult]:
     """Judge ``packets`` in their order by ``rules``: lines or objects, a rules file (a Path or Scripts), or a RuleSet.
 
     Exceptions in user code come out as UserCodeError unless ``strict`` is false. Raises InputError for bad rules.
@@ -157,10 +157,10 @@ def replay(
     engine.load(ruleset, 0)
     if scripts is not None:
         scripts.started()
-    outcomes = []
+    results = []
     for sample in samples:
         chain = engine.chain(links.index(sample.link))
-        outcomes.append(Outcome(sample, ACCEPT if chain is None else chain(sample.data, sample.time_ns)))
+        results.append(ReplayResult(sample, ACCEPT if chain is None else chain(sample.data, sample.time_ns)))
     if scripts is not None:
         scripts.done()
-    return outcomes
+    return results

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from raftmon.monitor.rules.gate import Counters
+from raftmon.monitor.rules.gate import RuleCounters
 from raftmon.monitor.rules.rule import MAX_RULES, Rule, RuleSet
 
 __all__ = ["Tallies"]
@@ -23,7 +23,7 @@ class _Tally:
 
     def __init__(self, rule: Rule, now_ns: int) -> None:
         self.rule = rule
-        self.counters = Counters(now_ns)
+        self.counters = RuleCounters(now_ns)
         self.earlier = dict.fromkeys(_COUNTED, 0)
         self.in_force = True
 
@@ -31,7 +31,7 @@ class _Tally:
         """Count for another rule of this name, on top of what was counted."""
         self.earlier = self.sums()
         self.rule = rule
-        self.counters = Counters(now_ns)
+        self.counters = RuleCounters(now_ns)
         self.in_force = True
 
     def sums(self) -> dict[str, int]:
@@ -67,7 +67,7 @@ class Tallies:
             del self._tallies[name]
             self.forgotten += 1
 
-    def __getitem__(self, name: str) -> Counters:
+    def __getitem__(self, name: str) -> RuleCounters:
         """The counters of a rule in force: another object whenever the rule of this name is another one."""
         return self._tallies[name].counters
 

@@ -20,7 +20,7 @@ from raftmon.monitor.packets.view import ACK, FIN, PSH, RST, SYN
 from raftmon.monitor.splice.edits import EditMap
 from raftmon.monitor.splice.segment import MASK, Segment, build, options_with, parse, stamp_option
 
-__all__ = ["Insert", "Judge", "Keep", "Operation", "Outcome", "Remove", "Splicer"]
+__all__ = ["Edit", "EditPolicy", "Insert", "Keep", "Remove", "SplicedPackets", "Splicer"]
 
 MAX_OWNED = 8 << 20
 """Bytes put in and not yet acknowledged, at most, in one direction."""
@@ -52,21 +52,21 @@ class Insert:
     data: bytes
 
 
-Operation = Keep | Remove | Insert
+Edit = Keep | Remove | Insert
 
 
-class Judge(Protocol):
+class EditPolicy(Protocol):
     """What decides one direction. Both answers are operations in the order of the stream."""
 
-    def feed(self, data: bytes) -> Sequence[Operation]:
+    def feed(self, data: bytes) -> Sequence[Edit]:
         """The next bytes; kept and removed sizes must add up to their number."""
 
-    def finish(self) -> Sequence[Operation]:
+    def finish(self) -> Sequence[Edit]:
         """The stream ends here; only Insert is allowed."""
 
 
 @dataclass(slots=True)
-class Outcome:
+class SplicedPackets:
     """What becomes of a packet: ``packet`` leaves in its place (None: nothing), ``extra`` packets leave beside it."""
 
     packet: bytes | None
@@ -76,7 +76,7 @@ class Outcome:
 class _Direction:
     """What one end sends; the acknowledgements that the other end sends for it."""
 
-    def __init__(self, judge: Judge) -> None:
+    def __init__(self, judge: EditPolicy) -> None:
         self.judge = judge
         self.map = EditMap()
         self.first: int | None = None  # the sequence number of offset 0
@@ -124,7 +124,7 @@ class Splicer:
     ``dropped`` counts segments that left a gap, ``refused`` operations that bounds or a FIN did not allow.
     """
 
-    def __init__(self, forth: Judge, back: Judge) -> None:
+    def __init__(self, forth: EditPolicy, back: EditPolicy) -> None:
         self._ways = (_Direction(back), _Direction(forth))
         self.closed = False
         self.edited = False
@@ -159,15 +159,15 @@ class Splicer:
                 out += self._pump(forth, now_ns, probe=True)
         return out
 
-    def packet(self, forth: bool, packet: bytes, now_ns: int) -> Outcome:
+    def packet(self, forth: bool, packet: bytes, now_ns: int) -> SplicedPackets:
         """Judge and translate one packet of the connection; what is no whole TCP segment passes as it is."""
         segment = parse(packet)
         if segment is None:
-            return Outcome(packet)
+            return SplicedPackets(packet)
         way, other = self._ways[forth], self._ways[not forth]
         self._learn(way, other, packet, segment)
         if segment.flags & SYN:
-            return Outcome(packet)
+            return SplicedPackets(packet)
         new = Segment(segment.seq, segment.ack, segment.flags, segment.window, b"", segment.options)
         needless = self._acknowledgement(way, other, segment, new, now_ns) if segment.flags & ACK else False
         if segment.flags & RST:
@@ -176,7 +176,7 @@ class Splicer:
             # A reset is heeded only at the number that the receiver expects: what was put in may never reach it.
             place = way.offset(segment.seq, way.map.next)
             new.seq = way.number(way.acked if way.map.owned else way.translate(place))
-            return Outcome(packet if not self.edited else build(packet, new))
+            return SplicedPackets(packet if not self.edited else build(packet, new))
         outcome = self._content(forth, packet, segment, new, needless, now_ns)
         if self.edited:
             outcome.extra += self._pump(forth, now_ns) + self._pump(not forth, now_ns)
@@ -251,7 +251,7 @@ class Splicer:
 
     def _content(
         self, forth: bool, packet: bytes, segment: Segment, new: Segment, needless: bool, now_ns: int
-    ) -> Outcome:
+    ) -> SplicedPackets:
         """What the segment carries: judged where it is new, edited as before where it is not."""
         way = self._ways[forth]
         start = way.offset(segment.seq, way.map.next)
@@ -260,14 +260,14 @@ class Splicer:
         if not segment.payload and not fin:
             new.seq = way.number(way.translate(start))
             if needless:
-                return Outcome(None)
+                return SplicedPackets(None)
             same = (new.seq, new.ack, new.window, new.options) == (
                 segment.seq, segment.ack, segment.window, segment.options,
             )  # fmt: skip
-            return Outcome(packet if same else build(packet, new))
+            return SplicedPackets(packet if same else build(packet, new))
         if start > way.map.next:
             self.dropped += 1
-            return Outcome(None)
+            return SplicedPackets(None)
         old = end < way.map.next + fin
         if end > way.map.next and not way.finished:
             way.mss = max(way.mss, len(segment.payload))
@@ -277,14 +277,14 @@ class Splicer:
             way.finished = True
             way.map.keep(1)
         if not self.edited:
-            return Outcome(packet)
+            return SplicedPackets(packet)
         edge = None if self._ways[not forth].scale is None else way.right
         packets = self._edited_segment(way, packet, segment, new, start, end, fin, edge)
         answer = self._own_acknowledgement(forth, emptied=old and not packets)
         if not packets and segment.flags & ACK and not needless:  # what it acknowledges must not be lost with it
             new.seq, new.flags = way.number(way.map.edited_next), new.flags & ~(PSH | FIN)
             packets = [build(packet, new)]
-        return Outcome(packets[0] if packets else None, packets[1:] + answer)
+        return SplicedPackets(packets[0] if packets else None, packets[1:] + answer)
 
     def _edited_segment(
         self, way: _Direction, packet: bytes, segment: Segment, new: Segment, start: int, end: int, fin: bool,
@@ -311,7 +311,7 @@ class Splicer:
             out.append(build(packet, Segment(way.number(fin_place), new.ack, new.flags, new.window, b"", new.options)))
         return out
 
-    def _apply(self, way: _Direction, operations: Sequence[Operation], end: int) -> None:
+    def _apply(self, way: _Direction, operations: Sequence[Edit], end: int) -> None:
         for operation in operations:
             if isinstance(operation, Insert):
                 self._insert(way, operation.data)

@@ -13,14 +13,14 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-__all__ = ["GRAVEYARD", "Change", "EntryJournal"]
+__all__ = ["GRAVEYARD", "EntryJournal", "TreeChange"]
 
 GRAVEYARD = ".raftmon-removed"
 """Folder at the top of the backing folder that holds what was removed and not committed; hidden from the node."""
 
 
 @dataclass(frozen=True, slots=True)
-class Change:
+class TreeChange:
     """One change of the tree and how to take it back; paths are those of the backing folder."""
 
     sentence: str
@@ -36,7 +36,7 @@ class EntryJournal:
 
     def __init__(self, graveyard: Path) -> None:
         self._graveyard = graveyard
-        self._changes: list[Change] = []
+        self._changes: list[TreeChange] = []
         self._count = 0
         graveyard.mkdir(parents=True, exist_ok=True)
 
@@ -100,7 +100,7 @@ class EntryJournal:
         return undone[::-1]
 
     def _add(self, sentence: str, undo: Callable[[], None], grave: Path | None = None) -> None:
-        self._changes.append(Change(sentence, undo, grave))
+        self._changes.append(TreeChange(sentence, undo, grave))
 
     def _bury(self, path: Path) -> Path:
         self._count += 1
@@ -109,6 +109,6 @@ class EntryJournal:
         return grave
 
     @staticmethod
-    def _drop(change: Change) -> None:
+    def _drop(change: TreeChange) -> None:
         if change.grave is not None:
             change.grave.unlink(missing_ok=True)

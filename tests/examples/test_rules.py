@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from raftmon.monitor.packets.view import PacketView
-from raftmon.monitor.rules.replay import Outcome, replay
+from raftmon.monitor.rules.replay import ReplayResult, replay
 from raftmon.monitor.rules.rule import RuleSet
 from raftmon.monitor.rules.scripts import Scripts
 from raftmon.monitor.rules.task import Task
@@ -20,11 +20,11 @@ BACK = "n2->n1 tcp 2380->40000 ack"
 OTHER = "n1->n2 tcp 40001->2380 psh ack"
 
 
-def run(name: str, lines: list[str], **options: str) -> list[Outcome]:
+def run(name: str, lines: list[str], **options: str) -> list[ReplayResult]:
     return replay(Scripts([FOLDER / f"{name}.py"], names=("n1", "n2", "n3"), options=options, seed="1"), lines)
 
 
-def dropped(outcomes: list[Outcome]) -> str:
+def dropped(outcomes: list[ReplayResult]) -> str:
     return "".join("x" if outcome.dropped else "." for outcome in outcomes)
 
 

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from raftmon.monitor.fidelity import Counters, Histogram, judge
+from raftmon.monitor.fidelity import Histogram, MonitorCounters, disturbances
 
 GOOD = {"finished": True, "record": True, "recorder": {"finished": True, "errors": []}}
 
@@ -27,7 +27,7 @@ def test_the_largest_is_exact_and_nothing_is_zero():
 
 
 def test_an_undisturbed_run_has_no_reasons():
-    assert judge({**GOOD, **Counters().as_dict()}) == []
+    assert disturbances({**GOOD, **MonitorCounters().as_dict()}) == []
 
 
 @pytest.mark.parametrize(
@@ -49,10 +49,10 @@ def test_an_undisturbed_run_has_no_reasons():
     ],
 )
 def test_each_disturbance_is_a_reason_in_words(counters, words):
-    reasons = judge({**GOOD, **counters})
+    reasons = disturbances({**GOOD, **counters})
     assert len(reasons) == 1
     assert words in reasons[0]
 
 
 def test_counts_the_machine_does_not_give_are_no_reason():
-    assert judge({**GOOD, "queue_kernel_dropped": None, "queue_user_dropped": None}) == []
+    assert disturbances({**GOOD, "queue_kernel_dropped": None, "queue_user_dropped": None}) == []

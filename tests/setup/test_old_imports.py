@@ -65,3 +65,17 @@ def test_pytest_tells_a_test_file_the_new_import(tmp_path):
     assert ended.returncode == 2
     assert "is called raftmon.driver today" in ended.stdout
     assert "raftmon.testing" in ended.stdout
+
+
+@pytest.mark.parametrize(
+    ("module", "old", "new"),
+    [("raftmon.codecs", "Operation", "LoggedOperation"), ("raftmon.workloads", "Told", "OperationResult")],
+)
+def test_an_old_name_of_a_public_module_is_answered_with_the_new_one(module, old, new, tmp_path):
+    file = tmp_path / "mine.py"
+    file.write_text(f"from {module} import {old}\n")
+    with pytest.raises(InputError, match=f"{old} is called {new} today: from {module} import {new}"):
+        system(str(file))
+    assert new in importlib.import_module(module).__all__
+    with pytest.raises(AttributeError, match="no attribute 'nothing'"):
+        importlib.import_module(module).nothing  # noqa: B018

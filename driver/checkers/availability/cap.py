@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from raftmon.driver.checkers.base import Result, Valid, combine
 
 if TYPE_CHECKING:
-    from raftmon.driver.checkers.availability.checker import Served, Window
+    from raftmon.driver.checkers.availability.checker import NodeAvailability, Window
 
 __all__ = ["SERVED_SHARE", "CapVerdict", "Label", "cap_verdict"]
 
@@ -42,7 +42,9 @@ class CapVerdict:
     how: str = ""
 
 
-def cap_verdict(served: Sequence[Served], windows: Sequence[Window], consistency: Sequence[Result]) -> CapVerdict:
+def cap_verdict(
+    served: Sequence[NodeAvailability], windows: Sequence[Window], consistency: Sequence[Result]
+) -> CapVerdict:
     """The verdict over all windows that cut links.
 
     A node is *unserved* in a window if less than 80% of its operations were answered, compared with what it answered
@@ -75,7 +77,7 @@ def cap_verdict(served: Sequence[Served], windows: Sequence[Window], consistency
     return CapVerdict(Label.UNHURT, "Consistent and available: no fault kept a connected node from answering.")
 
 
-def _without_faults(broken: bool, anomaly: str, calm: Sequence[Served]) -> CapVerdict:
+def _without_faults(broken: bool, anomaly: str, calm: Sequence[NodeAvailability]) -> CapVerdict:
     if broken or calm:
         words = [word for word, true in (("inconsistent", broken), ("unavailable", bool(calm))) if true]
         where = f" {', '.join(one.node for one in calm)} answered too little." if calm else ""
@@ -86,7 +88,7 @@ def _without_faults(broken: bool, anomaly: str, calm: Sequence[Served]) -> CapVe
     return CapVerdict(Label.BOTH, sentence)
 
 
-def _cut_off(served: Sequence[Served], windows: Sequence[Window], kindly: bool) -> list[Served]:
+def _cut_off(served: Sequence[NodeAvailability], windows: Sequence[Window], kindly: bool) -> list[NodeAvailability]:
     """The nodes and windows in which a node that ran was unserved; ``kindly`` takes the better of reads and updates."""
     cutting = {window.name: window for window in windows if window.links}
     calm = {one.node: one for one in served if not one.window}
@@ -104,18 +106,18 @@ def _cut_off(served: Sequence[Served], windows: Sequence[Window], kindly: bool) 
     return found
 
 
-def _silent(one: Served, window: Window) -> bool:
+def _silent(one: NodeAvailability, window: Window) -> bool:
     if window.stop_ns is None or one.longest_gap_ms is None:
         return False
     return one.longest_gap_ms * 1e6 >= SILENT_SHARE * (window.stop_ns - window.start_ns)
 
 
-def _names(unserved: Sequence[Served]) -> str:
+def _names(unserved: Sequence[NodeAvailability]) -> str:
     nodes = list(dict.fromkeys(one.node for one in unserved))
     return f"{', '.join(nodes)} {'was' if len(nodes) == 1 else 'were'} for a time"
 
 
-def _where(unserved: Sequence[Served]) -> str:
+def _where(unserved: Sequence[NodeAvailability]) -> str:
     parts = [
         f"during {one.window}, {one.node} answered {one.answered} of {one.operations} requests "
         f"({round(100 * (one.share or 0))}%); longest gap {_duration(one.longest_gap_ms or 0)}"

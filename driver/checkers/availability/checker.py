@@ -16,7 +16,7 @@ from raftmon.driver.checkers.base import Result, Valid
 from raftmon.driver.histories.model import History
 from raftmon.driver.histories.operation import Operation, Outcome
 
-__all__ = ["Availability", "Served", "Window", "answered", "measure"]
+__all__ = ["Availability", "NodeAvailability", "Window", "answered", "measure"]
 
 _REFUSALS = ("unavailable", "no leader", "refused", "timeout", "timed out", "deadline", "connect", "unreach", "closed")
 _READS = ("read", "r", "get")
@@ -37,7 +37,7 @@ class Window:
 
 
 @dataclass(frozen=True, slots=True)
-class Served:
+class NodeAvailability:
     """How one node's clients fared in one span of time. Shares are None where nobody asked.
 
     ``longest_gap_ms``: between two answers, or an answer and the span's edge. ``first_failure_ms``: from the fault's
@@ -132,7 +132,7 @@ def _whole(verdict: CapVerdict) -> str:
 
 def measure(
     operations: Iterable[Operation], windows: Sequence[Window], answer: Callable[[Operation], bool] = answered
-) -> list[Served]:
+) -> list[NodeAvailability]:
     """One Served for each node outside of all windows (``window`` is "") and for each node in each window.
 
     An operation belongs to the windows in which it was called.
@@ -143,7 +143,7 @@ def measure(
         by_node.setdefault(operation.node or "?", []).append(operation)
         start_ns = min(start_ns, operation.call_ns)
         end_ns = max(end_ns, operation.call_ns, operation.return_ns or 0)
-    result: list[Served] = []
+    result: list[NodeAvailability] = []
     for node in sorted(by_node):
         listed = sorted(by_node[node], key=lambda operation: operation.call_ns)
         answers = sorted(o.return_ns for o in listed if o.return_ns is not None and answer(o))
@@ -204,13 +204,13 @@ def _served(
     failure_ms: float | None = None,
     success_ms: float | None = None,
     failed_itself: bool = False,
-) -> Served:
+) -> NodeAvailability:
     flags = [(operation.f in _READS or _reads_only(operation), answer(operation)) for operation in operations]
 
     def share(chosen: list[bool]) -> float | None:
         return sum(chosen) / len(chosen) if chosen else None
 
-    return Served(
+    return NodeAvailability(
         node,
         window,
         len(flags),

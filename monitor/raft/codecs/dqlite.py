@@ -12,7 +12,7 @@ import struct
 from raftmon.monitor.packets.tcp_table import Consumer, Flow
 from raftmon.monitor.raft.codecs.base import Codec, Output, PairTaps
 from raftmon.monitor.raft.codecs.framing import MORE, FramedTap, Malformed
-from raftmon.monitor.raft.message import Entry, Operation, RaftMessage
+from raftmon.monitor.raft.message import Entry, LoggedOperation, RaftMessage
 
 __all__ = ["CODEC", "DqliteTap"]
 
@@ -45,13 +45,13 @@ def _plausible(data: bytes | bytearray, place: int) -> bool:
     return bool(low <= size <= high and size % 8 == 0)
 
 
-def _read_operations(kind: int, data: bytes) -> tuple[Operation, ...]:
+def _read_operations(kind: int, data: bytes) -> tuple[LoggedOperation, ...]:
     """A command's second byte says what it is: open, frames, undo, checkpoint (dqlite's command.h)."""
     if kind != 1 or len(data) < 2:
-        return (Operation(_ENTRY_NAMES.get(kind, f"entry_{kind}"), value=data),)
+        return (LoggedOperation(_ENTRY_NAMES.get(kind, f"entry_{kind}"), value=data),)
     names = {1: "open", 2: "frames", 3: "undo", 4: "checkpoint"}
     key = data[8:].split(b"\0", 1)[0][:100]
-    return (Operation(names.get(data[1], "command"), key, data),)
+    return (LoggedOperation(names.get(data[1], "command"), key, data),)
 
 
 class DqliteTap(FramedTap):

@@ -15,7 +15,7 @@ from raftmon.monitor.packets.tcp_table import Consumer, Flow
 from raftmon.monitor.raft.codecs.base import Codec, Output, PairTaps
 from raftmon.monitor.raft.codecs.framing import FramedTap, Malformed
 from raftmon.monitor.raft.codecs.msgpack import MsgpackEnd, load
-from raftmon.monitor.raft.message import Entry, Operation, RaftMessage
+from raftmon.monitor.raft.message import Entry, LoggedOperation, RaftMessage
 
 __all__ = ["CODEC", "HashicorpTap"]
 
@@ -40,8 +40,8 @@ def _joins(segment: bytes) -> bool:
     return _BEGIN.search(segment) is not None or _ANSWER.search(segment) is not None
 
 
-def _read_operations(kind: int, data: bytes) -> tuple[Operation, ...]:
-    return (Operation(_ENTRY_NAMES.get(kind, f"entry_{kind}"), value=data),)
+def _read_operations(kind: int, data: bytes) -> tuple[LoggedOperation, ...]:
+    return (LoggedOperation(_ENTRY_NAMES.get(kind, f"entry_{kind}"), value=data),)
 
 
 def _number(content: dict[bytes, Any], name: bytes) -> int:

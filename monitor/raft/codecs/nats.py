@@ -17,7 +17,7 @@ from collections import OrderedDict
 
 from raftmon.monitor.packets.tcp_table import Consumer, Flow
 from raftmon.monitor.raft.codecs.base import Codec, Output, PairTaps
-from raftmon.monitor.raft.message import Entry, Operation, RaftMessage
+from raftmon.monitor.raft.message import Entry, LoggedOperation, RaftMessage
 
 __all__ = ["CODEC", "NatsTap"]
 
@@ -53,8 +53,8 @@ def peer_hash(name: str) -> str:
     return bytes(_DIGITS[byte % 62] for byte in hashlib.sha256(name.encode()).digest()[:8]).decode()
 
 
-def _read_operations(kind: int, data: bytes) -> tuple[Operation, ...]:
-    return (Operation(_ENTRY_NAMES.get(kind, f"entry_{kind}"), value=data),)
+def _read_operations(kind: int, data: bytes) -> tuple[LoggedOperation, ...]:
+    return (LoggedOperation(_ENTRY_NAMES.get(kind, f"entry_{kind}"), value=data),)
 
 
 class _Shared:

@@ -15,7 +15,7 @@ from raftmon.monitor.packets.tcp_table import Consumer, Flow
 from raftmon.monitor.raft.codecs.base import Codec, Output, PairTaps
 from raftmon.monitor.raft.codecs.framing import FramedTap, Malformed
 from raftmon.monitor.raft.codecs.json_values import JsonEnd
-from raftmon.monitor.raft.message import Entry, Operation, RaftMessage
+from raftmon.monitor.raft.message import Entry, LoggedOperation, RaftMessage
 
 __all__ = ["CODEC", "OvsdbTap"]
 
@@ -39,16 +39,16 @@ def _joins(segment: bytes) -> bool:
     return _METHOD.search(segment) is not None
 
 
-def _read_operations(kind: int, data: bytes) -> tuple[Operation, ...]:
+def _read_operations(kind: int, data: bytes) -> tuple[LoggedOperation, ...]:
     """What an entry does to each row: ``[schema or null, {table: {row: columns or null}}]``."""
     if kind:
-        return (Operation("conf_change", value=data),)
+        return (LoggedOperation("conf_change", value=data),)
     if not data:
-        return (Operation("noop"),)
+        return (LoggedOperation("noop"),)
     try:
         content = orjson.loads(data)
         if not isinstance(content, list):
-            return (Operation("election_timer", value=data),)
+            return (LoggedOperation("election_timer", value=data),)
         tables = content[1]
         found = []
         for table, rows in tables.items():
@@ -58,10 +58,10 @@ def _read_operations(kind: int, data: bytes) -> tuple[Operation, ...]:
                 key = columns.get("key") if isinstance(columns, dict) else None
                 name = "delete" if columns is None else "update"
                 value = b"" if columns is None else orjson.dumps(columns)
-                found.append(Operation(name, str(key if key is not None else row).encode(), value, detail=table))
-        return tuple(found) or (Operation("opaque", value=data),)
+                found.append(LoggedOperation(name, str(key if key is not None else row).encode(), value, detail=table))
+        return tuple(found) or (LoggedOperation("opaque", value=data),)
     except (ValueError, AttributeError, IndexError, TypeError):
-        return (Operation("opaque", value=data),)
+        return (LoggedOperation("opaque", value=data),)
 
 
 class _Servers:

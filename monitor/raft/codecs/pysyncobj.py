@@ -15,7 +15,7 @@ from raftmon.monitor.packets.tcp_table import Consumer, Flow
 from raftmon.monitor.raft.codecs.base import Codec, Output, PairTaps
 from raftmon.monitor.raft.codecs.pickle_bounds import check_pickle
 from raftmon.monitor.raft.codecs.protobuf import Malformed
-from raftmon.monitor.raft.message import Entry, Operation, RaftMessage
+from raftmon.monitor.raft.message import Entry, LoggedOperation, RaftMessage
 
 __all__ = ["CODEC", "PySyncObjTap", "read_frame"]
 
@@ -72,8 +72,8 @@ def read_frame(body: bytes) -> Any:
     return _load(plain)
 
 
-def _read_operations(_kind: int, data: bytes) -> tuple[Operation, ...]:
-    return (Operation(_COMMANDS.get(data[0], "command") if data else "noop", value=data[1:]),)
+def _read_operations(_kind: int, data: bytes) -> tuple[LoggedOperation, ...]:
+    return (LoggedOperation(_COMMANDS.get(data[0], "command") if data else "noop", value=data[1:]),)
 
 
 class PySyncObjTap:

@@ -19,7 +19,7 @@ from weakref import WeakKeyDictionary
 from raftmon.monitor.packets.tcp_table import Consumer, Flow
 from raftmon.monitor.raft.codecs.base import Codec, Output, PairTaps
 from raftmon.monitor.raft.codecs.framing import MORE, FramedTap, Malformed
-from raftmon.monitor.raft.message import Entry, Operation, RaftMessage
+from raftmon.monitor.raft.message import Entry, LoggedOperation, RaftMessage
 
 __all__ = ["ELECTION", "QUORUM", "ElectionTap", "QuorumTap"]
 
@@ -91,17 +91,17 @@ def _buffer(data: bytes, at: int) -> tuple[bytes, int]:
     return (data[at + 4 : at + 4 + size], at + 4 + size) if 0 <= size <= len(data) else (b"", at + 4)
 
 
-def _read_operations(kind: int, data: bytes) -> tuple[Operation, ...]:
+def _read_operations(kind: int, data: bytes) -> tuple[LoggedOperation, ...]:
     """What a transaction does (TxnHeader, then the transaction); of a request only that it is one."""
     if kind or len(data) < 32:
-        return (Operation("request", value=data),)
+        return (LoggedOperation("request", value=data),)
     (code,) = struct.unpack_from(">i", data, 28)
     name = _TRANSACTIONS.get(code, f"txn_{code}")
     if code in (1, 2, 5, 15, 19, 20, 21):
         path, at = _buffer(data, 32)
         value, _ = _buffer(data, at) if name in ("create", "set_data") else (b"", at)
-        return (Operation(name, path, value),)
-    return (Operation(name, value=data[32:]),)
+        return (LoggedOperation(name, path, value),)
+    return (LoggedOperation(name, value=data[32:]),)
 
 
 class _Servers:

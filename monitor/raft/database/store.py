@@ -15,7 +15,7 @@ import orjson
 from raftmon.monitor.raft.decoder import WireEvent
 from raftmon.monitor.raft.invariants import Violation
 from raftmon.monitor.raft.message import Channel, Entry, RaftMessage
-from raftmon.monitor.raft.tracker import Change, Election, Tracker
+from raftmon.monitor.raft.tracker import ClusterChange, Election, Tracker
 from raftmon.setup.errors import InputError, RaftmonError
 
 __all__ = ["SCHEMA_VERSION", "MessageStore", "message_row", "open_store"]
@@ -222,7 +222,7 @@ class MessageStore:
             row = (event.time_ns, event.kind, event.channel.stream, event.text, event.packet)
             self._others.append(("INSERT INTO events VALUES (?,?,?,?,?)", row))
 
-    def add_changes(self, changes: Iterable[Change]) -> None:
+    def add_changes(self, changes: Iterable[ClusterChange]) -> None:
         """Queue what the tracker saw change."""
         for change in changes:
             row = (change.time_ns, change.group, change.what, change.node, str(change.value), change.packet)

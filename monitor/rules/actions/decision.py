@@ -9,7 +9,7 @@ from raftmon.monitor.packets.checksums import with_payload
 from raftmon.monitor.packets.view import PacketView
 from raftmon.monitor.rules.verdict import Copy, Verdict
 
-__all__ = ["Order", "Plan"]
+__all__ = ["Decision", "Order"]
 
 _FLOW_LIMIT = 4096
 
@@ -48,7 +48,7 @@ class Order:
         return due_ns
 
 
-class Plan:
+class Decision:
     """Filled by the actions of the rules that fire, in rule order; ``finish`` makes the verdict.
 
     The stages are fixed, so that shaping rules mean the same in any order: rewrite (at once, in rule order), and then,
@@ -84,7 +84,7 @@ class Plan:
         self.rules: list[str] = []
         self.comments: list[str] = []
         self.duplicates: list[tuple[int, int]] = []  # copies, gap_ns
-        self.corrupts: list[Callable[[Plan], None]] = []
+        self.corrupts: list[Callable[[Decision], None]] = []
         self.rates: list[Callable[[int, int], int | None]] = []
         self.inject: tuple[bytes, ...] = ()
         self.record: bool | None = None

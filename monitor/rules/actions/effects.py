@@ -10,15 +10,15 @@ from typing import Any
 from raftmon.monitor.packets.checksums import transport_sum_is_valid, with_payload
 from raftmon.monitor.packets.view import PacketView
 from raftmon.monitor.rules.actions import kinds
-from raftmon.monitor.rules.actions.decision import Plan
+from raftmon.monitor.rules.actions.decision import Decision
 from raftmon.monitor.rules.actions.reject import refusals
 from raftmon.monitor.rules.actions.token_bucket import TokenBucket
 from raftmon.monitor.rules.verdict import Verdict
 from raftmon.setup.topology import Link
 
-__all__ = ["BINDERS", "Effect", "Scene", "bind", "draw_delay_ns"]
+__all__ = ["BINDERS", "ActionEffect", "Scene", "bind", "draw_delay_ns"]
 
-Effect = Callable[[Plan], bool]  # False: it had nothing to do with this packet after all
+ActionEffect = Callable[[Decision], bool]  # False: it had nothing to do with this packet after all
 
 _STATEFUL = kinds.LossBursts | kinds.Rate
 _STATES = 64  # of stateful actions that one user function may return
@@ -33,31 +33,31 @@ class Scene:
     present: Callable[[bytes], bytes] | None = None
 
 
-def bind(action: kinds.Action, scene: Scene) -> Effect:
+def bind(action: kinds.Action, scene: Scene) -> ActionEffect:
     """The action as a function on plans, with its own state for this link."""
     return BINDERS[type(action)](action, scene)
 
 
-def _accept(_action: kinds.Accept, _scene: Scene) -> Effect:
-    def apply(plan: Plan) -> bool:
-        plan.ended = True
+def _accept(_action: kinds.Accept, _scene: Scene) -> ActionEffect:
+    def apply(decision: Decision) -> bool:
+        decision.ended = True
         return True
 
     return apply
 
 
-def _drop(_action: kinds.Drop, _scene: Scene) -> Effect:
-    def apply(plan: Plan) -> bool:
-        plan.lose("drop")
+def _drop(_action: kinds.Drop, _scene: Scene) -> ActionEffect:
+    def apply(decision: Decision) -> bool:
+        decision.lose("drop")
         return True
 
     return apply
 
 
-def _reject(_action: kinds.Reject, scene: Scene) -> Effect:
-    def apply(plan: Plan) -> bool:
-        plan.lose("reject")
-        plan.inject = refusals(plan.view, scene.present)
+def _reject(_action: kinds.Reject, scene: Scene) -> ActionEffect:
+    def apply(decision: Decision) -> bool:
+        decision.lose("reject")
+        decision.inject = refusals(decision.view, scene.present)
         return True
 
     return apply
@@ -77,76 +77,76 @@ def draw_delay_ns(action: kinds.Delay, rng: random.Random) -> int:
     return min(max(0, round(ms * 1e6)), kinds.MAX_MS * 1_000_000)
 
 
-def _delay(action: kinds.Delay, scene: Scene) -> Effect:
+def _delay(action: kinds.Delay, scene: Scene) -> ActionEffect:
     rng = scene.rng
 
-    def apply(plan: Plan) -> bool:
+    def apply(decision: Decision) -> bool:
         delay_ns = draw_delay_ns(action, rng)
-        plan.delay_ns += delay_ns
+        decision.delay_ns += delay_ns
         if not action.keep_order:
-            plan.keep_order = False
-        plan.comments.append(f"delay {delay_ns / 1e6:.3f} ms")
+            decision.keep_order = False
+        decision.comments.append(f"delay {delay_ns / 1e6:.3f} ms")
         return True
 
     return apply
 
 
-def _reorder(action: kinds.Reorder, _scene: Scene) -> Effect:
+def _reorder(action: kinds.Reorder, _scene: Scene) -> ActionEffect:
     hold_ns = round(action.ms * 1e6)
 
-    def apply(plan: Plan) -> bool:
-        plan.delay_ns += hold_ns
-        plan.keep_order = False
-        plan.comments.append(f"reorder, held {action.ms:g} ms")
+    def apply(decision: Decision) -> bool:
+        decision.delay_ns += hold_ns
+        decision.keep_order = False
+        decision.comments.append(f"reorder, held {action.ms:g} ms")
         return True
 
     return apply
 
 
-def _loss(action: kinds.Loss, scene: Scene) -> Effect:
+def _loss(action: kinds.Loss, scene: Scene) -> ActionEffect:
     rng = scene.rng
 
-    def apply(plan: Plan) -> bool:
+    def apply(decision: Decision) -> bool:
         if rng.random() >= action.probability:
             return False
-        plan.lose("loss")
+        decision.lose("loss")
         return True
 
     return apply
 
 
-def _loss_bursts(action: kinds.LossBursts, scene: Scene) -> Effect:
+def _loss_bursts(action: kinds.LossBursts, scene: Scene) -> ActionEffect:
     rng = scene.rng
     is_bad = False
 
-    def apply(plan: Plan) -> bool:
+    def apply(decision: Decision) -> bool:
         nonlocal is_bad
         lost = rng.random() < (action.bad if is_bad else action.good)
         if rng.random() < (action.leave if is_bad else action.enter):
             is_bad = not is_bad
         if lost:
-            plan.lose("loss burst")
+            decision.lose("loss burst")
         return lost
 
     return apply
 
 
-def _duplicate(action: kinds.Duplicate, _scene: Scene) -> Effect:
+def _duplicate(action: kinds.Duplicate, _scene: Scene) -> ActionEffect:
     gap_ns = round(action.gap_ms * 1e6)
 
-    def apply(plan: Plan) -> bool:
-        plan.duplicates.append((action.copies, gap_ns))
-        plan.comments.append(f"duplicate x{action.copies}")
+    def apply(decision: Decision) -> bool:
+        decision.duplicates.append((action.copies, gap_ns))
+        decision.comments.append(f"duplicate x{action.copies}")
         return True
 
     return apply
 
 
-def _corrupt(action: kinds.Corrupt, scene: Scene) -> Effect:
+def _corrupt(action: kinds.Corrupt, scene: Scene) -> ActionEffect:
     rng = scene.rng
 
-    def flip(plan: Plan) -> None:
-        data = plan.view.data if plan.data is None else plan.data
+    def flip(decision: Decision) -> None:
+        data = decision.view.data if decision.data is None else decision.data
         view = PacketView(data)
         start = view.payload_offset if action.repair else view.transport_offset
         if start == view.end:  # a rewrite has left nothing to damage
@@ -156,76 +156,76 @@ def _corrupt(action: kinds.Corrupt, scene: Scene) -> Effect:
             bit = rng.randrange(start * 8, view.end * 8)
             out[bit >> 3] ^= 1 << (bit & 7)
         if action.repair:
-            plan.data = with_payload(data, bytes(out[start : view.end]))
+            decision.data = with_payload(data, bytes(out[start : view.end]))
         else:
             # Several flips can cancel out in the sum; one more then makes sure that it is wrong.
             if action.bits > 1 and transport_sum_is_valid(bytes(out)):
                 out[view.end - 1] ^= 1
-            plan.data = bytes(out)
+            decision.data = bytes(out)
 
-    def apply(plan: Plan) -> bool:
-        view = plan.view
+    def apply(decision: Decision) -> bool:
+        view = decision.view
         empty = view.end == (view.payload_offset if action.repair else view.transport_offset)
         if empty or (action.repair and (view.malformed or view.is_fragment)):
             return False
-        plan.corrupts.append(flip)
-        plan.comments.append(f"corrupt {action.bits} bit{'s' if action.bits > 1 else ''}")
+        decision.corrupts.append(flip)
+        decision.comments.append(f"corrupt {action.bits} bit{'s' if action.bits > 1 else ''}")
         return True
 
     return apply
 
 
-def _rate(action: kinds.Rate, _scene: Scene) -> Effect:
+def _rate(action: kinds.Rate, _scene: Scene) -> ActionEffect:
     depart_ns = TokenBucket(action).depart_ns
 
-    def apply(plan: Plan) -> bool:
-        plan.rates.append(depart_ns)
+    def apply(decision: Decision) -> bool:
+        decision.rates.append(depart_ns)
         return True
 
     return apply
 
 
-def _replace(action: kinds.Replace, _scene: Scene) -> Effect:
-    return lambda plan: plan.set_payload(plan.payload().replace(action.find, action.put))
+def _replace(action: kinds.Replace, _scene: Scene) -> ActionEffect:
+    return lambda decision: decision.set_payload(decision.payload().replace(action.find, action.put))
 
 
-def _rewrite(action: kinds.Rewrite, _scene: Scene) -> Effect:
-    def apply(plan: Plan) -> bool:
-        payload = action.function(plan.payload())
+def _rewrite(action: kinds.Rewrite, _scene: Scene) -> ActionEffect:
+    def apply(decision: Decision) -> bool:
+        payload = action.function(decision.payload())
         if payload is None:
             return False
         if not isinstance(payload, bytes | bytearray | memoryview):
             raise TypeError(f"the rewriting function returned {payload!r}; return bytes or None")
-        return plan.set_payload(bytes(payload))
+        return decision.set_payload(bytes(payload))
 
     return apply
 
 
-def _payload(action: kinds.Payload, _scene: Scene) -> Effect:
-    return lambda plan: plan.set_payload(action.payload)
+def _payload(action: kinds.Payload, _scene: Scene) -> ActionEffect:
+    return lambda decision: decision.set_payload(action.payload)
 
 
-def _mirror(_action: kinds.Mirror, _scene: Scene) -> Effect:
-    def apply(plan: Plan) -> bool:
-        plan.record = True
-        plan.comments.append("mirror")
+def _mirror(_action: kinds.Mirror, _scene: Scene) -> ActionEffect:
+    def apply(decision: Decision) -> bool:
+        decision.record = True
+        decision.comments.append("mirror")
         return True
 
     return apply
 
 
-def _unrecorded(_action: kinds.Unrecorded, _scene: Scene) -> Effect:
-    def apply(plan: Plan) -> bool:
-        plan.record = False
+def _unrecorded(_action: kinds.Unrecorded, _scene: Scene) -> ActionEffect:
+    def apply(decision: Decision) -> bool:
+        decision.record = False
         return True
 
     return apply
 
 
-def _call(action: kinds.Call, scene: Scene) -> Effect:
-    states: dict[kinds.Action, Effect] = {}  # a rate or a burst that is returned again goes on where it was
+def _call(action: kinds.Call, scene: Scene) -> ActionEffect:
+    states: dict[kinds.Action, ActionEffect] = {}  # a rate or a burst that is returned again goes on where it was
 
-    def effect_of(wanted: kinds.Action) -> Effect:
+    def effect_of(wanted: kinds.Action) -> ActionEffect:
         if not isinstance(wanted, _STATEFUL):
             return bind(wanted, scene)
         if wanted not in states:
@@ -234,18 +234,18 @@ def _call(action: kinds.Call, scene: Scene) -> Effect:
             states[wanted] = bind(wanted, scene)
         return states[wanted]
 
-    def apply(plan: Plan) -> bool:
-        result = action.function(plan.view)
+    def apply(decision: Decision) -> bool:
+        result = action.function(decision.view)
         if result is None:
             return False
         if isinstance(result, Verdict):
-            plan.verdict = result
-            plan.ended = True
+            decision.verdict = result
+            decision.ended = True
             return True
         acted = False
         for effect in [effect_of(wanted) for wanted in _actions(result)]:
-            acted = effect(plan) or acted
-            if plan.ended:
+            acted = effect(decision) or acted
+            if decision.ended:
                 break
         return acted
 
@@ -264,7 +264,7 @@ def _actions(result: Any) -> Sequence[kinds.Action]:
     return wanted
 
 
-BINDERS: dict[type[kinds.Action], Callable[..., Effect]] = {
+BINDERS: dict[type[kinds.Action], Callable[..., ActionEffect]] = {
     kinds.Accept: _accept,
     kinds.Drop: _drop,
     kinds.Reject: _reject,

@@ -6,9 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
-from raftmon.monitor.raft.codecs.etcd.message_head import Frame
-from raftmon.monitor.rules.conditions import All, Always, Match, Never, Not
-from raftmon.monitor.rules.conditions import Any as AnyOf
+from raftmon.monitor.raft.codecs.etcd.message_head import MessageHead
+from raftmon.monitor.rules.conditions import AllOf, Always, AnyOf, Match, Never, Not
 from raftmon.monitor.rules.conditions.payload import COMPARE
 from raftmon.monitor.rules.conditions.tree import Stage
 from raftmon.setup.errors import InputError
@@ -19,14 +18,14 @@ if TYPE_CHECKING:
 
 __all__ = [
     "NUMBERS",
-    "FrameTest",
+    "HeadTest",
     "KeyHas",
     "KindIs",
     "Number",
-    "frame_test",
+    "head_test",
 ]
 
-FrameTest = Callable[[Frame], bool]
+HeadTest = Callable[[MessageHead], bool]
 NUMBERS = ("term", "log_term", "index", "entries", "commit")
 """The fields of a message that a ``Number`` can ask for."""
 
@@ -52,9 +51,9 @@ class KindIs(_OfMessages):
 
     kind: str
 
-    def test(self, frame: Frame) -> bool:
+    def test(self, head: MessageHead) -> bool:
         """Whether it holds."""
-        return frame.kind == self.kind
+        return head.kind == self.kind
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,9 +64,9 @@ class Number(_OfMessages):
     operator: str
     value: int
 
-    def test(self, frame: Frame) -> bool:
+    def test(self, head: MessageHead) -> bool:
         """Whether it holds."""
-        found = getattr(frame, self.field)
+        found = getattr(head, self.field)
         return found is not None and COMPARE[self.operator](found, self.value)
 
 
@@ -77,28 +76,28 @@ class KeyHas(_OfMessages):
 
     needle: bytes
 
-    def test(self, frame: Frame) -> bool:
+    def test(self, head: MessageHead) -> bool:
         """Whether it holds."""
-        return any(self.needle in key for key in frame.keys)
+        return any(self.needle in key for key in head.keys)
 
 
-def frame_test(match: Match) -> FrameTest:
+def head_test(match: Match) -> HeadTest:
     """The condition as a function on messages; raises InputError where a part of it can only be asked of packets."""
     if isinstance(match, Always):
-        return lambda frame: True
+        return lambda head: True
     if isinstance(match, Never):
-        return lambda frame: False
+        return lambda head: False
     if isinstance(match, KindIs | Number | KeyHas):
         return match.test
-    if isinstance(match, All):
-        tests = [frame_test(part) for part in match.parts]
-        return lambda frame: all(test(frame) for test in tests)
+    if isinstance(match, AllOf):
+        tests = [head_test(part) for part in match.parts]
+        return lambda head: all(test(head) for test in tests)
     if isinstance(match, AnyOf):
-        tests = [frame_test(part) for part in match.parts]
-        return lambda frame: any(test(frame) for test in tests)
+        tests = [head_test(part) for part in match.parts]
+        return lambda head: any(test(head) for test in tests)
     if isinstance(match, Not):
-        inner = frame_test(match.part)
-        return lambda frame: not inner(frame)
+        inner = head_test(match.part)
+        return lambda head: not inner(head)
     raise InputError(
         f"a rule on messages cannot ask for {type(match).__name__}, which only packets have: "
         "name links, kinds, term, index, entries, commit or key"

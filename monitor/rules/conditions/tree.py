@@ -12,9 +12,9 @@ from raftmon.setup.topology import Link
 __all__ = [
     "ALWAYS",
     "NEVER",
-    "All",
+    "AllOf",
     "Always",
-    "Any",
+    "AnyOf",
     "Connections",
     "Leaf",
     "Links",
@@ -113,7 +113,7 @@ class Links(Leaf):
 
 
 @dataclass(frozen=True, slots=True)
-class All:
+class AllOf:
     """Every one of ``parts`` holds."""
 
     parts: tuple[Match, ...]
@@ -150,7 +150,7 @@ class All:
 
 
 @dataclass(frozen=True, slots=True)
-class Any:
+class AnyOf:
     """At least one of ``parts`` holds."""
 
     parts: tuple[Match, ...]
@@ -208,11 +208,11 @@ def both(*parts: Match) -> Match:
     for part in parts:
         if isinstance(part, Never):
             return NEVER
-        if isinstance(part, All):
+        if isinstance(part, AllOf):
             flat.extend(part.parts)
         elif not isinstance(part, Always):
             flat.append(part)
-    return ALWAYS if not flat else flat[0] if len(flat) == 1 else All(tuple(flat))
+    return ALWAYS if not flat else flat[0] if len(flat) == 1 else AllOf(tuple(flat))
 
 
 def either(*parts: Match) -> Match:
@@ -221,11 +221,11 @@ def either(*parts: Match) -> Match:
     for part in parts:
         if isinstance(part, Always):
             return ALWAYS
-        if isinstance(part, Any):
+        if isinstance(part, AnyOf):
             flat.extend(part.parts)
         elif not isinstance(part, Never):
             flat.append(part)
-    return NEVER if not flat else flat[0] if len(flat) == 1 else Any(tuple(flat))
+    return NEVER if not flat else flat[0] if len(flat) == 1 else AnyOf(tuple(flat))
 
 
 def negate(part: Match) -> Match:

@@ -20,14 +20,14 @@ def _links(links: m.Links) -> str:
 
 def _nested(part: m.Match) -> str:
     text = write_match(part)
-    return f"({text})" if isinstance(part, m.All | m.Any) else text
+    return f"({text})" if isinstance(part, m.AllOf | m.AnyOf) else text
 
 
 _WRITE_TREE: dict[type, Callable[[Any], str]] = {
     m.Never: lambda x: "not *",
     m.Links: _links,
-    m.All: lambda x: " and ".join(map(_nested, x.parts)),
-    m.Any: lambda x: " or ".join(map(_nested, x.parts)),
+    m.AllOf: lambda x: " and ".join(map(_nested, x.parts)),
+    m.AnyOf: lambda x: " or ".join(map(_nested, x.parts)),
     m.Not: lambda x: f"not {_nested(x.part)}",
 }
 

@@ -17,7 +17,7 @@ def event(process, kind, f, value, time_ns, **more):
 WROTE = [event(0, "invoke", "write", 1, 1), event(0, "ok", "write", 1, 2)]
 
 
-def judge(folder, events, monitor=None, config=None):
+def assumed(folder, events, monitor=None, config=None):
     lines = [item if isinstance(item, bytes) else orjson.dumps(item) for item in events]
     (folder / "history.jsonl").write_bytes(b"".join(line + b"\n" for line in lines))
     if config is not None:
@@ -35,7 +35,7 @@ RUN = {"workload": "register"}
 
 
 def test_a_sound_history_breaks_none(tmp_path):
-    assert judge(tmp_path, WROTE, config=RUN).valid is Valid.YES
+    assert assumed(tmp_path, WROTE, config=RUN).valid is Valid.YES
 
 
 @pytest.mark.parametrize(
@@ -56,7 +56,7 @@ def test_a_sound_history_breaks_none(tmp_path):
     ids=["nothing done", "unreadable", "two open", "clock back", "not unique", "not empty"],
 )
 def test_a_broken_assumption_is_named(tmp_path, events, config, name, words):
-    result = judge(tmp_path, events, config=config)
+    result = assumed(tmp_path, events, config=config)
     assert result.valid is Valid.UNKNOWN
     assert name in names(result)
     assert words in result.sentence
@@ -64,15 +64,15 @@ def test_a_broken_assumption_is_named(tmp_path, events, config, name, words):
 
 def test_repeated_values_outside_a_run_are_the_searchs_matter(tmp_path):
     twice = [*WROTE, event(1, "invoke", "write", 1, 3), event(1, "ok", "write", 1, 4)]
-    assert judge(tmp_path, twice).valid is Valid.YES
+    assert assumed(tmp_path, twice).valid is Valid.YES
 
 
 def test_a_monitor_that_lost_packets_is_named(tmp_path):
-    from raftmon.monitor.fidelity import judge as reasons
+    from raftmon.monitor.fidelity import disturbances as reasons
 
     lossy = {"queue_drops": 3}
     expected = reasons(lossy)
-    result = judge(tmp_path, WROTE, monitor=lossy, config=RUN)
+    result = assumed(tmp_path, WROTE, monitor=lossy, config=RUN)
     assert expected
     assert names(result) == [FIDELITY] * len(expected)
     assert expected[0] in result.sentence
@@ -81,16 +81,16 @@ def test_a_monitor_that_lost_packets_is_named(tmp_path):
 @pytest.mark.parametrize("content", [b"", b"[]"])
 def test_counters_that_cannot_be_read_are_named(tmp_path, content):
     (tmp_path / "monitor.json").write_bytes(content)
-    assert names(judge(tmp_path, WROTE, config=RUN)) == [FIDELITY]
+    assert names(assumed(tmp_path, WROTE, config=RUN)) == [FIDELITY]
 
 
 def test_a_monitored_run_without_counters_is_named(tmp_path):
-    assert names(judge(tmp_path, WROTE, config={**RUN, "monitored": True})) == [FIDELITY]
+    assert names(assumed(tmp_path, WROTE, config={**RUN, "monitored": True})) == [FIDELITY]
 
 
 def test_a_broken_assumption_outweighs_what_a_checker_found(tmp_path):
     events = [*WROTE, event(1, "invoke", "read", None, 3), event(1, "ok", "read", None, 4), b"{nonsense"]
-    assumptions = judge(tmp_path, events)
+    assumptions = assumed(tmp_path, events)
     register = RegisterChecker().check(read_history(tmp_path))
     assert register.valid is Valid.NO
     assert combine([assumptions, register]) is Valid.UNKNOWN

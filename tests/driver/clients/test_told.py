@@ -8,7 +8,7 @@ import orjson
 import pytest
 
 from raftmon.adapters.base import Definite
-from raftmon.driver.clients.worker import Gate, Worker
+from raftmon.driver.clients.worker import StartSignal, Worker
 from raftmon.driver.histories.event_writer import EventWriter
 from raftmon.driver.workloads.base import slot_random
 from raftmon.driver.workloads.workloads import workload
@@ -21,12 +21,12 @@ class Store(FakeStore):
 
     def __init__(self, shared=None):
         super().__init__(shared)
-        self.left, self.gate, self.refusals = 10, None, 0
+        self.left, self.start_signal, self.refusals = 10, None, 0
 
     def _count(self):
         self.left -= 1
         if self.left == 0:
-            self.gate.stop()
+            self.start_signal.stop()
 
     def read(self, key):
         if key != "raftmon-connect":
@@ -53,8 +53,8 @@ class Store(FakeStore):
 
 
 def work(tmp_path, name, store, slot=0, **parameters):
-    gate = Gate()
-    store.gate = gate
+    start_signal = StartSignal()
+    store.start_signal = start_signal
     made = workload(name, parameters)
     writer = EventWriter(tmp_path / "history.jsonl")
     worker = Worker(
@@ -66,10 +66,10 @@ def work(tmp_path, name, store, slot=0, **parameters):
         workload=made,
         plan=made.slot(slot, 2, slot_random("1", slot)),
         writer=writer,
-        gate=gate,
+        start_signal=start_signal,
         arrivals=None,
     )
-    gate.open(0, time.monotonic_ns() + 60_000_000_000)
+    start_signal.open(0, time.monotonic_ns() + 60_000_000_000)
     worker.run()
     writer.close()
     lines = (tmp_path / "history.jsonl").read_bytes().splitlines()
@@ -127,7 +127,7 @@ def test_a_client_that_lacks_what_the_workload_needs_ends_the_worker_with_a_sent
         def close(self):
             pass
 
-    gate = Gate()
+    start_signal = StartSignal()
     made = workload("bank")
     worker = Worker(
         slot=0,
@@ -138,7 +138,7 @@ def test_a_client_that_lacks_what_the_workload_needs_ends_the_worker_with_a_sent
         workload=made,
         plan=made.slot(0, 1, slot_random("1", 0)),
         writer=EventWriter(tmp_path / "history.jsonl"),
-        gate=gate,
+        start_signal=start_signal,
         arrivals=None,
     )
     worker.run()

@@ -4,7 +4,7 @@ import orjson
 import pytest
 
 from raftmon.adapters.base import Definite, Indefinite
-from raftmon.driver.clients.worker import Gate, Worker
+from raftmon.driver.clients.worker import StartSignal, Worker
 from raftmon.driver.histories.event_writer import EventWriter
 from raftmon.driver.workloads.base import slot_random
 from raftmon.driver.workloads.register import RegisterWorkload
@@ -16,8 +16,8 @@ SLOT = 1
 class Script:
     """A system whose clients do what a list says, and which stops the worker when the list is empty."""
 
-    def __init__(self, gate, steps):
-        self.gate = gate
+    def __init__(self, start_signal, steps):
+        self.start_signal = start_signal
         self.steps = list(steps)
         self.calls = []
         self.connections = []
@@ -33,7 +33,7 @@ class Script:
     def _step(self):
         step = self.steps.pop(0)
         if not self.steps:
-            self.gate.stop()
+            self.start_signal.stop()
         return step
 
 
@@ -67,8 +67,8 @@ class ScriptClient:
 
 
 def work(tmp_path, steps, arrivals=None, duration_s=60.0, begin_ns=None, weights=None):
-    gate = Gate()
-    script = Script(gate, steps)
+    start_signal = StartSignal()
+    script = Script(start_signal, steps)
     workload = RegisterWorkload(keys=2, **(weights or {"reads": 0, "writes": 1, "cas": 0}))
     writer = EventWriter(tmp_path / "h")
     worker = Worker(
@@ -80,11 +80,11 @@ def work(tmp_path, steps, arrivals=None, duration_s=60.0, begin_ns=None, weights
         workload=workload,
         plan=workload.slot(SLOT, TOTAL, slot_random("1", SLOT)),
         writer=writer,
-        gate=gate,
+        start_signal=start_signal,
         arrivals=arrivals,
     )
     begin_ns = begin_ns or time.monotonic_ns()
-    gate.open(begin_ns, begin_ns + int(duration_s * 1e9))
+    start_signal.open(begin_ns, begin_ns + int(duration_s * 1e9))
     worker.start()
     worker.join(30)
     assert not worker.is_alive()

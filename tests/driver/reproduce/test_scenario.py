@@ -13,7 +13,7 @@ from raftmon.driver.cli import main
 from raftmon.driver.histories import read_history
 from raftmon.driver.reproduce.recording import HistoryRecorder
 from raftmon.driver.reproduce.rounds import Reproduced, Side
-from raftmon.driver.reproduce.scenario import Outcome, load_scenario, scenarios
+from raftmon.driver.reproduce.scenario import AttemptOutcome, load_scenario, scenarios
 from raftmon.setup.errors import InputError
 
 
@@ -21,12 +21,17 @@ def _side(version, *outcomes):
     side = Side(version)
     for outcome in outcomes:
         side.add(
-            {"outcome": outcome, "sentence": "seen" if outcome == Outcome.SHOWN else None, "seconds": 2.0, "run": "r"}
+            {
+                "outcome": outcome,
+                "sentence": "seen" if outcome == AttemptOutcome.SHOWN else None,
+                "seconds": 2.0,
+                "run": "r",
+            }
         )
     return side
 
 
-SHOWN, NOT, NO_SET_UP = Outcome.SHOWN, Outcome.NOT_SHOWN, Outcome.NOT_SET_UP
+SHOWN, NOT, NO_SET_UP = AttemptOutcome.SHOWN, AttemptOutcome.NOT_SHOWN, AttemptOutcome.NOT_SET_UP
 
 
 @pytest.mark.parametrize(

@@ -7,11 +7,11 @@ import pytest
 
 from raftmon.adapters.systems import system
 from raftmon.driver.run.config import RunConfig
-from raftmon.driver.run.plan import Plan, make_plan
+from raftmon.driver.run.plan import RunPlan, make_plan
 from raftmon.setup.errors import InputError
 
 
-def plan(**changes: Any) -> Plan:
+def plan(**changes: Any) -> RunPlan:
     config = RunConfig(**{"server": "/bin/true", "seed": "1", **changes})
     return make_plan(config, system(config.system, config.adapter_options()))
 

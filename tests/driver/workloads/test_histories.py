@@ -16,7 +16,7 @@ from raftmon.driver.checkers.asked_for import checkers_for
 from raftmon.driver.checkers.base import Valid
 from raftmon.driver.histories import read_history
 from raftmon.driver.histories.operation import Outcome
-from raftmon.driver.workloads.base import Told, slot_random
+from raftmon.driver.workloads.base import OperationResult, slot_random
 from raftmon.driver.workloads.hooks import hooks
 from raftmon.driver.workloads.workloads import WORKLOADS, workload
 from tests.driver.workloads.fake_store import FakeStore
@@ -54,7 +54,7 @@ def record(
             event(process, "fail", call, call.value, error=str(error))
             observe(call, Outcome.FAIL, error.seen)
             return
-        told = done if isinstance(done, Told) else Told(done)
+        told = done if isinstance(done, OperationResult) else OperationResult(done)
         call = call._replace(key=call.key if told.key is None else told.key)
         event(process, "ok", call, told.value, **(told.extra or {}))
         observe(call, Outcome.OK, told.value)

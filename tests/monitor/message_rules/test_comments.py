@@ -6,7 +6,7 @@ import sqlite3
 from pathlib import Path
 
 from raftmon.monitor.message_rules.comments import HELD, EditLog, describe
-from raftmon.monitor.raft.codecs.etcd.message_head import Frame
+from raftmon.monitor.raft.codecs.etcd.message_head import MessageHead
 from raftmon.monitor.recorder.message_sink import MessageRecord
 from tests.monitor.message_rules.bench import Bench
 from tests.monitor.raft.wire import (
@@ -101,7 +101,7 @@ def test_of_two_messages_that_look_the_same_the_one_that_was_lost_says_so(tmp_pa
 
 def test_two_rules_that_act_on_one_message_both_stand_at_it(tmp_path: Path) -> None:
     made = Recorded(tmp_path, "n1->n2 MsgHeartbeat drop")
-    vote, message = Frame("MsgVote", "message", term=2, index=0), frame(raftpb(5))
+    vote, message = MessageHead("MsgVote", "message", term=2, index=0), frame(raftpb(5))
     comment = f"{describe('forge', vote, 2)}, {describe('drop', vote, 2)}"
     made.take("server", chunk(message) * 3, comment, True)
     assert [row[2:] for row in made.rows()] == [
@@ -134,7 +134,7 @@ def test_a_doubled_message_was_delivered_all_the_same(tmp_path: Path) -> None:
 
 def test_what_was_done_to_the_packet_stays_with_all_its_messages(tmp_path: Path) -> None:
     made = Recorded(tmp_path, "n1->n2 MsgVote drop")
-    comment = f"delay 5.000 ms, {describe('drop', Frame('MsgVote', 'message', term=2, index=0))}"
+    comment = f"delay 5.000 ms, {describe('drop', MessageHead('MsgVote', 'message', term=2, index=0))}"
     made.take("server", chunk(frame(raftpb(5))) + chunk(frame(raftpb(8))), comment, True)
     assert made.rows() == [
         ("MsgVote", 0, "drop MsgVote term 2 index 0, delay 5.000 ms", 0),

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from raftmon.monitor.message_rules.stream_editor import HOLD_NS, StreamEditor
-from raftmon.monitor.raft.codecs.etcd.message_head import Frame, disguised_entry
+from raftmon.monitor.raft.codecs.etcd.message_head import MessageHead, disguised_entry
 from raftmon.monitor.raft.codecs.etcd.raftpb import read_message
 from raftmon.monitor.raft.message import RaftMessage
 from tests.monitor.raft.codecs.etcd.test_conversation import ENTRIES, MSGAPP
@@ -69,8 +69,8 @@ def _received(kind: str, stream: bytes) -> tuple[list[RaftMessage], Wire]:
     return wire.messages, wire
 
 
-def _editor(decide: object, joined: bool = False) -> tuple[StreamEditor, list[Frame]]:
-    done: list[Frame] = []
+def _editor(decide: object, joined: bool = False) -> tuple[StreamEditor, list[MessageHead]]:
+    done: list[MessageHead] = []
     return StreamEditor(decide, done.append, joined=joined), done  # type: ignore[arg-type]
 
 
@@ -93,9 +93,9 @@ def test_in_any_segmentation_exactly_the_chosen_messages_are_lost(
         stream += chunk(piece)
     whole, _ = _received(kind, stream)
     chosen = data.draw(st.sets(st.integers(0, len(whole) - 1)))
-    seen: list[Frame] = []
+    seen: list[MessageHead] = []
 
-    def decide(frame: Frame) -> bool:
+    def decide(frame: MessageHead) -> bool:
         seen.append(frame)
         return len(seen) - 1 in chosen
 
@@ -193,7 +193,7 @@ def test_a_wanted_message_is_handed_over_whole_even_if_it_was_an_append() -> Non
     stream = STREAM_ANSWER + chunk(full(raftpb(3, log_term=2, index=9, entries=[entry(2, 10)])))
     stream += chunk(append_entries(ENTRIES, 10))
 
-    def decide(frame: Frame) -> bool:
+    def decide(frame: MessageHead) -> bool:
         frame.wanted = True
         return False
 
@@ -215,9 +215,9 @@ def test_requests_are_edited_too(path: bytes) -> None:
         stream = b"POST /raft/snapshot HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n" + chunk(
             frame(message) + b"D" * 99
         )
-    seen: list[Frame] = []
+    seen: list[MessageHead] = []
 
-    def decide(frame: Frame) -> bool:
+    def decide(frame: MessageHead) -> bool:
         seen.append(frame)
         return True
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from raftmon.monitor.message_rules.scanner import Frame
+from raftmon.monitor.message_rules.scanner import MessageHead
 from raftmon.monitor.message_rules.trigger_words import TRIGGERS, TriggerWord, parse_trigger, triggers_help
 from raftmon.monitor.message_rules.triggers import Armed, TriggerWatch
 from raftmon.setup.errors import InputError
@@ -17,11 +17,11 @@ NAMES = ("n1", "n2", "n3")
 MS = 1_000_000
 
 
-def seen(kind: str, term: int = 2, index: int = 0, entries: int = 0, commit: int = 0) -> Frame:
-    return Frame(kind, "message", term=term, index=index, entries=entries, commit=commit)
+def seen(kind: str, term: int = 2, index: int = 0, entries: int = 0, commit: int = 0) -> MessageHead:
+    return MessageHead(kind, "message", term=term, index=index, entries=entries, commit=commit)
 
 
-def fired_at(trigger: str, *messages: tuple[int, str, str, Frame]) -> int | None:
+def fired_at(trigger: str, *messages: tuple[int, str, str, MessageHead]) -> int | None:
     """Which of the messages (at ms, from, to, head) fires it, None where none does."""
     watch = TriggerWatch()
     told: list[Armed] = []
@@ -53,7 +53,7 @@ SNAP, BEAT = seen("MsgSnap"), seen("MsgHeartbeat")
         ("when MsgHeartbeat nth 2 within 5ms", [(1, "n1", "n3", BEAT), (4, "n1", "n3", BEAT)], 1),
     ],
 )
-def test_what_fires(trigger: str, messages: list[tuple[int, str, str, Frame]], expected: int | None) -> None:
+def test_what_fires(trigger: str, messages: list[tuple[int, str, str, MessageHead]], expected: int | None) -> None:
     assert fired_at(trigger, *messages) == expected
 
 

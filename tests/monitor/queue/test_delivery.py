@@ -5,7 +5,7 @@ from scapy.layers.inet import IP, TCP
 from scapy.packet import Raw
 
 from raftmon.monitor.config import MonitorConfig
-from raftmon.monitor.fidelity import Counters
+from raftmon.monitor.fidelity import MonitorCounters
 from raftmon.monitor.packets.addresses import AddressBook
 from raftmon.monitor.queue.delivery import Delivery
 from raftmon.monitor.queue.task_pool import TaskPool
@@ -52,7 +52,7 @@ class Packet:
 class Bench:
     def __init__(self, hold_max=10, leaves=True):
         self.log = []
-        self.counters = Counters()
+        self.counters = MonitorCounters()
         self.ended = []
         self.tasks = TaskPool(self.ended.append, 10.0)
         self.delivery = Delivery(hold_max, self._send, self.tasks, self.counters)

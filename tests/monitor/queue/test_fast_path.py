@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from raftmon.monitor.compiled import COMPILED
 from raftmon.monitor.queue.fast_path import PlainPath, PlainPathInPython
-from raftmon.monitor.recorder.pipe import BATCH_NS, BATCH_PACKETS, NO_LINK, Frame, FrameDecoder
+from raftmon.monitor.recorder.pipe import BATCH_NS, BATCH_PACKETS, NO_LINK, FrameDecoder, PipeFrame
 
 PATHS = sorted({PlainPathInPython, PlainPath}, key=repr)
 PAIRS = [bytes([10, 77, number, 2, 10, 78, other, 2]) for number, other in ((1, 2), (2, 1), (1, 3))]
@@ -57,7 +57,7 @@ class Stand:
     def _careful(self, packet, data, now_ns):
         self.said.append(("careful", data, now_ns))
         if data:
-            self.path.frames.append(Frame(now_ns, NO_LINK, data, "dropped", False))
+            self.path.frames.append(PipeFrame(now_ns, NO_LINK, data, "dropped", False))
         if len(data) > 1:
             self.path.frames.append((now_ns, 7, data))
 

@@ -7,11 +7,11 @@ from scapy.layers.inet6 import IPv6
 from scapy.packet import Raw
 
 from raftmon.monitor.config import MonitorConfig
-from raftmon.monitor.fidelity import Counters
+from raftmon.monitor.fidelity import MonitorCounters
 from raftmon.monitor.packets.addresses import AddressBook
 from raftmon.monitor.queue.delivery import Delivery
 from raftmon.monitor.queue.fast_path import PlainPath, PlainPathInPython
-from raftmon.monitor.queue.handler import Judge
+from raftmon.monitor.queue.handler import PacketHandler
 from raftmon.monitor.queue.task_pool import TaskPool
 from raftmon.monitor.recorder.pipe import NO_LINK, FrameDecoder
 from raftmon.monitor.rules.engine import Engine, UserCodeError
@@ -66,11 +66,11 @@ class Bench:
         self.book = book = AddressBook(config)
         self.now_ns = 1_000
         self.log = Log()
-        self.counters = Counters()
+        self.counters = MonitorCounters()
         self.engine = Engine(book.links, "seed", 0, present=book.present, strict=strict)
         self.engine.load(ruleset_from_items(list(rules), NAMES), 0)
         delivery = Delivery(10, lambda _: True, TaskPool(lambda _: None, 1.0), self.counters)
-        self.judge = Judge(
+        self.judge = PacketHandler(
             config, book, self.engine, delivery, self.counters, self.log, lambda: self.now_ns, self.plain_path
         )
         self.flushes = 0

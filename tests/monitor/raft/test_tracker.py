@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from raftmon.monitor.raft.message import RaftMessage
-from raftmon.monitor.raft.tracker import Change, Tracker
+from raftmon.monitor.raft.tracker import ClusterChange, Tracker
 from tests.monitor.raft.wire import message
 
 
-def _tracked(*messages: RaftMessage) -> tuple[Tracker, list[Change]]:
+def _tracked(*messages: RaftMessage) -> tuple[Tracker, list[ClusterChange]]:
     tracker = Tracker()
     return tracker, [change for one in messages for change in tracker.feed(one)]
 

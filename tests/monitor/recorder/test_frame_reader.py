@@ -15,7 +15,7 @@ from raftmon.monitor.packets.addresses import AddressBook
 from raftmon.monitor.packets.capture_reader import read_capture
 from raftmon.monitor.packets.pcapng_writer import PcapngWriter
 from raftmon.monitor.recorder.frame_reader import NOBODY, RecordPath, RecordPathInPython
-from raftmon.monitor.recorder.pipe import NO_LINK, Frame, encode
+from raftmon.monitor.recorder.pipe import NO_LINK, PipeFrame, encode
 from raftmon.setup.topology import Topology
 
 PATHS = sorted({RecordPathInPython, RecordPath}, key=repr)
@@ -46,7 +46,7 @@ times = st.integers(0, 2**62)
 links = st.sampled_from([0, 1, 2, 3, NO_LINK])
 frames = st.one_of(
     st.tuples(times, links, packets),
-    st.builds(Frame, times, links, packets, st.text(max_size=5), st.booleans(), st.none() | packets),
+    st.builds(PipeFrame, times, links, packets, st.text(max_size=5), st.booleans(), st.none() | packets),
 )
 
 

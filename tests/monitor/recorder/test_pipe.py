@@ -3,10 +3,10 @@ import os
 from hypothesis import given
 from hypothesis import strategies as st
 
-from raftmon.monitor.recorder.pipe import LATE_NS, NO_LINK, Backlog, Batch, Frame, FrameDecoder, encode, open_pipe
+from raftmon.monitor.recorder.pipe import LATE_NS, NO_LINK, Backlog, Batch, FrameDecoder, PipeFrame, encode, open_pipe
 
 frames = st.builds(
-    Frame,
+    PipeFrame,
     st.integers(0, 2**64 - 1),
     st.integers(0, NO_LINK),
     st.binary(max_size=100),
@@ -26,7 +26,7 @@ def test_frames_come_out_as_they_went_in_whatever_the_pieces(sent, piece):
 
 
 def test_a_bare_triple_is_a_packet_accepted_as_it_came():
-    assert list(FrameDecoder().feed(encode([(5, 2, b"abc")]))) == [Frame(5, 2, b"abc", "", True, None)]
+    assert list(FrameDecoder().feed(encode([(5, 2, b"abc")]))) == [PipeFrame(5, 2, b"abc", "", True, None)]
 
 
 def read_all(descriptor):
@@ -84,7 +84,7 @@ def test_what_does_not_fit_is_counted_in_packets_and_bytes_and_later_batches_go_
     assert backlog.lost_packets == 1000
     assert backlog.lost_bytes == len(encode(big))
     backlog.put(Batch.of([(2, 1, b"small")]))
-    assert list(FrameDecoder().feed(read_all(reader))) == [Frame(2, 1, b"small")]
+    assert list(FrameDecoder().feed(read_all(reader))) == [PipeFrame(2, 1, b"small")]
 
 
 def test_a_reader_that_is_gone_makes_everything_lost_but_raises_nothing():

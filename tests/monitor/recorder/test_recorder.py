@@ -11,7 +11,7 @@ from scapy.packet import Raw
 from raftmon.monitor.config import MonitorConfig
 from raftmon.monitor.packets.addresses import AddressBook
 from raftmon.monitor.recorder.frame_reader import NOBODY
-from raftmon.monitor.recorder.pipe import NO_LINK, Frame, encode
+from raftmon.monitor.recorder.pipe import NO_LINK, PipeFrame, encode
 from raftmon.monitor.recorder.recorder import Recorder, default_file, default_sinks
 from raftmon.setup.topology import Link, Topology
 
@@ -56,7 +56,9 @@ def recorder(**sinks):
 
 def test_sinks_get_packets_between_real_addresses_with_good_checksums():
     sink = Collecting()
-    recorder(one=sink).feed(encode([Frame(7, 0, ARRIVED, "delay 5 ms", True, tcp("10.77.1.2", "10.78.2.2", b"jello"))]))
+    recorder(one=sink).feed(
+        encode([PipeFrame(7, 0, ARRIVED, "delay 5 ms", True, tcp("10.77.1.2", "10.78.2.2", b"jello"))])
+    )
     (packet,) = sink.packets
     assert packet.data == REAL
     assert packet.sent == tcp("10.77.1.2", "10.77.2.2", b"jello")
@@ -112,7 +114,7 @@ def comments(folder):
 
 def test_the_process_ends_its_file_when_the_monitor_is_gone(process):
     child, folder = process
-    child.stdin.write(encode([(200, 0, ARRIVED), Frame(300, 1, ARRIVED, "drop", False)]) + b"half a fra")
+    child.stdin.write(encode([(200, 0, ARRIVED), PipeFrame(300, 1, ARRIVED, "drop", False)]) + b"half a fra")
     child.stdin.close()
     *_, last = map(orjson.loads, child.stdout)
     assert child.wait(10) == 0

@@ -12,11 +12,11 @@ from hypothesis import strategies as st
 
 from raftmon.monitor.packets.view import PacketView
 from raftmon.monitor.rules.actions import Action, Call, Drop
-from raftmon.monitor.rules.actions.decision import Plan
+from raftmon.monitor.rules.actions.decision import Decision
 from raftmon.monitor.rules.api import accept, delay, drop, rate
 from raftmon.monitor.rules.conditions import ALWAYS
 from raftmon.monitor.rules.engine import Chain, Engine
-from raftmon.monitor.rules.gate import Gate
+from raftmon.monitor.rules.gate import RuleGate
 from raftmon.monitor.rules.replay import craft
 from raftmon.monitor.rules.rule import Rule, RuleSet
 from raftmon.monitor.rules.serialization import ruleset_from_items, with_items
@@ -340,7 +340,7 @@ class Stage:
         """Nothing is impossible here."""
 
     def __init__(self) -> None:
-        self.gates: list[Gate] = []
+        self.gates: list[RuleGate] = []
         self.seen = 0
 
     def bind(self, link: Link, gates: Any) -> Any:
@@ -348,17 +348,17 @@ class Stage:
             return None
         self.gates = list(gates)
 
-        def apply(plan: Plan) -> bool:
+        def apply(decision: Decision) -> bool:
             self.seen += 1
-            if b"!" in plan.view.payload:
+            if b"!" in decision.view.payload:
                 raise ValueError("a message that cannot be read")
-            if plan.ended or b"q" not in plan.view.payload:
+            if decision.ended or b"q" not in decision.view.payload:
                 return False
             for gate in self.gates:
-                if gate.in_window(plan.now_ns) and gate.fires():
-                    gate.acted(plan.view.size)
-                    plan.lose("message drop")
-                    plan.rules.append(gate.name)
+                if gate.in_window(decision.now_ns) and gate.fires():
+                    gate.acted(decision.view.size)
+                    decision.lose("message drop")
+                    decision.rules.append(gate.name)
                     return True
             return False
 

@@ -9,7 +9,7 @@ import struct
 from raftmon.monitor.packets.checksums import transport_sum_is_valid
 from raftmon.monitor.packets.view import ACK, FIN, PSH, SYN
 from raftmon.monitor.splice.segment import MASK, Segment, build, parse
-from raftmon.monitor.splice.splicer import Insert, Keep, Operation, Remove, Splicer
+from raftmon.monitor.splice.splicer import Edit, Insert, Keep, Remove, Splicer
 
 MSS = 40
 _HALF = 1 << 31
@@ -29,12 +29,12 @@ class Pass:
     def __init__(self) -> None:
         self.seen = self.edited = b""
 
-    def feed(self, data: bytes) -> list[Operation]:
+    def feed(self, data: bytes) -> list[Edit]:
         self.seen += data
         self.edited += data
         return [Keep(len(data))]
 
-    def finish(self) -> list[Operation]:
+    def finish(self) -> list[Edit]:
         return []
 
 
@@ -50,9 +50,9 @@ class RandomEdits(Pass):
         self.edited += data
         return Insert(data)
 
-    def feed(self, data: bytes) -> list[Operation]:
+    def feed(self, data: bytes) -> list[Edit]:
         self.seen += data
-        out: list[Operation] = []
+        out: list[Edit] = []
         while data:
             size = self._rng.randint(1, len(data))
             part, data = data[:size], data[size:]
@@ -70,7 +70,7 @@ class RandomEdits(Pass):
                 out.append(self._insert(self._kept_back.pop(0)))
         return out
 
-    def finish(self) -> list[Operation]:
+    def finish(self) -> list[Edit]:
         return [self._insert(part) for part in self._kept_back]
 
 

@@ -11,7 +11,7 @@ from raftmon.monitor.raft.codecs.etcd.raftpb import Message, read_entry, read_me
 from raftmon.monitor.raft.codecs.etcd.requests import conf_change_member, published_name
 from raftmon.monitor.raft.codecs.protobuf import Malformed
 from raftmon.monitor.raft.directory import Directory
-from raftmon.monitor.raft.message import KINDS, Channel, Entry, Operation, RaftMessage
+from raftmon.monitor.raft.message import KINDS, Channel, Entry, LoggedOperation, RaftMessage
 
 __all__ = ["Frames", "MessageStream", "MsgAppStream", "PipelineBody", "SnapshotBody"]
 
@@ -147,8 +147,8 @@ def _learn(directory: Directory, entries: tuple[Entry, ...]) -> None:
                         directory.name(member[0], found["name"])
 
 
-def _read_id(_kind: int, data: bytes) -> tuple[Operation, ...]:
-    return (Operation("read_id", request_id=int.from_bytes(data[:8], "big")),)
+def _read_id(_kind: int, data: bytes) -> tuple[LoggedOperation, ...]:
+    return (LoggedOperation("read_id", request_id=int.from_bytes(data[:8], "big")),)
 
 
 class MessageStream(Frames):

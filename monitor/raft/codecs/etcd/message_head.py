@@ -12,7 +12,7 @@ from raftmon.monitor.raft.message import KINDS
 
 __all__ = [
     "ENTRY_HEAD",
-    "Frame",
+    "MessageHead",
     "add_key",
     "disguised_entry",
     "message_of_entries",
@@ -29,7 +29,7 @@ _ENTRY_DATA = re.compile(rb"\x08([\x00-\x02])\x10" + VARINT + rb"\x18" + VARINT 
 
 
 @dataclass(slots=True)
-class Frame:
+class MessageHead:
     """A message as far as its header shows it. None stands for what the bytes at hand do not tell.
 
     ``entries`` counts them. ``keys`` are of the entries that begin within the bytes at hand. ``size`` is in bytes, with
@@ -52,9 +52,9 @@ class Frame:
     size: int | None = None
 
 
-def peek(data: bytes, carrier: str, *, whole: bool) -> Frame:
+def peek(data: bytes, carrier: str, *, whole: bool) -> MessageHead:
     """The scalars at the head of a raftpb.Message; ``data`` may end in the middle of it."""
-    frame = Frame("", carrier)
+    head = MessageHead("", carrier)
     place, end = 0, len(data)
     entries = 0
     try:
@@ -63,53 +63,53 @@ def peek(data: bytes, carrier: str, *, whole: bool) -> Frame:
             number, wire = tag >> 3, tag & 7
             if wire == 0:
                 value, place = read_varint(data, place + 1, end)
-                _scalar(frame, number, value)
+                _scalar(head, number, value)
             elif wire == 2:
                 size, place = read_varint(data, place + 1, end)
                 if number == 7:
                     entries += 1
-                    add_key(frame, data[place : place + size])
+                    add_key(head, data[place : place + size])
                 place += size
             else:
                 break
     except Malformed:
         pass  # it goes on in the next segment
-    frame.kind = frame.kind or KINDS[0]
+    head.kind = head.kind or KINDS[0]
     if whole and place <= end:
-        frame.entries = entries
-    return frame
+        head.entries = entries
+    return head
 
 
-def _scalar(frame: Frame, number: int, value: int) -> None:
+def _scalar(head: MessageHead, number: int, value: int) -> None:
     if number == 1:
-        frame.kind = KINDS[value] if value < len(KINDS) else f"Msg{value}"
+        head.kind = KINDS[value] if value < len(KINDS) else f"Msg{value}"
     elif number == 2:
-        frame.receiver = value
+        head.receiver = value
     elif number == 3:
-        frame.sender = value
+        head.sender = value
     elif number == 4:
-        frame.term = value
+        head.term = value
     elif number == 5:
-        frame.log_term = value
+        head.log_term = value
     elif number == 6:
-        frame.index = value
+        head.index = value
     elif number == 8:
-        frame.commit = value
+        head.commit = value
 
 
-def add_key(frame: Frame, entry: bytes) -> None:
+def add_key(head: MessageHead, entry: bytes) -> None:
     """Note the keys that an entry, perhaps cut off, writes to."""
     match = _ENTRY_DATA(entry)
-    if match is None or len(frame.keys) >= 64:
+    if match is None or len(head.keys) >= 64:
         return
     data = entry[match.end() :]
     operations = read_entry_data(match.group(1)[0], data)
     if operations[0].name == "opaque":  # cut off: a put's key stands near its beginning
         found = re.match(rb"(?:\x08" + VARINT + rb")?\x22" + VARINT + rb"\x0a([\x00-\x7f])", data, re.DOTALL)
         if found is not None:
-            frame.keys.append(data[found.end() : found.end() + found.group(3)[0]])
+            head.keys.append(data[found.end() : found.end() + found.group(3)[0]])
         return
-    frame.keys += [operation.key for operation in operations if operation.key]
+    head.keys += [operation.key for operation in operations if operation.key]
 
 
 def disguised_entry(size: int, entry: bytes) -> bytes:
@@ -125,15 +125,15 @@ def disguised_entry(size: int, entry: bytes) -> bytes:
     body = size - 1
     place = b"\x30" + index
     for width in (5, 4, 3, 2, 1):
-        head = b"\x08\x01\x20" + term + place + b"\x62"
-        rest = body - len(head) - width
+        prefix = b"\x08\x01\x20" + term + place + b"\x62"
+        rest = body - len(prefix) - width
         if rest >= 0 and rest < 1 << 7 * width:
-            return b"\x02" + _U64.pack(body) + head + write_varint(rest, width)
+            return b"\x02" + _U64.pack(body) + prefix + write_varint(rest, width)
     number, _ = read_varint(term, 0, len(term))
-    for head in (b"", b"\x08\x01"):  # type 0 is local too, and needs no field
-        spare = body - len(head) - 1 - len(place)
+    for prefix in (b"", b"\x08\x01"):  # type 0 is local too, and needs no field
+        spare = body - len(prefix) - 1 - len(place)
         if len(term) <= spare <= 10:
-            return b"\x02" + _U64.pack(body) + head + b"\x20" + write_varint(number, spare) + place
+            return b"\x02" + _U64.pack(body) + prefix + b"\x20" + write_varint(number, spare) + place
     raise Malformed(f"an entry of {size} bytes has no room for a disguise")
 
 
@@ -142,13 +142,13 @@ def value_of(raw: bytes) -> int:
     return read_varint(raw, 0, len(raw))[0]
 
 
-def state_after(data: bytes, size: int, frame: Frame) -> tuple[int, int] | None:
+def state_after(data: bytes, size: int, head: MessageHead) -> tuple[int, int] | None:
     """msgappv2's state after a full message; None where its last entry has not come yet."""
-    if frame.term is None or frame.index is None:
+    if head.term is None or head.index is None:
         return None
     if len(data) < size:
         return None
-    index, place = frame.index, 0
+    index, place = head.index, 0
     while place < len(data):
         number, wire = data[place] >> 3, data[place] & 7
         value, place = read_varint(data, place + 1, len(data))
@@ -156,12 +156,12 @@ def state_after(data: bytes, size: int, frame: Frame) -> tuple[int, int] | None:
             if number == 7 and (match := ENTRY_HEAD(data, place)) is not None:
                 index = value_of(match.group(2))
             place += value
-    return frame.term, index
+    return head.term, index
 
 
-def message_of_entries(frame: Frame, data: bytes) -> bytes | None:
+def message_of_entries(head: MessageHead, data: bytes) -> bytes | None:
     """The raftpb.Message that an AppEntries frame stands for; None where it is not known who sent it to whom."""
-    if not frame.sender or not frame.receiver or frame.term is None or frame.index is None:
+    if not head.sender or not head.receiver or head.term is None or head.index is None:
         return None
     (count,) = _U64.unpack_from(data, 1)
     place, entries = 9, []
@@ -170,7 +170,7 @@ def message_of_entries(frame: Frame, data: bytes) -> bytes | None:
         entries.append(data[place + 8 : place + 8 + size])
         place += 8 + size
     (commit,) = _U64.unpack_from(data, place)
-    numbers = (3, frame.receiver, frame.sender, frame.term, frame.term, frame.index)
+    numbers = (3, head.receiver, head.sender, head.term, head.term, head.index)
     out = b"".join(bytes([number << 3]) + write_varint(value) for number, value in enumerate(numbers, 1))
     out += b"".join(b"\x3a" + write_varint(len(entry)) + entry for entry in entries)
     empty = b"\x4a\x0a\x12\x08\x0a\x02\x28\x00\x10\x00\x18\x00"

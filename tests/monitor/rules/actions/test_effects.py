@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from raftmon.monitor.packets.checksums import transport_sum_is_valid
 from raftmon.monitor.packets.view import TCP, UDP, PacketView
 from raftmon.monitor.rules.actions import kinds
-from raftmon.monitor.rules.actions.decision import Order, Plan
+from raftmon.monitor.rules.actions.decision import Decision, Order
 from raftmon.monitor.rules.actions.effects import Scene, bind, draw_delay_ns
 from raftmon.monitor.rules.actions.token_bucket import TokenBucket
 from raftmon.monitor.rules.replay import craft
@@ -30,8 +30,8 @@ def scene() -> Scene:
 
 def apply(action: kinds.Action, data: bytes, now_ns: int = 1) -> Verdict | None:
     """The verdict of one action alone; None where it had nothing to do."""
-    plan = Plan(PacketView(data, LINK, now_ns))
-    return plan.finish(Order()) if bind(action, scene())(plan) else None
+    decision = Decision(PacketView(data, LINK, now_ns))
+    return decision.finish(Order()) if bind(action, scene())(decision) else None
 
 
 def changed(action: kinds.Action, data: bytes) -> bytes:
@@ -67,7 +67,7 @@ def test_no_delay_is_negative(ms: float, jitter_ms: float, distribution: kinds.D
 
 def losses(action: kinds.Action, packets: int) -> list[bool]:
     effect = bind(action, scene())
-    return [effect(Plan(PacketView(PACKET, LINK, 1))) for _ in range(packets)]
+    return [effect(Decision(PacketView(PACKET, LINK, 1))) for _ in range(packets)]
 
 
 def test_independent_loss_has_its_rate() -> None:
@@ -111,9 +111,9 @@ def test_corrupt_leaves_the_checksum_wrong_unless_it_repairs(protocol: int, vers
 
 @given(st.integers(2, 40), st.integers())
 def test_many_flips_never_cancel_out_in_the_sum(bits: int, seed: int) -> None:
-    plan = Plan(PacketView(PACKET, LINK, 1))
-    bind(kinds.Corrupt(bits), Scene(LINK, random.Random(seed)))(plan)
-    (copy,) = plan.finish(Order()).copies
+    decision = Decision(PacketView(PACKET, LINK, 1))
+    bind(kinds.Corrupt(bits), Scene(LINK, random.Random(seed)))(decision)
+    (copy,) = decision.finish(Order()).copies
     assert copy.data is not None
     view = PacketView(copy.data)
     assert view.malformed is not None or not transport_sum_is_valid(copy.data)
@@ -155,9 +155,9 @@ def test_a_full_queue_drops_at_its_tail_and_says_so() -> None:
     effect = bind(kinds.Rate(8, queue_bytes=100, burst_bytes=60), scene())
     comments = []
     for _ in range(4):
-        plan = Plan(PacketView(PACKET, LINK, 1))
-        effect(plan)
-        comments.append(plan.finish(Order()).comment)
+        decision = Decision(PacketView(PACKET, LINK, 1))
+        effect(decision)
+        comments.append(decision.finish(Order()).comment)
     assert comments == ["", "rate: held 42.000 ms", "rate: held 93.000 ms", "rate: queue full"]
 
 
@@ -170,20 +170,20 @@ def test_replace_changes_every_occurrence_and_repairs() -> None:
 
 
 def test_rewrites_see_each_other_and_corruption_comes_last() -> None:
-    plan = Plan(PacketView(PACKET, LINK, 1))
+    decision = Decision(PacketView(PACKET, LINK, 1))
     for action in (kinds.Corrupt(repair=True), kinds.Replace(b"hello", b"ab"), kinds.Rewrite(lambda p: p.upper())):
-        assert bind(action, scene())(plan)
-    (copy,) = plan.finish(Order()).copies
+        assert bind(action, scene())(decision)
+    (copy,) = decision.finish(Order()).copies
     assert copy.data is not None
     assert different_bits(PacketView(copy.data).payload, b"AB AB") == 1
     assert transport_sum_is_valid(copy.data)
 
 
 def test_corruption_of_a_payload_that_a_rewrite_emptied_is_nothing() -> None:
-    plan = Plan(PacketView(PACKET, LINK, 1))
+    decision = Decision(PacketView(PACKET, LINK, 1))
     for action in (kinds.Corrupt(repair=True), kinds.Replace(b"hello hello", b"")):
-        assert bind(action, scene())(plan)
-    (copy,) = plan.finish(Order()).copies
+        assert bind(action, scene())(decision)
+    (copy,) = decision.finish(Order()).copies
     assert copy.data == craft(LINK)
 
 

@@ -6,7 +6,7 @@ import pytest
 
 from raftmon.monitor.packets.connections import ConnectionTable
 from raftmon.monitor.packets.view import ICMP, UDP, PacketView
-from raftmon.monitor.rules.conditions import ALWAYS, NEVER, All, Not, Port, both, either, negate
+from raftmon.monitor.rules.conditions import ALWAYS, NEVER, AllOf, Not, Port, both, either, negate
 from raftmon.monitor.rules.language import parse_match
 from raftmon.monitor.rules.replay import craft, parse_packet
 from raftmon.setup.errors import InputError
@@ -117,7 +117,7 @@ def test_combinations_come_out_in_their_shortest_form() -> None:
     assert either(PORT, ALWAYS) is ALWAYS
     assert either() is NEVER
     assert negate(negate(PORT)) == PORT
-    assert both(both(PORT, PORT), PORT) == All((PORT, PORT, PORT))
+    assert both(both(PORT, PORT), PORT) == AllOf((PORT, PORT, PORT))
 
 
 @pytest.mark.parametrize(

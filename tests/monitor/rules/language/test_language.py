@@ -33,7 +33,7 @@ def links(*ends: Any, both: bool = False) -> m.Links:
             "n1->n2 port 2380 size > 1000 drop every 5",
             Rule(
                 "",
-                m.All((links("n1", "n2"), m.Port(frozenset({2380})), m.Size(">", 1000))),
+                m.AllOf((links("n1", "n2"), m.Port(frozenset({2380})), m.Size(">", 1000))),
                 kinds.Drop(),
                 every_nth=5,
             ),
@@ -73,8 +73,8 @@ def test_line(line: str, rule: Rule) -> None:
 
 def test_and_binds_stronger_than_or_and_not_strongest() -> None:
     port = {n: m.Port(frozenset({n})) for n in (1, 2, 3)}
-    assert parse_match("port 1 or port 2 and not port 3") == m.Any((port[1], m.All((port[2], m.Not(port[3])))))
-    assert parse_match("(port 1 or port 2) port 3") == m.All((m.Any((port[1], port[2])), port[3]))
+    assert parse_match("port 1 or port 2 and not port 3") == m.AnyOf((port[1], m.AllOf((port[2], m.Not(port[3])))))
+    assert parse_match("(port 1 or port 2) port 3") == m.AllOf((m.AnyOf((port[1], port[2])), port[3]))
 
 
 @pytest.mark.parametrize(
