@@ -107,7 +107,7 @@ class ZooKeeperClient:
         )
         began = session.start_async()
         if not began.wait(max(0.0, deadline - time.monotonic())):
-            _let_go(session)
+            _close_in_background(session)
             raise Definite(f"no session with {self._address}, nothing was sent")
         self._session = session
         return session
@@ -116,10 +116,10 @@ class ZooKeeperClient:
         """End the session, in the background: kazoo waits for an answer even of a server that is stopped."""
         session, self._session = self._session, None
         if session is not None:
-            _let_go(session)
+            _close_in_background(session)
 
 
-def _let_go(session: Any) -> None:
+def _close_in_background(session: Any) -> None:
     def end() -> None:
         with contextlib.suppress(Exception):
             session.stop()

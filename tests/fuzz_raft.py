@@ -25,43 +25,43 @@ _DATA = Path(__file__).parent / "monitor" / "raft" / "data"
 _MAX_BYTES = 8 << 20
 
 
-def _flip(data: bytearray, dice: random.Random) -> None:
-    for _ in range(dice.choice((1, 1, 1, 2, 8))):
-        data[dice.randrange(len(data))] ^= 1 << dice.randrange(8)
+def _flip(data: bytearray, rng: random.Random) -> None:
+    for _ in range(rng.choice((1, 1, 1, 2, 8))):
+        data[rng.randrange(len(data))] ^= 1 << rng.randrange(8)
 
 
-def _scribble(data: bytearray, dice: random.Random) -> None:
-    place = dice.randrange(20, len(data))
-    for offset in range(place, min(len(data), place + dice.randrange(1, 9))):
-        data[offset] = dice.choice((0, 0xFF, 0x7F, 0x80, 0x0D, 0x0A, dice.randrange(256)))
+def _scribble(data: bytearray, rng: random.Random) -> None:
+    place = rng.randrange(20, len(data))
+    for offset in range(place, min(len(data), place + rng.randrange(1, 9))):
+        data[offset] = rng.choice((0, 0xFF, 0x7F, 0x80, 0x0D, 0x0A, rng.randrange(256)))
 
 
-def _cut(data: bytearray, dice: random.Random) -> None:
-    del data[dice.randrange(1, len(data)) :]
+def _cut(data: bytearray, rng: random.Random) -> None:
+    del data[rng.randrange(1, len(data)) :]
 
 
-def _grow(data: bytearray, dice: random.Random) -> None:
-    place = dice.randrange(len(data))
-    data[place:place] = dice.randbytes(dice.randrange(1, 64))
+def _grow(data: bytearray, rng: random.Random) -> None:
+    place = rng.randrange(len(data))
+    data[place:place] = rng.randbytes(rng.randrange(1, 64))
 
 
-def _move(data: bytearray, dice: random.Random) -> None:
+def _move(data: bytearray, rng: random.Random) -> None:
     """Another sequence number, sometimes far away."""
     if len(data) >= 40:
         seq = struct.unpack_from(">I", data, 24)[0]
-        struct.pack_into(">I", data, 24, (seq + dice.choice((1, -1, 100, -100, 70_000, 1 << 31))) & 0xFFFFFFFF)
+        struct.pack_into(">I", data, 24, (seq + rng.choice((1, -1, 100, -100, 70_000, 1 << 31))) & 0xFFFFFFFF)
 
 
-def _swap(data: bytearray, dice: random.Random) -> None:
+def _swap(data: bytearray, rng: random.Random) -> None:
     if len(data) > 60:
-        a, b = dice.randrange(40, len(data)), dice.randrange(40, len(data))
+        a, b = rng.randrange(40, len(data)), rng.randrange(40, len(data))
         data[a : a + 8], data[b : b + 8] = data[b : b + 8], data[a : a + 8]
 
 
 _MUTATIONS: tuple[Callable[[bytearray, random.Random], None], ...] = (_flip, _scribble, _cut, _grow, _move, _swap)
 
 
-def _edit(editors: dict[bytes, StreamEditor], data: bytes, number: int, dice: random.Random) -> None:
+def _edit(editors: dict[bytes, StreamEditor], data: bytes, number: int, rng: random.Random) -> None:
     """The same packet through an editor that loses some of the messages it finds."""
     segment = read_segment(data)
     if segment is None or not segment.payload:
@@ -69,8 +69,8 @@ def _edit(editors: dict[bytes, StreamEditor], data: bytes, number: int, dice: ra
     if segment.key not in editors:
 
         def decide(frame: MessageHead) -> bool:
-            frame.wanted = dice.random() < 0.2
-            return dice.random() < 0.3
+            frame.wanted = rng.random() < 0.2
+            return rng.random() < 0.3
 
         editors[segment.key] = StreamEditor(decide, lambda frame: None, joined=True)
     edited = editors[segment.key].segment(segment.seq, segment.payload, number * 10_000_000, None)
@@ -84,20 +84,20 @@ def packets() -> list[bytes]:
 
 def fuzz(count: int, seed: int) -> dict[str, float]:
     """Feed packets until ``count`` mutated ones have gone in; counters of what came of it. Raises what was raised."""
-    dice = random.Random(seed)
+    rng = random.Random(seed)
     source = packets()
     totals = {"packets": 0, "mutated": 0, "messages": 0, "unparsed": 0, "held_max": 0}
     while totals["mutated"] < count:
         decoder = Decoder(max_bytes=_MAX_BYTES)
         tracker, invariants = Tracker(), InvariantChecker(decoder.directory.renamed)
-        begin = dice.choice((0, dice.randrange(len(source))))
-        share = dice.choice((0.01, 0.1, 0.5))  # few broken packets reach deeper than many
+        begin = rng.choice((0, rng.randrange(len(source))))
+        share = rng.choice((0.01, 0.1, 0.5))  # few broken packets reach deeper than many
         editors: dict[bytes, StreamEditor] = {}
         for offset in range(len(source)):
             data = source[(begin + offset) % len(source)]
-            if data and dice.random() < share:
+            if data and rng.random() < share:
                 changed = bytearray(data)
-                dice.choice(_MUTATIONS)(changed, dice)
+                rng.choice(_MUTATIONS)(changed, rng)
                 data = bytes(changed)
                 totals["mutated"] += 1
             for message in decoder.packet(offset, offset, data):
@@ -107,7 +107,7 @@ def fuzz(count: int, seed: int) -> dict[str, float]:
                 for entry in message.entries:
                     _ = entry.operations
                 message.sentence()
-            _edit(editors, data, offset, dice)
+            _edit(editors, data, offset, rng)
             held = decoder.streams.budget.used + decoder.buffers.used
             totals["held_max"] = max(totals["held_max"], held)
             assert 0 <= held <= 2 * _MAX_BYTES + (1 << 20), f"{held} bytes are held"

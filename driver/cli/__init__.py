@@ -40,11 +40,11 @@ def main(argv: Sequence[str] | None = None) -> int:
         with neutral_output():
             return _run(argv)
     except Exception:  # what went wrong could not be written either; Python's own status would be that of *invalid*
-        _let_go(sys.stdout, sys.stderr)
+        _discard_streams(sys.stdout, sys.stderr)
         return EXIT_INTERNAL
 
 
-def _let_go(*streams: TextIO) -> None:
+def _discard_streams(*streams: TextIO) -> None:
     """What is still to be written cannot be: it must not fail again as Python ends, with a status of its own."""
     nowhere = os.open(os.devnull, os.O_WRONLY)
     for stream in streams:
@@ -76,7 +76,7 @@ def _run(argv: Sequence[str] | None) -> int:
         print(f"raftmon {name}: {error}", file=sys.stderr)
         return error.exit_status
     except BrokenPipeError:  # the reader of our output went away (raftmon … | head)
-        _let_go(sys.stdout)
+        _discard_streams(sys.stdout)
         return 0
     except KeyboardInterrupt:
         return 130
@@ -87,7 +87,7 @@ def _run(argv: Sequence[str] | None) -> int:
         elif isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
             where = error.filename or "the output"
             print(f"raftmon {name}: cannot write {where}: {error.strerror}; make room and try again", file=sys.stderr)
-            _let_go(sys.stdout)
+            _discard_streams(sys.stdout)
         else:
             traceback.print_exc()
             said = "this is a fault of raftmon itself; please report it with the text above"

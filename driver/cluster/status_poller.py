@@ -12,7 +12,7 @@ from types import TracebackType
 from raftmon.adapters.capabilities import Leadership
 from raftmon.setup.eventlog import EventLog
 
-__all__ = ["POLL_S", "StatusWatch", "changes"]
+__all__ = ["POLL_S", "StatusPoller", "changes"]
 
 POLL_S = 0.5
 ANSWER_S = 0.4
@@ -27,7 +27,7 @@ def changes(before: Views, now: Views) -> dict[str, Leadership | None]:
     return {name: now.get(name) for name in names if before.get(name) != now.get(name)}
 
 
-class StatusWatch:
+class StatusPoller:
     """A context manager: inside it a thread asks every POLL_S and logs an event ``status`` for each change.
 
     ``ask`` takes a time limit in seconds and gives each living node's word (``Cluster.statuses``). An event has
@@ -41,7 +41,7 @@ class StatusWatch:
         self._over = threading.Event()
         self._thread = threading.Thread(target=self._watch, name="status", daemon=True)
 
-    def __enter__(self) -> StatusWatch:
+    def __enter__(self) -> StatusPoller:
         self._thread.start()
         return self
 

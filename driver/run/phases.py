@@ -21,7 +21,7 @@ from raftmon.driver.checkers.base import Valid
 from raftmon.driver.clients.fleet import ClientFleet, FleetConfig
 from raftmon.driver.cluster.cluster import Cluster, ClusterOptions
 from raftmon.driver.cluster.health import quorum_answers
-from raftmon.driver.cluster.status_poller import StatusWatch
+from raftmon.driver.cluster.status_poller import StatusPoller
 from raftmon.driver.faults.faults import make_fault
 from raftmon.driver.faults.worker import FaultWorkers
 from raftmon.driver.report.report import write_report
@@ -113,7 +113,7 @@ class Run:
                     else:
                         with self._clients_connected(cluster) as fleet:
                             self._work_and_heal(cluster, fleet)
-                        self._last_reads(cluster)
+                        self._final_reads(cluster)
                 self._log.info("cluster down")
             except BaseException as error:
                 self._give_up(error)
@@ -167,7 +167,7 @@ class Run:
         try:
             fleet.start()
             fleet.wait_connected(check=cluster.check_alive)
-            with StatusWatch(cluster.statuses, self._log):
+            with StatusPoller(cluster.statuses, self._log):
                 yield fleet
         finally:
             fleet.close()
@@ -228,7 +228,7 @@ class Run:
 
     # -- last reads ------------------------------------------------------------------------------------------------
 
-    def _last_reads(self, cluster: Cluster) -> None:
+    def _final_reads(self, cluster: Cluster) -> None:
         """Once everything is healed: who leads, what every node holds; of an interrupted run a quick look."""
         plan, config, hurry = self._plan, self._config, self._facts.interrupted
         op_timeout_s = min(config.op_timeout_s, HURRY_S / 2) if hurry else config.op_timeout_s

@@ -47,7 +47,7 @@ _AGAIN_NS = 10_000_000
 class _Bound:
     gate: RuleGate
     test: Callable[[MessageHead], bool]
-    held: list[tuple[_Way, bytes]] = field(default_factory=list)
+    held: list[tuple[_EditedDirection, bytes]] = field(default_factory=list)
 
 
 class _Reader(Decoder):
@@ -62,8 +62,8 @@ class _Reader(Decoder):
         self.read.append(message)
 
 
-class _Way:
-    """One direction of a connection: the splicer's judge."""
+class _EditedDirection:
+    """One direction of a connection: the splicer's edit policy."""
 
     def __init__(self, owner: SplicedRules, link: Link, *, joined: bool) -> None:
         self._owner, self.link = owner, link
@@ -136,18 +136,18 @@ class _Connection:
 
     def __init__(self, owner: SplicedRules, link: Link, ports: tuple[int, int], *, joined: bool) -> None:
         back = Link(link.target, link.source)
-        self.ways = _Way(owner, link, joined=joined), _Way(owner, back, joined=joined)
-        for way in self.ways:
-            way.connection = self
-        self.splicer = Splicer(*self.ways)
+        self.directions = _EditedDirection(owner, link, joined=joined), _EditedDirection(owner, back, joined=joined)
+        for direction in self.directions:
+            direction.connection = self
+        self.splicer = Splicer(*self.directions)
         flow = Flow(link.source, ports[0], link.target, ports[1], True, not joined)
         self._taps = owner.reader.taps_for(owner.codec, flow, flow.reverse)
         self._reader = owner.reader
 
-    def read(self, way: _Way, unit: bytes) -> list[RaftMessage]:
-        """See ``_Way.read``."""
+    def read(self, direction: _EditedDirection, unit: bytes) -> list[RaftMessage]:
+        """See ``_EditedDirection.read``."""
         self._reader.read.clear()
-        self._taps[0 if way is self.ways[0] else 1].data(unit, 0)
+        self._taps[0 if direction is self.directions[0] else 1].data(unit, 0)
         return list(self._reader.read)
 
 
@@ -161,9 +161,9 @@ class SplicedRules(MessageRules):
         self._send = send
         self._bounds: dict[Link, tuple[_Bound, ...]] = {}
         self._connections: OrderedDict[Connection, _Connection] = OrderedDict()
-        self._later: list[tuple[int, int, _Way, bytes]] = []
+        self._later: list[tuple[int, int, _EditedDirection, bytes]] = []
         self._order = itertools.count()
-        self._given_back: deque[tuple[_Way, bytes]] = deque()  # by a rule that was removed, on any thread
+        self._given_back: deque[tuple[_EditedDirection, bytes]] = deque()  # by a rule that was removed, on any thread
         self._active = False
         self._now_ns = 0
         self._acted: list[str] = []
@@ -212,11 +212,11 @@ class SplicedRules(MessageRules):
     def tick(self, now_ns: int) -> None:
         """Put messages back whose time has come, and send again what was not acknowledged. On the loop's thread."""
         while self._given_back:
-            way, unit = self._given_back.popleft()
-            self._put(way, unit, now_ns)
+            direction, unit = self._given_back.popleft()
+            self._put(direction, unit, now_ns)
         while self._later and self._later[0][0] <= now_ns:
-            _, _, way, unit = heapq.heappop(self._later)
-            self._put(way, unit, now_ns)
+            _, _, direction, unit = heapq.heappop(self._later)
+            self._put(direction, unit, now_ns)
         for one in self._connections.values():
             if one.splicer.due_ns is not None and one.splicer.due_ns <= now_ns:
                 self._deliver(one.splicer.tick(now_ns))
@@ -225,22 +225,22 @@ class SplicedRules(MessageRules):
         for packet in packets:
             self._send(self.present(packet))
 
-    def _put(self, way: _Way, unit: bytes, now_ns: int) -> None:
-        assert way.connection is not None
-        if not way.between_messages and not way.connection.splicer.closed:
-            self._postpone(now_ns + _AGAIN_NS, way, unit)
+    def _put(self, direction: _EditedDirection, unit: bytes, now_ns: int) -> None:
+        assert direction.connection is not None
+        if not direction.between_messages and not direction.connection.splicer.closed:
+            self._postpone(now_ns + _AGAIN_NS, direction, unit)
             return
-        packets = way.connection.splicer.insert(way is way.connection.ways[0], unit, now_ns)
+        packets = direction.connection.splicer.insert(direction is direction.connection.directions[0], unit, now_ns)
         if packets is None:
             self.undeliverable += 1
         else:
             self._deliver(packets)
 
-    def _postpone(self, due_ns: int, way: _Way, unit: bytes) -> None:
+    def _postpone(self, due_ns: int, direction: _EditedDirection, unit: bytes) -> None:
         if len(self._later) >= _MAX_WAITING:
             self.undeliverable += 1
         else:
-            heapq.heappush(self._later, (due_ns, next(self._order), way, unit))
+            heapq.heappush(self._later, (due_ns, next(self._order), direction, unit))
 
     def _apply(self, decision: Decision) -> bool:
         """The effect: whether a rule acted on a message that this packet completes."""
@@ -252,7 +252,7 @@ class SplicedRules(MessageRules):
             return False
         self._now_ns = decision.now_ns
         data = view.data if decision.data is None else decision.data
-        outcome = one.splicer.packet(view.link == one.ways[0].link, data, decision.now_ns)
+        outcome = one.splicer.packet(view.link == one.directions[0].link, data, decision.now_ns)
         acted, self._acted = self._acted, []
         comments, self._comments = self._comments, []
         decision.rules += acted
@@ -284,15 +284,15 @@ class SplicedRules(MessageRules):
         one = self._connections[key] = _Connection(self, link, ports, joined=not opens)
         return one
 
-    def decide(self, way: _Way, unit: bytes) -> tuple[bool, int]:
+    def decide(self, direction: _EditedDirection, unit: bytes) -> tuple[bool, int]:
         """Ask the rules about the messages of a unit: whether it is lost, and how many copies follow it at once."""
-        for message in way.read(unit):
+        for message in direction.read(unit):
             head = _frame(message)
-            for bound in self._bounds.get(way.link, ()):
+            for bound in self._bounds.get(direction.link, ()):
                 gate = bound.gate
                 if not gate.in_window(self._now_ns) or not bound.test(head) or not gate.fires():
                     continue
-                action = self.opinion(way.link, gate, head, self._now_ns)
+                action = self.opinion(direction.link, gate, head, self._now_ns)
                 if action is None:
                     continue
                 gate.acted(0)
@@ -300,21 +300,21 @@ class SplicedRules(MessageRules):
                     return False, 0
                 self._acted.append(gate.name)
                 self._comments.append(describe(type(action).__name__.lower(), head))
-                return self._carry_out(bound, action, way, unit)
+                return self._carry_out(bound, action, direction, unit)
         return False, 0
 
-    def _carry_out(self, bound: _Bound, action: Action, way: _Way, unit: bytes) -> tuple[bool, int]:
+    def _carry_out(self, bound: _Bound, action: Action, direction: _EditedDirection, unit: bytes) -> tuple[bool, int]:
         if isinstance(action, Delay):
-            self._postpone(self._now_ns + draw_delay_ns(action, bound.gate.rng), way, unit)
+            self._postpone(self._now_ns + draw_delay_ns(action, bound.gate.rng), direction, unit)
         elif isinstance(action, Hold):
             if len(bound.held) >= _MAX_WAITING:
                 return False, 0
-            bound.held.append((way, unit))
+            bound.held.append((direction, unit))
         elif isinstance(action, Duplicate):
             if not action.gap_ms:
                 return False, action.copies
             for number in range(1, action.copies + 1):
-                self._postpone(self._now_ns + int(number * action.gap_ms * 1e6), way, unit)
+                self._postpone(self._now_ns + int(number * action.gap_ms * 1e6), direction, unit)
             return False, 0
         return True, 0
 

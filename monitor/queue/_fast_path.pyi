@@ -1,3 +1,3 @@
-from raftmon.monitor.queue.fast_path import PlainPathInPython
+from raftmon.monitor.queue.fast_path import InterpretedFastPath
 
-PlainPath = PlainPathInPython
+FastPath = InterpretedFastPath

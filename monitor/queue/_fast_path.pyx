@@ -1,8 +1,8 @@
 # cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True
-"""``raftmon.monitor.queue.fast_path.PlainPathInPython`` compiled. That class says what each part does; here is only how it is fast.
+"""``raftmon.monitor.queue.fast_path.InterpretedFastPath`` compiled. That class says what each part does; here is only how it is fast.
 
 Plain packets are written to the recorder's batch as they come (``raftmon.monitor.recorder.pipe`` has the form), so that nothing of them
-stays behind as an object; the ways lie in a small table that is looked up by the eight bytes of addresses as they are.
+stays behind as an object; the routes lie in a small table that is looked up by the eight bytes of addresses as they are.
 """
 
 import time
@@ -22,14 +22,14 @@ cdef enum:
     OWN_TIME_STEPS = 4096
     FIRST_ROOM = 1 << 16
 
-cdef int64_t CHORES = BATCH_NS
+cdef int64_t PERIOD_NS = BATCH_NS
 cdef Py_ssize_t ENOUGH = BATCH_PACKETS
 
 
 cdef struct Slot:
     uint64_t pair  # the addresses on arrival, as they lie in memory
     uint64_t addresses  # those it leaves with
-    uint64_t packets  # that took this way and were not taken yet
+    uint64_t packets  # that took this route and were not taken yet
     uint32_t link
     uint8_t used
     uint8_t moves
@@ -41,20 +41,20 @@ cdef inline uint64_t _mix(uint64_t pair) noexcept nogil:
     return pair >> 32
 
 
-cdef class PlainPath:
-    """The short way of plain packets (``raftmon.monitor.queue.fast_path.PlainPathInPython``)."""
+cdef class FastPath:
+    """The fast path of plain packets (``raftmon.monitor.queue.fast_path.InterpretedFastPath``)."""
 
     cdef readonly list frames
     cdef public object id_gaps
-    cdef object _careful, _slow, _clock_ns
-    cdef object _flush, _chores, _mailbox, _delivery
-    cdef dict _links  # packets of former ways and of ``frames``
+    cdef object _full_path, _slow, _clock_ns
+    cdef object _flush, _periodic_work, _posted, _delivery
+    cdef dict _links  # packets of former routes and of ``frames``
     cdef Slot *_slots
     cdef size_t _mask
     cdef uint8_t *_kept
     cdef size_t _room, _used
     cdef Py_ssize_t _packets
-    cdef int64_t _size, _last_ns, _last_id, _next_chores_ns
+    cdef int64_t _size, _last_ns, _last_id, _next_periodic_work_ns
     cdef uint32_t _own_time[OWN_TIME_STEPS]
 
     def __cinit__(self, *_):
@@ -69,10 +69,10 @@ cdef class PlainPath:
         free(self._slots)
         free(self._kept)
 
-    def __init__(self, careful, slow, clock_ns):
+    def __init__(self, full_path, slow, clock_ns):
         self.frames = []
         self.id_gaps = 0
-        self._careful = careful
+        self._full_path = full_path
         self._slow = slow
         self._clock_ns = None if clock_ns is time.monotonic_ns else clock_ns
         self._links = {}
@@ -85,13 +85,13 @@ cdef class PlainPath:
         clock_gettime(CLOCK_MONOTONIC, &now)
         return <int64_t> now.tv_sec * 1_000_000_000 + now.tv_nsec
 
-    def set_ways(self, ways):
+    def set_routes(self, routes):
         cdef size_t room = 4
         cdef size_t at
         cdef Slot *slots
         cdef uint64_t pair
         cdef bytes raw
-        while room < 2 * <size_t> len(ways):  # at most half full, so that a search ends
+        while room < 2 * <size_t> len(routes):  # at most half full, so that a search ends
             room *= 2
         slots = <Slot *> calloc(room, sizeof(Slot))
         if slots == NULL:
@@ -99,9 +99,9 @@ cdef class PlainPath:
         self._settle_links()
         free(self._slots)
         self._slots, self._mask = slots, room - 1
-        for raw, (addresses, link) in ways.items():
+        for raw, (addresses, link) in routes.items():
             if len(raw) != 8 or (addresses is not None and len(addresses) != 8):
-                raise ValueError(f"a way is by 8 bytes of addresses, not by {raw!r}")
+                raise ValueError(f"a route is by 8 bytes of addresses, not by {raw!r}")
             memcpy(&pair, PyBytes_AS_STRING(raw), 8)
             at = _mix(pair) & self._mask
             while slots[at].used:
@@ -129,12 +129,12 @@ cdef class PlainPath:
     def waiting(self):
         return self._packets > 0 or len(self.frames) > 0
 
-    def callback(self, flush, chores, mailbox, delivery):
-        self._flush, self._chores, self._mailbox, self._delivery = flush, chores, mailbox, delivery
-        self._last_id, self._next_chores_ns = -1, 0
-        return self._judge
+    def callback(self, flush, periodic_work, posted, delivery):
+        self._flush, self._periodic_work, self._posted, self._delivery = flush, periodic_work, posted, delivery
+        self._last_id, self._next_periodic_work_ns = -1, 0
+        return self._handle
 
-    def _judge(self, packet):
+    def _handle(self, packet):
         cdef int64_t now_ns = self._now()
         cdef bytes data = packet.get_payload()
         cdef Py_ssize_t size = PyBytes_GET_SIZE(data)
@@ -154,12 +154,12 @@ cdef class PlainPath:
             slot.packets += 1
             self._keep(now_ns, slot.link, raw, size)
         else:
-            self._careful(packet, data, now_ns)
+            self._full_path(packet, data, now_ns)
             if self.frames:
                 self._take_frames()
             due = self._delivery.next_due_ns
-            if due is not None and due < self._next_chores_ns:
-                self._next_chores_ns = 0
+            if due is not None and due < self._next_periodic_work_ns:
+                self._next_periodic_work_ns = 0
         number = packet.id
         if number != self._last_id + 1 and self._last_id >= 0:
             self.id_gaps += (number - self._last_id - 1) & 0xFFFFFFFF
@@ -171,11 +171,11 @@ cdef class PlainPath:
             self._slow(spent << OWN_TIME_SHIFT)
         if self._packets >= ENOUGH:
             self._flush()
-        if now_ns >= self._next_chores_ns or self._mailbox:
-            self._chores(now_ns)
+        if now_ns >= self._next_periodic_work_ns or self._posted:
+            self._periodic_work(now_ns)
             due = self._delivery.next_due_ns
-            due_ns = now_ns + CHORES
-            self._next_chores_ns = due_ns if due is None or due > due_ns else due
+            due_ns = now_ns + PERIOD_NS
+            self._next_periodic_work_ns = due_ns if due is None or due > due_ns else due
 
     cdef int _make_room(self, size_t more) except -1:
         cdef size_t room = self._room

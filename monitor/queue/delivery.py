@@ -110,12 +110,12 @@ class Delivery:
             add(now_ns - due_ns)
         if self._behind_task:
             for task in self._tasks.give_up(now_ns):
-                self._let_go(task, now_ns)
+                self._release_waiting(task, now_ns)
 
     def task_ended(self, task: Task, now_ns: int) -> None:
         """A worker has finished ``task``: what waited for it goes on."""
         if self._tasks.finish(task):
-            self._let_go(task, now_ns)
+            self._release_waiting(task, now_ns)
 
     def drain(self) -> None:
         """Let everything go at once: the monitor ends."""
@@ -145,7 +145,7 @@ class Delivery:
         self._counters.delayed += 1
         self._behind_task[task].append((due_ns, item))
 
-    def _let_go(self, task: Task, now_ns: int) -> None:
+    def _release_waiting(self, task: Task, now_ns: int) -> None:
         for due_ns, item in self._behind_task.pop(task, ()):
             if due_ns <= now_ns:
                 self._release(item)

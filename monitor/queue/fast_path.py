@@ -1,4 +1,4 @@
-"""The short way of a plain packet: one on a link without rules, with a header as most have. All others are judged.
+"""The fast path: plain packets on links without rules, with an ordinary header. All others take the full path.
 
 Here it is in Python; ``_fast_path.pyx`` is the same compiled, and is taken where it was built
 (``raftmon.monitor.compiled``). Both do the same, packet by packet (tests/monitor/queue/test_fast_path.py).
@@ -13,14 +13,14 @@ from raftmon.monitor.compiled import COMPILED
 from raftmon.monitor.queue.delivery import QueuedPacket
 from raftmon.monitor.recorder.pipe import BATCH_NS, BATCH_PACKETS, Batch, PipeFrame, PlainFrame
 
-__all__ = ["PlainPath", "PlainPathInPython", "Way"]
+__all__ = ["FastPath", "FastRoute", "InterpretedFastPath"]
 
 _OWN_TIME_SHIFT = 8  # time is counted in steps of 256 ns; Histogram takes over once a second
 _OWN_TIME_STEPS = 4096
 _TOTAL_LENGTH = [length.to_bytes(2, "big") for length in range(65_536)]  # what a good header says, by its real length
 _NO_OPTIONS = 0x45  # IPv4 with a header of 20 bytes
 
-Way = tuple[bytes | None, int]
+FastRoute = tuple[bytes | None, int]
 """What becomes of a plain packet: the 8 bytes of addresses it leaves with (None: its own), and its link's id."""
 
 
@@ -29,32 +29,32 @@ class _Delivery(Protocol):
     def next_due_ns(self) -> int | None: ...
 
 
-class PlainPathInPython:
+class InterpretedFastPath:
     """Lets plain packets go and keeps them for the recorder. ``frames`` takes what others want to be kept in between.
 
-    ``careful(packet, data, now_ns)`` judges every packet that is not plain. ``clock_ns`` is CLOCK_MONOTONIC, or a
+    ``full_path(packet, data, now_ns)`` judges every packet that is not plain. ``clock_ns`` is CLOCK_MONOTONIC, or a
     test's. ``id_gaps`` counts the packet numbers that were passed over: the kernel gave them to nobody.
     """
 
     def __init__(
         self,
-        careful: Callable[[QueuedPacket, bytes, int], None],
+        full_path: Callable[[QueuedPacket, bytes, int], None],
         slow: Callable[[int], None],
         clock_ns: Callable[[], int],
     ) -> None:
         """``slow(ns)`` is told of each packet that took a millisecond or more; ``take_own_time`` has the others."""
         self.frames: list[PipeFrame | PlainFrame] = []
         self.id_gaps = 0
-        self._careful = careful
+        self._full_path = full_path
         self._slow = slow
         self._clock_ns = clock_ns
-        self._ways: dict[bytes, Way] = {}
+        self._routes: dict[bytes, FastRoute] = {}
         self._own_time = [0] * _OWN_TIME_STEPS
 
-    def set_ways(self, ways: Mapping[bytes, Way]) -> None:
+    def set_routes(self, routes: Mapping[bytes, FastRoute]) -> None:
         """From now on these are the plain packets: by the 8 bytes of their addresses."""
-        self._ways.clear()
-        self._ways.update(ways)
+        self._routes.clear()
+        self._routes.update(routes)
 
     @property
     def waiting(self) -> bool:
@@ -64,37 +64,37 @@ class PlainPathInPython:
     def callback(
         self,
         flush: Callable[[], None],
-        chores: Callable[[int], None],
-        mailbox: Collection[object],
+        periodic_work: Callable[[int], None],
+        posted: Collection[object],
         delivery: _Delivery,
     ) -> Callable[[QueuedPacket], None]:
-        """The function for NetfilterQueue. It calls ``flush`` when enough is kept, and ``chores(now_ns)`` at times:
-        when there is mail, and when a packet was held that must go before the next time.
+        """The function for NetfilterQueue. Calls ``flush`` when enough is kept, and ``periodic_work(now_ns)`` in time,
+        when a call was posted, and when a held packet is due before the next time.
 
         Everything it needs is a local name: this runs for every packet. The verdict is given first; bookkeeping runs
         while the packet is already on its way.
         """
-        clock, find, lengths, own_time = self._clock_ns, self._ways.get, _TOTAL_LENGTH, self._own_time
-        keep, frames, careful, slow = self.frames.append, self.frames, self._careful, self._slow
+        clock, find, lengths, own_time = self._clock_ns, self._routes.get, _TOTAL_LENGTH, self._own_time
+        keep, frames, full_path, slow = self.frames.append, self.frames, self._full_path, self._slow
         last_id = -1
-        next_chores_ns = 0
+        next_periodic_work_ns = 0
 
-        def judge(packet: QueuedPacket) -> None:
-            nonlocal last_id, next_chores_ns
+        def handle(packet: QueuedPacket) -> None:
+            nonlocal last_id, next_periodic_work_ns
             now_ns = clock()
             data = packet.get_payload()
-            way = find(data[12:20])
-            if way is not None and data[0] == _NO_OPTIONS and data[2:4] == lengths[len(data)]:
-                addresses, link_id = way
+            route = find(data[12:20])
+            if route is not None and data[0] == _NO_OPTIONS and data[2:4] == lengths[len(data)]:
+                addresses, link_id = route
                 if addresses is not None:
                     packet.set_payload(data[:12] + addresses + data[20:])
                 packet.accept()
                 keep((now_ns, link_id, data))
             else:
-                careful(packet, data, now_ns)
+                full_path(packet, data, now_ns)
                 due_ns = delivery.next_due_ns
-                if due_ns is not None and due_ns < next_chores_ns:
-                    next_chores_ns = 0
+                if due_ns is not None and due_ns < next_periodic_work_ns:
+                    next_periodic_work_ns = 0
             number = packet.id
             if number != last_id + 1 and last_id >= 0:
                 self.id_gaps += (number - last_id - 1) & 0xFFFFFFFF
@@ -106,12 +106,12 @@ class PlainPathInPython:
                 slow(spent << _OWN_TIME_SHIFT)
             if len(frames) >= BATCH_PACKETS:
                 flush()
-            if mailbox or now_ns >= next_chores_ns:  # under load NetfilterQueue.run does not come back
-                chores(now_ns)
+            if posted or now_ns >= next_periodic_work_ns:  # under load NetfilterQueue.run does not come back
+                periodic_work(now_ns)
                 due_ns = delivery.next_due_ns
-                next_chores_ns = now_ns + BATCH_NS if due_ns is None else min(due_ns, now_ns + BATCH_NS)
+                next_periodic_work_ns = now_ns + BATCH_NS if due_ns is None else min(due_ns, now_ns + BATCH_NS)
 
-        return judge
+        return handle
 
     def take(self) -> Batch | None:
         """What was kept since the last call, None where nothing was."""
@@ -133,7 +133,7 @@ class PlainPathInPython:
         return found
 
 
-PlainPath: type[PlainPathInPython] = PlainPathInPython
+FastPath: type[InterpretedFastPath] = InterpretedFastPath
 """The faster of the two that is there."""
 if COMPILED:
-    from raftmon.monitor.queue._fast_path import PlainPath as PlainPath
+    from raftmon.monitor.queue._fast_path import FastPath as FastPath

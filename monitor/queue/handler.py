@@ -11,7 +11,7 @@ from raftmon.monitor.config import MonitorConfig
 from raftmon.monitor.fidelity import MonitorCounters
 from raftmon.monitor.packets.addresses import AddressBook, Route, is_neutral, readdress
 from raftmon.monitor.queue.delivery import Delivery, QueuedPacket
-from raftmon.monitor.queue.fast_path import PlainPath, PlainPathInPython
+from raftmon.monitor.queue.fast_path import FastPath, InterpretedFastPath
 from raftmon.monitor.recorder.pipe import NO_LINK, Batch, PipeFrame
 from raftmon.monitor.rules.engine import Chain, Engine, UserCodeError
 from raftmon.monitor.rules.verdict import ACCEPT
@@ -33,7 +33,7 @@ class PacketHandler:
         counters: MonitorCounters,
         log: EventLog,
         clock_ns: Callable[[], int] = time.monotonic_ns,
-        plain_path: type[PlainPathInPython] = PlainPath,
+        fast_path: type[InterpretedFastPath] = FastPath,
     ) -> None:
         self._config = config
         self._book = book
@@ -46,7 +46,7 @@ class PacketHandler:
         }
         self._drops_malformed = config.malformed == "drop"
         self._chains: list[Chain | None] = []
-        self._path = plain_path(self._careful, counters.own_time_ns.add, clock_ns)
+        self._path = fast_path(self._full_path, counters.own_time_ns.add, clock_ns)
         self._keep = self._path.frames.append
         self.link_packets: Counter[int] = Counter()
         self.failure: RaftmonError | None = None
@@ -58,7 +58,7 @@ class PacketHandler:
         links = range(len(self._book.links))
         self._chains = [None if self.paused else self._engine.chain(link_id) for link_id in links]
         routes = [(pair, self._book.by_pair[pair]) for pair in self._neutral]
-        self._path.set_ways(
+        self._path.set_routes(
             {
                 pair: (route.delivery if route.moves else None, route.link_id)
                 for pair, route in routes
@@ -67,15 +67,15 @@ class PacketHandler:
         )
 
     def settle_links(self, now_ns: int) -> None:
-        """Put links back on the short way whose rules are gone and whose held packets have left by ``now_ns``."""
+        """Put links back on the fast path whose rules are gone and whose held packets have left by ``now_ns``."""
         if self._engine.settle(now_ns):
             self.refresh()
 
     def callback(
-        self, flush: Callable[[], None], chores: Callable[[int], None], mailbox: Collection[object] = ()
+        self, flush: Callable[[], None], periodic_work: Callable[[int], None], posted: Collection[object] = ()
     ) -> Callable[[QueuedPacket], None]:
         """The function for NetfilterQueue: see ``raftmon.monitor.queue.fast_path``."""
-        return self._path.callback(flush, chores, mailbox, self._delivery)
+        return self._path.callback(flush, periodic_work, posted, self._delivery)
 
     @property
     def waiting(self) -> bool:
@@ -103,7 +103,7 @@ class PacketHandler:
         for spent_ns, count in self._path.take_own_time():
             add(spent_ns, count)
 
-    def _careful(self, packet: QueuedPacket, data: bytes, now_ns: int) -> None:
+    def _full_path(self, packet: QueuedPacket, data: bytes, now_ns: int) -> None:
         """Everything but a plain packet on a link without rules. Never raises; what fails here lets the packet pass."""
         try:
             self._decide(packet, data, now_ns)

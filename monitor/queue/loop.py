@@ -1,4 +1,4 @@
-"""The queue loop: takes packets from NFQUEUE for the judge, and waits for the kernel, for what is due and for mail."""
+"""The queue loop: takes packets from NFQUEUE, hands them to the packet handler, does periodic work and posted calls."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ class QueueLoop:
         self._delivery = delivery
         self._backlog = backlog
         self._processor = processor
-        self._mailbox: deque[tuple[Callable[[], Any], Future[Any]]] = deque()
+        self._posted: deque[tuple[Callable[[], Any], Future[Any]]] = deque()
         self._wake = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
         self._stopping = False
         self._next_flush_ns = 0
@@ -81,7 +81,7 @@ class QueueLoop:
             self._queue = NetfilterQueue()
             self._queue.bind(
                 config.queue,
-                handler.callback(self._flush, self._chores, self._mailbox),
+                handler.callback(self._flush, self._periodic_work, self._posted),
                 max_len=config.queue_max_len,
                 mode=COPY_PACKET,
                 range=config.copy_range,
@@ -105,14 +105,14 @@ class QueueLoop:
     def post(self, work: Callable[[], Any]) -> Future[Any]:
         """Have ``work()`` done between two packets; the future gives its result. For any thread."""
         future: Future[Any] = Future()
-        self._mailbox.append((work, future))
+        self._posted.append((work, future))
         os.eventfd_write(self._wake, 1)
         return future
 
     def stop(self) -> None:
         """End ``run`` soon. Safe in a signal handler."""
         self._stopping = True
-        self._mailbox.append((lambda: None, Future()))  # so that the next packet is the last of its drain
+        self._posted.append((lambda: None, Future()))  # so that the next packet is the last of its drain
         os.eventfd_write(self._wake, 1)
 
     def run(self) -> None:
@@ -120,7 +120,7 @@ class QueueLoop:
         queue, wake, clock = self._queue, self._wake, time.monotonic_ns
         descriptor = self.descriptor
         sources, nothing = [descriptor, wake], []  # type: ignore[var-annotated]
-        wait, chores, handler = select.select, self._chores, self._handler
+        wait, periodic_work, handler = select.select, self._periodic_work, self._handler
         cpu.raise_priority()
         self._patient = _limit_blocking(descriptor) >= _PATIENT_BYTES
         self._spare.look()
@@ -133,7 +133,7 @@ class QueueLoop:
                 self._drain()
             if wake in ready:
                 os.eventfd_read(wake)
-            chores(clock())
+            periodic_work(clock())
             if handler.failure is not None:
                 break
         self._last_drain_until_ns = clock() + _SECOND_NS
@@ -142,7 +142,7 @@ class QueueLoop:
         self._delivery.drain()
         self.on_second()  # the last moment at which the kernel still knows the queue
         queue.unbind()
-        self._run_mail()
+        self._run_posted()
         self._flush()
         self._handler.settle_counts()
         cpu.unpin()
@@ -189,7 +189,7 @@ class QueueLoop:
             until_ns = self._next_flush_ns
         return max(until_ns - now_ns, 0) / 1e9
 
-    def _chores(self, now_ns: int) -> None:
+    def _periodic_work(self, now_ns: int) -> None:
         if self._last_pass_ns is not None:
             self._handler.stalled(now_ns - self._last_pass_ns - _HEARTBEAT_NS)
         self._last_pass_ns = now_ns
@@ -200,8 +200,8 @@ class QueueLoop:
             due_ns = self.timers.due_ns
             if due_ns is not None and due_ns <= now_ns:
                 self.timers.tick(now_ns)
-        if self._mailbox:
-            self._run_mail()
+        if self._posted:
+            self._run_posted()
         if now_ns >= self._next_flush_ns:
             self._flush()
             self._next_flush_ns = now_ns + BATCH_NS
@@ -219,9 +219,9 @@ class QueueLoop:
         if self._last_drain_until_ns is not None and now_ns > self._last_drain_until_ns:
             raise _Leave
 
-    def _run_mail(self) -> None:
-        while self._mailbox:
-            work, future = self._mailbox.popleft()
+    def _run_posted(self) -> None:
+        while self._posted:
+            work, future = self._posted.popleft()
             try:
                 future.set_result(work())
             except BaseException as error:

@@ -40,8 +40,8 @@ class Promise:
 class _Chopped:
     """Passes bytes on in pieces of any size."""
 
-    def __init__(self, inner: Consumer, dice: random.Random) -> None:
-        self._inner, self._dice = inner, dice
+    def __init__(self, inner: Consumer, rng: random.Random) -> None:
+        self._inner, self._dice = inner, rng
         self.hole, self.end = inner.hole, inner.end
 
     def data(self, payload: bytes, mark: int) -> None:
@@ -55,11 +55,11 @@ class _Chopped:
 class _ChoppingDecoder(Decoder):
     """A decoder that sees every segment in pieces."""
 
-    dice: random.Random
+    rng: random.Random
 
     def _open(self, client: Flow, server: Flow) -> tuple[Consumer, Consumer]:
         one, two = super()._open(client, server)
-        return _Chopped(one, self.dice), _Chopped(two, self.dice)
+        return _Chopped(one, self.rng), _Chopped(two, self.rng)
 
 
 def _look(message: RaftMessage) -> _Look:
@@ -104,7 +104,7 @@ def test_codec(codec: Codec, capture: Path, seed: str) -> list[Promise]:
     def segments() -> tuple[bool, str]:
         for number in range(_ROUNDS):
             decoder = _ChoppingDecoder(codecs=(codec,), max_bytes=_MAX_BYTES)
-            decoder.dice = random.Random(f"{seed} segments {number}")
+            decoder.rng = random.Random(f"{seed} segments {number}")
             found = _run(decoder, packets)
             if found != whole:
                 return False, f"{len(found):,} messages in other segments, {len(whole):,} in these"
@@ -122,14 +122,14 @@ def test_codec(codec: Codec, capture: Path, seed: str) -> list[Promise]:
                 return False, f"a {strange[0]} of term {strange[3]} was read that the whole capture does not have"
         return True, f"none invented; {least:,} to {len(whole):,} of {len(whole):,} read"
 
-    def holes(dice: random.Random) -> list[bytes]:
-        return [data for data in packets if dice.random() > 0.02]
+    def holes(rng: random.Random) -> list[bytes]:
+        return [data for data in packets if rng.random() > 0.02]
 
     def garbage() -> tuple[bool, str]:
         unread = 0
         for number in range(_ROUNDS):
-            dice = random.Random(f"{seed} garbage {number}")
-            damaged = [_damaged(data, dice) if dice.random() < 0.2 else data for data in packets]
+            rng = random.Random(f"{seed} garbage {number}")
+            damaged = [_damaged(data, rng) if rng.random() < 0.2 else data for data in packets]
             decoder = Decoder(codecs=(codec,), max_bytes=_MAX_BYTES)
             _run(decoder, damaged)
             unread += decoder.taps.unparsed + decoder.taps.skipped + decoder.taps.foreign
@@ -142,7 +142,7 @@ def test_codec(codec: Codec, capture: Path, seed: str) -> list[Promise]:
         _tried("Any segmentation gives the same messages.", segments),
         _tried(
             "A capture that begins anywhere shows no message that was not sent.",
-            lambda: invented("begin", lambda dice: packets[dice.randrange(len(packets)) :]),
+            lambda: invented("begin", lambda rng: packets[rng.randrange(len(packets)) :]),
         ),
         _tried("A capture with holes shows no message that was not sent.", lambda: invented("holes", holes)),
         _tried("Damaged bytes raise nothing, are counted, and hold a bounded memory.", garbage),
@@ -152,9 +152,9 @@ def test_codec(codec: Codec, capture: Path, seed: str) -> list[Promise]:
 test_codec.__test__ = False  # type: ignore[attr-defined]  # no test of pytest's
 
 
-def _damaged(data: bytes, dice: random.Random) -> bytes:
+def _damaged(data: bytes, rng: random.Random) -> bytes:
     changed = bytearray(data)
-    for _ in range(dice.choice((1, 2, 8))):
+    for _ in range(rng.choice((1, 2, 8))):
         if len(changed) > 52:
-            changed[dice.randrange(52, len(changed))] = dice.randrange(256)
+            changed[rng.randrange(52, len(changed))] = rng.randrange(256)
     return bytes(changed)

@@ -1,7 +1,7 @@
 """Judges packets: rules compiled, link by link, into one function from bytes to a verdict.
 
 Pure: no clock, no I/O. Everything comes in as arguments and the randomness from the run's seed, one stream a link, so
-that a change of the rules on one link leaves the dice of every other link alone.
+that a change of the rules on one link does not disturb the random stream of any other link.
 """
 
 from __future__ import annotations
@@ -85,7 +85,7 @@ class _Line:
         self.connections = ConnectionTable(engine.listening)
         self.rules: tuple[Rule, ...] = ()
         self.bound: dict[str, _Bound] = {}
-        self.gates: dict[str, RuleGate] = {}  # of message rules, whose dice leave those of packet rules alone
+        self.gates: dict[str, RuleGate] = {}  # of message rules; their random streams are not those of packet rules
         self.message_rng = random.Random(f"{seed}/{link}/messages")
         self.chain: Chain | None = None
         self.only_orders = False  # the chain has no rule: it keeps packets from overtaking what is still held

@@ -1,6 +1,6 @@
 """One TCP connection whose streams are edited: bytes are taken out, put back later, or put in. Sans-I/O.
 
-Each direction has a *judge* that is given the bytes in order and answers what becomes of them. From the first edit on,
+Each direction has a *policy* that is given the bytes in order and answers what becomes of them. From the first edit on,
 sequence and acknowledgement numbers, SACK blocks and windows of both directions are translated:
 
 - A retransmission meets the same edits, since the place of a decided byte never changes (``EditMap``).
@@ -76,8 +76,8 @@ class SplicedPackets:
 class _Direction:
     """What one end sends; the acknowledgements that the other end sends for it."""
 
-    def __init__(self, judge: EditPolicy) -> None:
-        self.judge = judge
+    def __init__(self, policy: EditPolicy) -> None:
+        self.policy = policy
         self.map = EditMap()
         self.first: int | None = None  # the sequence number of offset 0
         self.template: bytes | None = None
@@ -119,7 +119,7 @@ class _Direction:
 
 
 class Splicer:
-    """One connection. ``forth`` judges what the first end sends (the one of ``packet(True, …)``), ``back`` the other.
+    """One connection. ``forth`` decides on what the first end sends (the one of ``packet(True, …)``), ``back`` the other.
 
     ``dropped`` counts segments that left a gap, ``refused`` operations that bounds or a FIN did not allow.
     """
@@ -133,18 +133,18 @@ class Splicer:
     @property
     def due_ns(self) -> int | None:
         """When ``tick`` wants to be called."""
-        due = [way.due_ns for way in self._ways if way.due_ns is not None]
+        due = [direction.due_ns for direction in self._ways if direction.due_ns is not None]
         return min(due, default=None)
 
     @property
     def owned(self) -> int:
         """Bytes that were put in and are not acknowledged yet."""
-        return sum(way.map.owned for way in self._ways)
+        return sum(direction.map.owned for direction in self._ways)
 
     def insert(self, forth: bool, data: bytes, now_ns: int) -> list[bytes] | None:
-        """Put bytes in at the frontier, between two calls of the judge; None where that is impossible now."""
-        way = self._ways[forth]
-        if self.closed or way.finished or way.template is None or not self._insert(way, data):
+        """Put bytes in at the frontier, between two calls of the policy; None where that is impossible now."""
+        direction = self._ways[forth]
+        if self.closed or direction.finished or direction.template is None or not self._insert(direction, data):
             return None
         return self._pump(forth, now_ns)
 
@@ -152,10 +152,10 @@ class Splicer:
         """Send again what was put in and has not been acknowledged for too long."""
         out: list[bytes] = []
         for forth in (False, True):
-            way = self._ways[forth]
-            if way.due_ns is not None and now_ns >= way.due_ns:
-                way.due_ns, way.sent = None, way.acked
-                way.rto_ns = min(way.rto_ns * 2, _LAST_RTO_NS)
+            direction = self._ways[forth]
+            if direction.due_ns is not None and now_ns >= direction.due_ns:
+                direction.due_ns, direction.sent = None, direction.acked
+                direction.rto_ns = min(direction.rto_ns * 2, _LAST_RTO_NS)
                 out += self._pump(forth, now_ns, probe=True)
         return out
 
@@ -164,46 +164,50 @@ class Splicer:
         segment = parse(packet)
         if segment is None:
             return SplicedPackets(packet)
-        way, other = self._ways[forth], self._ways[not forth]
-        self._learn(way, other, packet, segment)
+        direction, other = self._ways[forth], self._ways[not forth]
+        self._learn(direction, other, packet, segment)
         if segment.flags & SYN:
             return SplicedPackets(packet)
         new = Segment(segment.seq, segment.ack, segment.flags, segment.window, b"", segment.options)
-        needless = self._acknowledgement(way, other, segment, new, now_ns) if segment.flags & ACK else False
+        needless = self._acknowledgement(direction, other, segment, new, now_ns) if segment.flags & ACK else False
         if segment.flags & RST:
             self.closed = True
             self._ways[0].due_ns = self._ways[1].due_ns = None
             # A reset is heeded only at the number that the receiver expects: what was put in may never reach it.
-            place = way.offset(segment.seq, way.map.next)
-            new.seq = way.number(way.acked if way.map.owned else way.translate(place))
+            place = direction.offset(segment.seq, direction.map.next)
+            new.seq = direction.number(direction.acked if direction.map.owned else direction.translate(place))
             return SplicedPackets(packet if not self.edited else build(packet, new))
         outcome = self._content(forth, packet, segment, new, needless, now_ns)
         if self.edited:
             outcome.extra += self._pump(forth, now_ns) + self._pump(not forth, now_ns)
         return outcome
 
-    def _learn(self, way: _Direction, other: _Direction, packet: bytes, segment: Segment) -> None:
+    def _learn(self, direction: _Direction, other: _Direction, packet: bytes, segment: Segment) -> None:
         """Take over what the segment says of its sender."""
-        way.template = packet
-        if segment.stamps is not None and (way.stamp is None or (segment.stamps[0] - way.stamp) & MASK < _HALF):
-            way.stamp = segment.stamps[0]
+        direction.template = packet
+        if segment.stamps is not None and (
+            direction.stamp is None or (segment.stamps[0] - direction.stamp) & MASK < _HALF
+        ):
+            direction.stamp = segment.stamps[0]
         if segment.flags & SYN:
-            if way.first is None:
-                way.first = (segment.seq + 1) & MASK
-                way.scale = segment.scale or 0
+            if direction.first is None:
+                direction.first = (segment.seq + 1) & MASK
+                direction.scale = segment.scale or 0
                 other.mss = max(64, min(segment.mss or _DEFAULT_MSS, 1460) - 12)
                 if segment.scale is None:
                     other.scale = 0
                 other.right = max(other.right, segment.window)
             return
-        if way.first is None:  # joined in the middle: nobody knows the scale
-            way.first = segment.seq
-            way.scale = None
+        if direction.first is None:  # joined in the middle: nobody knows the scale
+            direction.first = segment.seq
+            direction.scale = None
         if other.first is None and segment.flags & ACK:
             other.first = segment.ack
             other.scale = None
 
-    def _acknowledgement(self, way: _Direction, other: _Direction, segment: Segment, new: Segment, now_ns: int) -> bool:
+    def _acknowledgement(
+        self, direction: _Direction, other: _Direction, segment: Segment, new: Segment, now_ns: int
+    ) -> bool:
         """Translate what the segment acknowledges; whether it then says nothing that the other end does not know."""
         if other.first is None:
             return False
@@ -216,7 +220,7 @@ class Splicer:
             return False
         if edited >= other.acked:
             other.confirmed = True
-            other.right = max(other.right, edited + (segment.window << (way.scale or 0)))
+            other.right = max(other.right, edited + (segment.window << (direction.scale or 0)))
             if advanced:
                 other.acked = edited
                 other.rto_ns, other.due_ns = _FIRST_RTO_NS, None
@@ -224,9 +228,9 @@ class Splicer:
         had = other.told, other.told_window
         other.told = max(other.told, other.back(other.acked))
         window = segment.window
-        if way.scale is not None and (other.map.edits or other.map.base != other.map.edited_base):
+        if direction.scale is not None and (other.map.edits or other.map.base != other.map.edited_base):
             span = max(0, other.back(other.right, least=True) - other.told)
-            window = min(0xFFFF, span >> way.scale)
+            window = min(0xFFFF, span >> direction.scale)
         other.told_window = window
         sack = self._blocks(other, segment)
         other.map.acknowledge(other.acked)
@@ -253,48 +257,48 @@ class Splicer:
         self, forth: bool, packet: bytes, segment: Segment, new: Segment, needless: bool, now_ns: int
     ) -> SplicedPackets:
         """What the segment carries: judged where it is new, edited as before where it is not."""
-        way = self._ways[forth]
-        start = way.offset(segment.seq, way.map.next)
+        direction = self._ways[forth]
+        start = direction.offset(segment.seq, direction.map.next)
         end = start + len(segment.payload)
         fin = bool(segment.flags & FIN)
         if not segment.payload and not fin:
-            new.seq = way.number(way.translate(start))
+            new.seq = direction.number(direction.translate(start))
             if needless:
                 return SplicedPackets(None)
             same = (new.seq, new.ack, new.window, new.options) == (
                 segment.seq, segment.ack, segment.window, segment.options,
             )  # fmt: skip
             return SplicedPackets(packet if same else build(packet, new))
-        if start > way.map.next:
+        if start > direction.map.next:
             self.dropped += 1
             return SplicedPackets(None)
-        old = end < way.map.next + fin
-        if end > way.map.next and not way.finished:
-            way.mss = max(way.mss, len(segment.payload))
-            self._apply(way, way.judge.feed(segment.payload[way.map.next - start :]), end)
-        if fin and end == way.map.next and not way.finished:
-            self._apply(way, way.judge.finish(), end)
-            way.finished = True
-            way.map.keep(1)
+        old = end < direction.map.next + fin
+        if end > direction.map.next and not direction.finished:
+            direction.mss = max(direction.mss, len(segment.payload))
+            self._apply(direction, direction.policy.feed(segment.payload[direction.map.next - start :]), end)
+        if fin and end == direction.map.next and not direction.finished:
+            self._apply(direction, direction.policy.finish(), end)
+            direction.finished = True
+            direction.map.keep(1)
         if not self.edited:
             return SplicedPackets(packet)
-        edge = None if self._ways[not forth].scale is None else way.right
-        packets = self._edited_segment(way, packet, segment, new, start, end, fin, edge)
+        edge = None if self._ways[not forth].scale is None else direction.right
+        packets = self._edited_segment(direction, packet, segment, new, start, end, fin, edge)
         answer = self._own_acknowledgement(forth, emptied=old and not packets)
         if not packets and segment.flags & ACK and not needless:  # what it acknowledges must not be lost with it
-            new.seq, new.flags = way.number(way.map.edited_next), new.flags & ~(PSH | FIN)
+            new.seq, new.flags = direction.number(direction.map.edited_next), new.flags & ~(PSH | FIN)
             packets = [build(packet, new)]
         return SplicedPackets(packets[0] if packets else None, packets[1:] + answer)
 
     def _edited_segment(
-        self, way: _Direction, packet: bytes, segment: Segment, new: Segment, start: int, end: int, fin: bool,
+        self, direction: _Direction, packet: bytes, segment: Segment, new: Segment, start: int, end: int, fin: bool,
         edge: int | None,
     ) -> list[bytes]:  # fmt: skip
         """The packets that carry what of the segment passes; what was put in may have used up the window for it."""
         out = []
-        pieces = way.map.pieces(start, end)
-        fin_place = way.translate(end)
-        fin = fin and end >= way.map.base
+        pieces = direction.map.pieces(start, end)
+        fin_place = direction.translate(end)
+        fin = fin and end >= direction.map.base
         for first, last, place in pieces:
             if edge is not None and place + last - first > edge and last - first > 1:  # one byte may be a probe
                 last, fin = first + max(0, edge - place), False
@@ -305,76 +309,78 @@ class Splicer:
                 flags, fin = flags | FIN, False
             data = segment.payload[first - start : last - start]
             out.append(
-                build(packet, Segment(way.number(place), new.ack, flags, new.window, data, new.options))
+                build(packet, Segment(direction.number(place), new.ack, flags, new.window, data, new.options))
             )  # fmt: skip
         if fin:
-            out.append(build(packet, Segment(way.number(fin_place), new.ack, new.flags, new.window, b"", new.options)))
+            out.append(
+                build(packet, Segment(direction.number(fin_place), new.ack, new.flags, new.window, b"", new.options))
+            )
         return out
 
-    def _apply(self, way: _Direction, operations: Sequence[Edit], end: int) -> None:
+    def _apply(self, direction: _Direction, operations: Sequence[Edit], end: int) -> None:
         for operation in operations:
             if isinstance(operation, Insert):
-                self._insert(way, operation.data)
+                self._insert(direction, operation.data)
                 continue
-            size = min(operation.size, end - way.map.next)
-            if isinstance(operation, Remove) and size and len(way.map.edits) < MAX_EDITS:
+            size = min(operation.size, end - direction.map.next)
+            if isinstance(operation, Remove) and size and len(direction.map.edits) < MAX_EDITS:
                 self.edited = True
-                way.map.remove(size)
+                direction.map.remove(size)
             else:
                 self.refused += isinstance(operation, Remove) and size > 0
-                way.map.keep(size)
-        way.map.keep(end - way.map.next)
+                direction.map.keep(size)
+        direction.map.keep(end - direction.map.next)
 
-    def _insert(self, way: _Direction, data: bytes) -> bool:
-        if way.map.owned + len(data) > MAX_OWNED or len(way.map.edits) >= MAX_EDITS:
+    def _insert(self, direction: _Direction, data: bytes) -> bool:
+        if direction.map.owned + len(data) > MAX_OWNED or len(direction.map.edits) >= MAX_EDITS:
             self.refused += 1
             return False
         if data:
             self.edited = True
-            way.map.insert(data)
+            direction.map.insert(data)
         return True
 
     def _own_acknowledgement(self, forth: bool, *, emptied: bool) -> list[bytes]:
         """Acknowledge to the sender what was taken out, when nothing before it is missing at the receiver."""
-        way, other = self._ways[forth], self._ways[not forth]
-        through = way.back(way.acked)
-        if other.template is None or not way.confirmed or not (through > way.told or emptied):
+        direction, other = self._ways[forth], self._ways[not forth]
+        through = direction.back(direction.acked)
+        if other.template is None or not direction.confirmed or not (through > direction.told or emptied):
             return []
-        way.told = max(way.told, through)
-        way.map.acknowledge(way.acked)
+        direction.told = max(direction.told, through)
+        direction.map.acknowledge(direction.acked)
         return [self._make(not forth, other.map.edited_next, b"", ACK)]
 
     def _make(self, forth: bool, place: int, data: bytes, flags: int) -> bytes:
         """A segment of our own: what its sender would have sent, with what it acknowledges."""
-        way, other = self._ways[forth], self._ways[not forth]
-        assert way.template is not None
-        stamps = None if way.stamp is None else (way.stamp, other.stamp or 0)
+        direction, other = self._ways[forth], self._ways[not forth]
+        assert direction.template is not None
+        stamps = None if direction.stamp is None else (direction.stamp, other.stamp or 0)
         segment = Segment(
-            way.number(place), other.number(other.told), flags, other.told_window, data, stamp_option(stamps)
+            direction.number(place), other.number(other.told), flags, other.told_window, data, stamp_option(stamps)
         )
-        return build(way.template, segment)
+        return build(direction.template, segment)
 
     def _pump(self, forth: bool, now_ns: int, *, probe: bool = False) -> list[bytes]:
         """Send what was put in, as far as the receiver's window and a burst allow."""
-        way = self._ways[forth]
-        if not way.map.owned or self.closed or way.template is None:
+        direction = self._ways[forth]
+        if not direction.map.owned or self.closed or direction.template is None:
             return []
         out: list[bytes] = []
-        for edit in way.map.edits:
+        for edit in direction.map.edits:
             if not edit.inserted:
                 continue
-            place = max(edit.edited, way.sent, way.acked)
-            while place < edit.edited_end and place < way.right and len(out) < _BURST:
-                size = min(way.mss, edit.edited_end - place, way.right - place)
+            place = max(edit.edited, direction.sent, direction.acked)
+            while place < edit.edited_end and place < direction.right and len(out) < _BURST:
+                size = min(direction.mss, edit.edited_end - place, direction.right - place)
                 at = place - edit.edited
                 out.append(self._make(forth, place, edit.inserted[at : at + size], ACK | PSH))
                 place += size
-                way.sent = place
+                direction.sent = place
         if probe and not out:  # a closed window: one byte makes the receiver say whether it is open again
-            edit = next(edit for edit in way.map.edits if edit.inserted)
-            at = max(0, way.acked - edit.edited)
-            if edit.edited <= way.acked:
+            edit = next(edit for edit in direction.map.edits if edit.inserted)
+            at = max(0, direction.acked - edit.edited)
+            if edit.edited <= direction.acked:
                 out.append(self._make(forth, edit.edited + at, edit.inserted[at : at + 1], ACK | PSH))
-        if way.due_ns is None:
-            way.due_ns = now_ns + way.rto_ns
+        if direction.due_ns is None:
+            direction.due_ns = now_ns + direction.rto_ns
         return out

@@ -9,7 +9,7 @@ from typing import Any
 import orjson
 
 from raftmon.adapters.capabilities import Leadership
-from raftmon.driver.cluster.status_poller import StatusWatch, changes
+from raftmon.driver.cluster.status_poller import StatusPoller, changes
 from raftmon.setup.eventlog import open_event_log
 
 LEADS, FOLLOWS = Leadership(True, 2), Leadership(False, 2)
@@ -35,7 +35,7 @@ def _watch(path: Path, *rounds: Any) -> list[dict[str, Any]]:
             raise answer
         return answer
 
-    with StatusWatch(ask, open_event_log(path, "test"), poll_s=0.001):
+    with StatusPoller(ask, open_event_log(path, "test"), poll_s=0.001):
         assert done.wait(30)
     return [orjson.loads(line) for line in path.read_bytes().splitlines()]
 

@@ -8,7 +8,7 @@ import orjson
 import pytest
 
 from raftmon.driver.cluster.leadership import WIRE
-from raftmon.driver.cluster.status_poller import StatusWatch
+from raftmon.driver.cluster.status_poller import StatusPoller
 from raftmon.driver.faults.faults import make_fault
 from raftmon.driver.faults.schedule import PlannedFault
 from raftmon.driver.faults.worker import FaultWorkers
@@ -66,7 +66,7 @@ def test_a_trigger_on_the_wire_starts_a_fault_and_nodes_words_are_events(cluster
         on_change=lambda _text: None,
     )
     old = cluster.leader()
-    with StatusWatch(inner.statuses, inner.log, 0.05):
+    with StatusPoller(inner.statuses, inner.log, 0.05):
         crew.begin(time.monotonic_ns())
         kill, pause, never, late = crew.records
         eventually(lambda: pause.health_after and late.unavailable, "a new leader and the second fault healed")

@@ -10,7 +10,7 @@ from raftmon.monitor.config import MonitorConfig
 from raftmon.monitor.fidelity import MonitorCounters
 from raftmon.monitor.packets.addresses import AddressBook
 from raftmon.monitor.queue.delivery import Delivery
-from raftmon.monitor.queue.fast_path import PlainPath, PlainPathInPython
+from raftmon.monitor.queue.fast_path import FastPath, InterpretedFastPath
 from raftmon.monitor.queue.handler import PacketHandler
 from raftmon.monitor.queue.task_pool import TaskPool
 from raftmon.monitor.recorder.pipe import NO_LINK, FrameDecoder
@@ -50,16 +50,18 @@ class Packet:
         self.verdict = "drop"
 
 
-@pytest.fixture(params=sorted({PlainPathInPython, PlainPath}, key=repr), autouse=True, ids=lambda path: path.__module__)
-def plain_path(request):
-    """Every test meets both ways of plain packets, where both are there."""
-    Bench.plain_path = request.param
+@pytest.fixture(
+    params=sorted({InterpretedFastPath, FastPath}, key=repr), autouse=True, ids=lambda path: path.__module__
+)
+def fast_path(request):
+    """Every test meets both fast paths, where the compiled one was built."""
+    Bench.fast_path = request.param
 
 
 class Bench:
-    """A judge with a clock of its own; ``feed`` gives it a packet."""
+    """A packet handler with a clock of its own; ``feed`` gives it a packet."""
 
-    plain_path = None
+    fast_path = None
 
     def __init__(self, *rules, strict=False, **options):
         config = MonitorConfig.of_topology(Topology.star(2), Path("/x"), monotonic_ns=1, wall_ns=2, **options)
@@ -70,29 +72,29 @@ class Bench:
         self.engine = Engine(book.links, "seed", 0, present=book.present, strict=strict)
         self.engine.load(ruleset_from_items(list(rules), NAMES), 0)
         delivery = Delivery(10, lambda _: True, TaskPool(lambda _: None, 1.0), self.counters)
-        self.judge = PacketHandler(
-            config, book, self.engine, delivery, self.counters, self.log, lambda: self.now_ns, self.plain_path
+        self.handler = PacketHandler(
+            config, book, self.engine, delivery, self.counters, self.log, lambda: self.now_ns, self.fast_path
         )
         self.flushes = 0
-        self.chores = []
-        self.mailbox = []
-        self.callback = self.judge.callback(self._flush, self.chores.append, self.mailbox)
+        self.periodic_work = []
+        self.posted = []
+        self.callback = self.handler.callback(self._flush, self.periodic_work.append, self.posted)
         self.numbers = 0
 
     def _flush(self):
         self.flushes += 1
-        self.judge.take_batch()
+        self.handler.take_batch()
 
     def link_id(self, source, target):
         return [(link.source, link.target) for link in self.book.links].index((source, target))
 
     def load(self, *rules):
         self.engine.load(ruleset_from_items(list(rules), NAMES), self.now_ns)
-        self.judge.refresh()
+        self.handler.refresh()
 
     def kept(self):
         """What the recorder would get."""
-        return list(FrameDecoder().feed(self.judge.take_batch().chunk))
+        return list(FrameDecoder().feed(self.handler.take_batch().chunk))
 
     def feed(self, data, number=None):
         self.numbers = self.numbers + 1 if number is None else number
@@ -144,21 +146,21 @@ def test_a_link_takes_the_short_way_again_when_its_rule_is_gone_and_its_held_pac
     bench.feed(PEER)
     bench.load()
     bench.now_ns += 999_999
-    bench.judge.settle_links(bench.now_ns)
+    bench.handler.settle_links(bench.now_ns)
     assert bench.feed(PEER).verdict is None  # it waits its turn
     bench.now_ns += 1
-    bench.judge.settle_links(bench.now_ns)
+    bench.handler.settle_links(bench.now_ns)
     assert bench.engine.chain(bench.link_id("n1", "n2")) is None
     assert bench.feed(PEER).verdict == "accept"
 
 
 def test_while_paused_nothing_is_judged():
     bench = Bench("n1->n2 drop")
-    bench.judge.paused = True
-    bench.judge.refresh()
+    bench.handler.paused = True
+    bench.handler.refresh()
     assert bench.feed(PEER).verdict == "accept"
-    bench.judge.paused = False
-    bench.judge.refresh()
+    bench.handler.paused = False
+    bench.handler.refresh()
     assert bench.feed(PEER).verdict == "drop"
 
 
@@ -210,7 +212,7 @@ def test_gaps_in_packet_numbers_are_counted_across_the_wrap():
     bench = Bench()
     for number in (5, 6, 9, 0xFFFFFFFF, 1):
         bench.feed(PEER, number)
-    bench.judge.settle_counts()
+    bench.handler.settle_counts()
     assert bench.counters.queue_id_gaps == 2 + (0xFFFFFFFF - 10) + 1
 
 
@@ -220,7 +222,7 @@ def test_a_fault_of_the_monitor_lets_the_packet_pass_and_is_logged_once():
     def broken(data, now_ns):
         raise KeyError("mine")
 
-    bench.judge._chains[0] = broken
+    bench.handler._chains[0] = broken
     packets = [bench.feed(PEER) for _ in range(3)]
     assert [(packet.verdict, packet.data) for packet in packets] == [("accept", PRESENTED)] * 3
     assert bench.counters.own_errors == 3
@@ -233,9 +235,9 @@ def test_strict_user_code_that_raises_ends_the_run_and_its_packet_passes():
     def broken(data, now_ns):
         raise UserCodeError("rule x: boom")
 
-    bench.judge._chains[0] = broken
+    bench.handler._chains[0] = broken
     assert bench.feed(PEER).verdict == "accept"
-    assert str(bench.judge.failure) == "rule x: boom"
+    assert str(bench.handler.failure) == "rule x: boom"
 
 
 def test_batches_are_bounded_and_counted_by_link():
@@ -243,18 +245,18 @@ def test_batches_are_bounded_and_counted_by_link():
     for _ in range(600):
         bench.feed(PEER)
     assert bench.flushes == 2
-    bench.judge.take_batch()
+    bench.handler.take_batch()
     assert bench.counters.packets == 600
     assert bench.counters.bytes == 600 * len(PEER)
-    assert bench.judge.link_packets[0] == 600
+    assert bench.handler.link_packets[0] == 600
 
 
 def test_own_time_is_taken_from_clock_to_clock():
     bench = Bench()
     for _ in range(10):
         bench.feed(PEER)
-    bench.judge.settle_counts()
-    bench.judge.settle_counts()
+    bench.handler.settle_counts()
+    bench.handler.settle_counts()
     assert bench.counters.own_time_ns.count == 10
     assert bench.counters.own_time_ns.largest == 255
 
@@ -276,21 +278,21 @@ def test_under_steady_load_a_held_packet_is_looked_after_when_it_is_due():
     bench.feed(PEER)
     for bench.now_ns in (500_000, 1_000_999, 1_001_000):
         bench.feed(tcp("10.77.2.2", "10.78.1.2"))
-    assert bench.chores == [1_000, 1_001_000]
+    assert bench.periodic_work == [1_000, 1_001_000]
 
 
 def test_under_steady_load_mail_is_looked_after_with_the_next_packet():
     bench = Bench()
     for bench.now_ns in (1_000, 2_000):
         bench.feed(PEER)
-    bench.mailbox.append("work")
+    bench.posted.append("work")
     bench.now_ns = 3_000
     bench.feed(PEER)
-    assert bench.chores == [1_000, 3_000]
+    assert bench.periodic_work == [1_000, 3_000]
 
 
 def test_the_loop_hears_at_once_of_a_held_packet_that_is_due_before_its_next_chores():
     bench = Bench("n1->n2 delay 1ms")
     for bench.now_ns, data in ((1_000, tcp("10.77.2.2", "10.78.1.2")), (2_000, PEER)):
         bench.feed(data)
-    assert bench.chores == [1_000, 2_000]
+    assert bench.periodic_work == [1_000, 2_000]

@@ -1,4 +1,4 @@
-"""Rules together: order, modifiers, what a new set keeps, and dice that other links do not disturb."""
+"""Rules together: order, modifiers, what a new set keeps, and random streams that other links do not disturb."""
 
 from __future__ import annotations
 

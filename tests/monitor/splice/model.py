@@ -24,7 +24,7 @@ def template(source: str, target: str, source_port: int, target_port: int) -> by
 
 
 class Pass:
-    """A judge that keeps everything; ``seen`` and ``edited`` are both streams."""
+    """An edit policy that keeps everything; ``seen`` and ``edited`` are both streams."""
 
     def __init__(self) -> None:
         self.seen = self.edited = b""
@@ -39,7 +39,7 @@ class Pass:
 
 
 class RandomEdits(Pass):
-    """A judge that keeps, removes, puts in, and puts back later what it removed."""
+    """An edit policy that keeps, removes, puts in, and puts back later what it removed."""
 
     def __init__(self, rng: random.Random) -> None:
         super().__init__()
@@ -203,12 +203,12 @@ def _turn(rng: random.Random, end: End) -> list[bytes]:
     return out
 
 
-def run(seed: int, sizes: tuple[int, int], judges: tuple[Pass, Pass], *, loss: float, steps: int = 20_000) -> Splicer:
+def run(seed: int, sizes: tuple[int, int], policies: tuple[Pass, Pass], *, loss: float, steps: int = 20_000) -> Splicer:
     """Two ends talk until both have everything; AssertionError where they do not. The network ends its mischief."""
     rng = random.Random(seed)
     heads = template("10.0.0.1", "10.0.0.2", 1000, 2000), template("10.0.0.2", "10.0.0.1", 2000, 1000)
     ends = [End(rng, rng.randbytes(size), head, rng.randrange(3)) for size, head in zip(sizes, heads, strict=True)]
-    splicer = Splicer(*judges)
+    splicer = Splicer(*policies)
     for number in (0, 1):
         outcome = splicer.packet(number == 0, ends[number].syn(bool(number)), 0)
         assert outcome.packet is not None
@@ -239,9 +239,9 @@ def run(seed: int, sizes: tuple[int, int], judges: tuple[Pass, Pass], *, loss: f
         if ends[0].done and ends[1].done:
             break
     for number in (0, 1):
-        judge = judges[number]
-        assert judge.seen == ends[number].data, "not everything was judged"
-        assert bytes(ends[1 - number].received) == judge.edited, "the receiver got something else"
+        policy = policies[number]
+        assert policy.seen == ends[number].data, "not everything was decided"
+        assert bytes(ends[1 - number].received) == policy.edited, "the receiver got something else"
         assert ends[number].done, "an end is not finished"
     return splicer
 

@@ -95,13 +95,13 @@ def _all_of(connection, data):
 @pytest.mark.parametrize(("size", "loss", "edit"), [(400_000, 0.0, True), (60_000, 0.02, True), (400_000, 0.0, False)])
 def test_two_kernels_get_the_edited_streams_and_no_reset(size, loss, edit):
     rng = random.Random(size)
-    judges = (RandomEdits(rng), RandomEdits(rng)) if edit else (Pass(), Pass())
+    policies = (RandomEdits(rng), RandomEdits(rng)) if edit else (Pass(), Pass())
     data = [rng.randbytes(size), rng.randbytes(size)]
     with Network(Topology.star(2, 1)), contextlib.ExitStack() as stack:
         ends = [_tun("n1", "10.99.0.1"), _tun("n2", "10.99.0.2")]
         for descriptor in ends:
             stack.callback(os.close, descriptor)
-        splicer = Splicer(*judges)
+        splicer = Splicer(*policies)
         wire = _Wire(ends, splicer, loss, size)
         wire.start()
         with in_namespace("n2"):
@@ -128,6 +128,6 @@ def test_two_kernels_get_the_edited_streams_and_no_reset(size, loss, edit):
                 one.close()
     assert wire.failure is None
     assert wire.resets == 0
-    assert (judges[0].seen, judges[1].seen) == (data[0], data[1])
-    assert got == [judges[1].edited, judges[0].edited]
+    assert (policies[0].seen, policies[1].seen) == (data[0], data[1])
+    assert got == [policies[1].edited, policies[0].edited]
     assert splicer.edited is edit

@@ -31,7 +31,7 @@ def test_a_connection_without_edits_is_left_alone(seed):
 
 
 class _Script(Pass):
-    """A judge that answers from a list, in order; then it keeps."""
+    """An edit policy that answers from a list, in order; then it keeps."""
 
     def __init__(self, *answers):
         super().__init__()
