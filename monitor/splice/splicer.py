@@ -119,7 +119,7 @@ class _Direction:
 
 
 class Splicer:
-    """One connection. ``forth`` decides on what the first end sends (the one of ``packet(True, …)``), ``back`` the other.
+    """One connection. ``forth`` edits what the first end sends (the one of ``packet(True, …)``), ``back`` the other.
 
     ``dropped`` counts segments that left a gap, ``refused`` operations that bounds or a FIN did not allow.
     """
