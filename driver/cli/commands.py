@@ -37,6 +37,9 @@ COMMANDS: dict[str, Command] = {
         "raftmon.driver.cli.compare", "run the same experiment on several systems and compare the results (HAOC 2021)"
     ),
     "reckon": Command("raftmon.driver.cli.reckon", "run a reckon experiment, with reckon's arguments and result file"),
+    "sweep": Command(
+        "raftmon.driver.cli.sweep", "run every combination of systems, workloads, faults and seeds, in one table"
+    ),
     "exec": Command("raftmon.driver.cli.exec", "run a command on a node of a live run"),
     "ctl": Command("raftmon.driver.cli.ctl", "change the rules of a live run, or watch its monitor"),
     "monitor": Command(

@@ -55,7 +55,7 @@ def parser() -> CommandParser:
         help="with --replay: run the rules files, adapter and server binary that the recorded run names",
     )
     made.add_argument("-d", "--shell", action="store_true", help="open a prompt with the live cluster, without clients")
-    made.add_argument("--json", action="store_true", help="print results.json instead of the screen")
+    made.add_argument("--json", action="store_true", help="print results.json and the run's path instead of the screen")
     return made
 
 
@@ -199,7 +199,8 @@ def main(arguments: argparse.Namespace) -> int:
     finally:
         screen.close()
     if arguments.json:
-        sys.stdout.write(orjson.dumps(results.to_json(), default=str).decode() + "\n")
+        found = {"path": str(folder.path), **results.to_json()}
+        sys.stdout.write(orjson.dumps(found, default=str).decode() + "\n")
     else:
         console.print(summary(results, str(folder.path)))
     return results.valid.exit_status
