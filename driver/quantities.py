@@ -1,4 +1,4 @@
-"""Latencies, losses and rates as people write them."""
+"""Durations, latencies, losses and rates as people write them."""
 
 from __future__ import annotations
 
@@ -6,8 +6,10 @@ import re
 
 from raftmon.setup.errors import InputError
 
-__all__ = ["latency_ms", "loss_percent", "rate_kbit_s"]
+__all__ = ["duration_s", "latency_ms", "loss_percent", "rate_kbit_s"]
 
+_DURATION = re.compile(r"(?P<number>\d+(?:\.\d+)?)(?P<unit>ms|s|m|h)?")
+_UNITS_S = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, None: 1.0}
 _NUMBER = re.compile(r"(?P<number>\d+(?:\.\d+)?)\s*(?P<unit>[A-Za-zµ%]*)")
 _TIMES_MS = {"": 1.0, "ms": 1.0, "s": 1000.0, "us": 0.001, "µs": 0.001}
 _RATES_KBIT = {"kbit": 1.0, "Mbit": 1000.0, "Gbit": 1_000_000.0}
@@ -18,6 +20,14 @@ def _scaled(text: object, units: dict[str, float], what: str) -> float:
     if not match or match["unit"] not in units:
         raise InputError(f"{text!r} is no {what}")
     return float(match["number"]) * units[match["unit"]]
+
+
+def duration_s(text: str, option: str) -> float:
+    """``20``, ``20s``, ``500ms``, ``2m`` in seconds; raises InputError that names ``option``."""
+    match = _DURATION.fullmatch(text.strip())
+    if not match:
+        raise InputError(f"{option}: {text!r} is not a duration: write 20, 20s, 500ms or 2m")
+    return float(match["number"]) * _UNITS_S[match["unit"]]
 
 
 def latency_ms(text: object) -> float:

@@ -81,7 +81,8 @@ class Kinds(Generic[Row]):
         except Exception as error:
             package = f" of the package {point.dist.name}" if point.dist is not None else ""
             raise InputError(
-                f"the {self.noun} {point.name}{package} cannot be loaded: {load_failure(error)}"
+                f"the {self.noun} {point.name}{package} cannot be loaded: {load_failure(error)}; mend the package or "
+                "uninstall it"
             ) from error
 
     def _from_file(self, name: str) -> Any:

@@ -1,4 +1,4 @@
-"""The contracts of setup.cfg see a circle, and an import that goes up, when one is planted in a copy of the monitor."""
+"""The contracts of setup.cfg see a circle, and an import that goes up, when one is planted in a copy of the package."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ ROOT = Path(__file__).parents[1]
 
 @pytest.fixture(scope="module")
 def copy(tmp_path_factory):
-    """The import package with the monitor and what is below it, as plain folders, and the contracts."""
+    """The import package as plain folders, and the contracts."""
     folder = tmp_path_factory.mktemp("contracts")
-    for room in ("monitor", "setup"):
+    for room in ("driver", "adapters", "monitor", "setup"):
         shutil.copytree(ROOT / room, folder / "raftmon" / room, ignore=shutil.ignore_patterns("__pycache__", "*.so"))
     shutil.copy(ROOT / "raftmon" / "__init__.py", folder / "raftmon")
     shutil.copy(ROOT / "setup.cfg", folder)
@@ -52,29 +52,38 @@ def planted(copy: Path, contract: str, module: str, imported: str) -> tuple[int,
         file.write_text(before)
 
 
-@pytest.mark.parametrize("contract", ["monitor-rooms", "monitor-circles"])
+@pytest.mark.parametrize("contract", ["monitor-rooms", "monitor-circles", "driver-rooms", "driver-circles"])
 def test_the_copy_keeps_the_contract(copy, contract):
     status, text = checked(copy, contract)
     assert status == 0, text
     assert "1 kept, 0 broken" in text
 
 
-def test_an_import_from_a_lower_room_breaks_the_layers(copy):
-    status, text = planted(copy, "monitor-rooms", "raftmon/monitor/packets/checksums.py", "raftmon.monitor.rules.rule")
+@pytest.mark.parametrize(
+    ("contract", "module", "imported"),
+    [
+        ("monitor-rooms", "raftmon.monitor.packets.checksums", "raftmon.monitor.rules.rule"),
+        ("driver-rooms", "raftmon.driver.faults.schedule", "raftmon.driver.run.config"),
+    ],
+)
+def test_an_import_from_a_lower_room_breaks_the_layers(copy, contract, module, imported):
+    status, text = planted(copy, contract, f"{module.replace('.', '/')}.py", imported)
     assert status != 0
     assert "0 kept, 1 broken" in text
-    assert "raftmon.monitor.packets.checksums -> raftmon.monitor.rules.rule" in text
+    assert f"{module} -> {imported}" in text
 
 
 @pytest.mark.parametrize(
-    ("module", "imported"),
+    ("contract", "module", "imported"),
     [
-        ("raftmon/monitor/rules/rule.py", "raftmon.monitor.rules.serialization"),
-        ("raftmon/monitor/rules/language/cursor.py", "raftmon.monitor.rules.language.grammar"),
-        ("raftmon/monitor/raft/message.py", "raftmon.monitor.raft.tracker"),
+        ("monitor-circles", "raftmon/monitor/rules/rule.py", "raftmon.monitor.rules.serialization"),
+        ("monitor-circles", "raftmon/monitor/rules/language/cursor.py", "raftmon.monitor.rules.language.grammar"),
+        ("monitor-circles", "raftmon/monitor/raft/message.py", "raftmon.monitor.raft.tracker"),
+        ("driver-circles", "raftmon/driver/reproduce/scenario.py", "raftmon.driver.reproduce.loading"),
+        ("driver-circles", "raftmon/driver/quantities.py", "raftmon.driver.run.config"),
     ],
 )
-def test_a_circle_inside_a_room_breaks_the_contract(copy, module, imported):
-    status, text = planted(copy, "monitor-circles", module, imported)
+def test_a_circle_inside_a_room_breaks_the_contract(copy, contract, module, imported):
+    status, text = planted(copy, contract, module, imported)
     assert status != 0, text
     assert "0 kept, 1 broken" in text

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 from raftmon.adapters.systems import system_kinds
 from raftmon.driver.checkers.checkers import checker_kinds
@@ -11,12 +11,18 @@ from raftmon.driver.cli.arguments import CommandParser
 from raftmon.driver.faults.faults import fault_kinds
 from raftmon.driver.topologies.topologies import topology_kinds
 from raftmon.driver.workloads.workloads import workload_kinds
+from raftmon.monitor.message_rules.trigger_words import TRIGGERS
 from raftmon.monitor.raft.codecs.table import all_codecs
+from raftmon.monitor.rules.language.action_words import PACKET_ACTIONS
+from raftmon.monitor.rules.language.condition_words import PACKET_CONDITIONS
+from raftmon.monitor.rules.language.message_words import MESSAGE_ACTIONS, MESSAGE_CONDITIONS
+from raftmon.monitor.rules.language.word import Word
 from raftmon.setup.kinds import unknown
 
 __all__ = ["LISTS", "checker_lines", "main", "parser"]
 
 _WIDTH = 28
+_FORM_WIDTH = 54  # words of rules come with their parameters
 
 
 def _row(name: str, summary: str, *more: str) -> Iterator[str]:
@@ -75,6 +81,18 @@ def _codecs() -> Iterator[str]:
         yield from _row(codec.name, codec.summary)
 
 
+def _words(on_packets: Iterable[Word[object]], on_messages: Iterable[Word[object]]) -> Iterator[str]:
+    """The words of rules with their parameters; those that only Raft messages have say so."""
+    for note, rows in (("", on_packets), ("Raft messages: ", on_messages)):
+        for row in rows:
+            yield f"{row.form:<{_FORM_WIDTH}} {note}{row.help}"
+
+
+def _triggers() -> Iterator[str]:
+    for row in TRIGGERS:
+        yield f"when {row.form:<{_FORM_WIDTH - 5}} {row.help}"
+
+
 LISTS: dict[str, Callable[[], Iterator[str]]] = {
     "systems": _systems,
     "faults": _faults,
@@ -82,6 +100,9 @@ LISTS: dict[str, Callable[[], Iterator[str]]] = {
     "workloads": _workloads,
     "topologies": _topologies,
     "codecs": _codecs,
+    "actions": lambda: _words(PACKET_ACTIONS, MESSAGE_ACTIONS),
+    "conditions": lambda: _words(PACKET_CONDITIONS, MESSAGE_CONDITIONS),
+    "triggers": _triggers,
 }
 """What can be listed, and its lines."""
 
@@ -91,7 +112,7 @@ def parser() -> CommandParser:
     made = CommandParser(
         "list",
         "List what is available, built in or from installed packages: name, description, options.",
-        "raftmon list\nraftmon list faults\nraftmon list workloads",
+        "raftmon list\nraftmon list faults\nraftmon list actions",
     )
     made.add_argument("what", nargs="?", metavar="WHAT", help=f"{', '.join(LISTS)} (default: all of them)")
     return made

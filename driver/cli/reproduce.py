@@ -10,8 +10,8 @@ from rich.console import Console
 from rich.table import Table
 
 from raftmon.driver.cli.arguments import CommandParser
+from raftmon.driver.reproduce.loading import Loaded, load_scenario, scenarios
 from raftmon.driver.reproduce.rounds import Reproduced, reproduce
-from raftmon.driver.reproduce.scenario import Loaded, load_scenario, scenarios
 from raftmon.setup.errors import EXIT_INVALID, InputError
 
 __all__ = ["main", "parser"]

@@ -16,9 +16,9 @@ from raftmon.adapters.hooks import nodes_needed
 from raftmon.adapters.systems import system, system_names, with_server
 from raftmon.driver.cli.arguments import CommandParser
 from raftmon.driver.cli.console import NeutralConsole
-from raftmon.driver.quantities import latency_ms, loss_percent
+from raftmon.driver.quantities import duration_s, latency_ms, loss_percent
 from raftmon.driver.results.summary import summary
-from raftmon.driver.run.config import DEFAULT_FAULTS, RunConfig, duration_s
+from raftmon.driver.run.config import DEFAULT_FAULTS, RunConfig
 from raftmon.driver.run.live import remember_outer_pid
 from raftmon.driver.run.phases import run
 from raftmon.driver.run.plan import make_plan

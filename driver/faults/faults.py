@@ -18,7 +18,7 @@ from raftmon.driver.faults.membership import MemberAdd, MemberRemove, MemberRepl
 from raftmon.driver.faults.nodes import Kill, KillN, Pause, Restart
 from raftmon.driver.faults.selectors import SELECTORS
 from raftmon.driver.faults.wal import WalDamage
-from raftmon.driver.run.config import duration_s
+from raftmon.driver.quantities import duration_s
 from raftmon.setup.disks.behaviour import OPERATIONS, Behaviour
 from raftmon.setup.disks.pages import Cut
 from raftmon.setup.errors import InputError

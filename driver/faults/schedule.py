@@ -22,7 +22,7 @@ from random import Random
 from typing import Any
 
 from raftmon.driver.faults.kind import FaultKind
-from raftmon.driver.run.config import duration_s
+from raftmon.driver.quantities import duration_s
 from raftmon.monitor.message_rules.trigger_words import parse_trigger
 from raftmon.setup.errors import InputError
 

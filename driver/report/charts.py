@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from raftmon.driver.checkers.availability.checker import answered
+from raftmon.driver.checkers.availability.measure import answered
 from raftmon.driver.histories.operation import Operation
 
 __all__ = ["Axis", "fault_chart", "latency_chart", "service_chart"]

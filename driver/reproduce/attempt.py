@@ -13,7 +13,8 @@ import orjson
 
 from raftmon.adapters.systems import system, with_server
 from raftmon.driver.cluster.cluster import Cluster, ClusterOptions
-from raftmon.driver.reproduce.scenario import AttemptOutcome, CouldNotSetUp, Loaded, load_scenario
+from raftmon.driver.reproduce.loading import AttemptOutcome, Loaded, load_scenario
+from raftmon.driver.reproduce.scenario import CouldNotSetUp
 from raftmon.driver.reproduce.stage import Stage
 from raftmon.driver.run_folder import CONFIG, RESULTS, RunFolder
 from raftmon.setup import sandbox

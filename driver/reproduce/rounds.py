@@ -10,7 +10,7 @@ from typing import Any
 
 import orjson
 
-from raftmon.driver.reproduce.scenario import AttemptOutcome, Loaded
+from raftmon.driver.reproduce.loading import AttemptOutcome, Loaded
 from raftmon.setup.errors import EXIT_INVALID, EXIT_UNKNOWN, EXIT_VALID, RaftmonError
 from raftmon.setup.python import module_command
 

@@ -7,7 +7,8 @@ from typing import Any
 
 from raftmon.driver.checkers.asked_for import checkers_for
 from raftmon.driver.checkers.assumptions import Assumptions
-from raftmon.driver.checkers.availability.checker import Availability, Window
+from raftmon.driver.checkers.availability.checker import Availability
+from raftmon.driver.checkers.availability.measure import Window
 from raftmon.driver.checkers.base import Result, Valid, combine
 from raftmon.driver.checkers.safe import check_safely
 from raftmon.driver.checkers.stores_agree import StoresAgree

@@ -12,24 +12,14 @@ from raftmon.driver.clients.plan import ClientPlan
 from raftmon.driver.run_folder import check_name
 from raftmon.setup.errors import InputError
 
-__all__ = ["DEFAULT_FAULTS", "RunConfig", "duration_s"]
+__all__ = ["DEFAULT_FAULTS", "RunConfig"]
 
 DEFAULT_FAULTS = "partial-partition@33%..50%,kill-leader@80%..90%"
 
-_DURATION = re.compile(r"(?P<number>\d+(?:\.\d+)?)(?P<unit>ms|s|m|h)?")
 MOST_NODES = 64  # of a cluster on one host; a link is a pair of them
 MOST_CLIENTS = 10_000
 MOST_KEYS = 1_000_000
 MOST_RATE = 1_000_000  # operations a second
-_UNITS_S = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, None: 1.0}
-
-
-def duration_s(text: str, option: str) -> float:
-    """``20``, ``20s``, ``500ms``, ``2m`` in seconds; raises InputError that names ``option``."""
-    match = _DURATION.fullmatch(text.strip())
-    if not match:
-        raise InputError(f"{option}: {text!r} is not a duration: write 20, 20s, 500ms or 2m")
-    return float(match["number"]) * _UNITS_S[match["unit"]]
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,6 +20,7 @@ import orjson
 from raftmon.adapters.base import Adapter
 from raftmon.adapters.capabilities import capability
 from raftmon.adapters.hooks import hooks
+from raftmon.driver.checkers.checkers import installed_checkers
 from raftmon.driver.faults.base import Fault, Target
 from raftmon.driver.faults.faults import (
     fault_kind,
@@ -131,7 +132,11 @@ def _possible(
 
 
 def make_plan(config: RunConfig, adapter: Adapter) -> RunPlan:
-    """The plan of a configuration: a pure function of it. Raises InputError."""
+    """The plan of a configuration: a pure function of it and of what is installed. Raises InputError.
+
+    Every installed codec and checker is loaded here: one that cannot be must not show when the run needs it.
+    """
+    installed_checkers()
     has_nodes = hooks(adapter).nodes_needed
     if hooks(adapter).transparent:  # its nodes can only listen on the address their peers know them by
         config = dataclasses.replace(config, transparent=True)

@@ -191,3 +191,34 @@ def test_their_checker_judges_the_run(results, raftmon):
     done = raftmon("check", str(run.parent), "--checker", "their-checker")
     assert done.returncode == 0, done.stderr
     assert "their-checker  valid: " in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("group", "sentence"),
+    [
+        ("checkers", "the checker broken of the package broken cannot be loaded: ModuleNotFoundError: "),
+        (
+            "codecs",
+            "the entry point broken = brokenness:Thing of raftmon.codecs cannot be loaded: ModuleNotFoundError: ",
+        ),
+    ],
+)
+def test_a_package_that_cannot_be_loaded_is_refused_before_the_run(group, sentence, tmp_path):
+    info = tmp_path / "broken-1.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: broken\nVersion: 1\n")
+    (info / "entry_points.txt").write_text(f"[raftmon.{group}]\nbroken = brokenness:Thing\n")
+    done = subprocess.run(
+        [sys.executable, "-P", "-m", "raftmon.driver.cli", "run", "--duration", "1"],
+        env={**os.environ, "PYTHONPATH": str(tmp_path)},
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode == 64
+    (line,) = done.stderr.splitlines()
+    assert sentence in line
+    assert line.endswith("or uninstall it")
+    assert not (tmp_path / "store").exists()

@@ -9,12 +9,9 @@ from __future__ import annotations
 import enum
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
+from raftmon.driver.checkers.availability.measure import NodeAvailability, Window
 from raftmon.driver.checkers.base import Result, Valid, combine
-
-if TYPE_CHECKING:
-    from raftmon.driver.checkers.availability.checker import NodeAvailability, Window
 
 __all__ = ["SERVED_SHARE", "CapVerdict", "Label", "cap_verdict"]
 

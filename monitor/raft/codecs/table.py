@@ -11,6 +11,7 @@ from raftmon.monitor.raft.codecs import dqlite, hashicorp, nats, ovsdb, pysyncob
 from raftmon.monitor.raft.codecs.base import Codec
 from raftmon.monitor.raft.codecs.etcd.codec import CODEC as ETCD
 from raftmon.setup.errors import InputError
+from raftmon.setup.old_imports import load_failure
 
 __all__ = ["BUILT_IN", "ENTRY_POINTS", "all_codecs", "codec_from", "codec_of"]
 
@@ -43,7 +44,9 @@ def all_codecs(paths: Iterable[str] = ()) -> tuple[Codec, ...]:
         except InputError:
             raise
         except Exception as error:
-            raise InputError(f"{where} cannot be loaded: {type(error).__name__}: {error}") from error
+            raise InputError(
+                f"{where} cannot be loaded: {load_failure(error)}; mend its package or uninstall it"
+            ) from error
     names: dict[str, str] = {}
     for codec, where in found:
         if codec.name in names:
@@ -71,7 +74,7 @@ def codec_from(path: str) -> Codec:
     try:
         spec.loader.exec_module(module)
     except Exception as error:
-        raise InputError(f"{path} fails when it is loaded: {type(error).__name__}: {error}") from error
+        raise InputError(f"{path} fails when it is loaded: {load_failure(error)}") from error
     if not hasattr(module, "CODEC"):
         raise InputError(f"{path} defines no CODEC: write CODEC = Codec(…) (docs/raft.md)")
     return _checked(module.CODEC, path)

@@ -10,6 +10,10 @@ from raftmon.driver.cli import main
 from raftmon.driver.cli.listing import LISTS
 from raftmon.driver.faults.faults import catalogue
 from raftmon.driver.workloads.workloads import WORKLOADS
+from raftmon.monitor.message_rules.trigger_words import TRIGGERS
+from raftmon.monitor.rules.language.action_words import PACKET_ACTIONS
+from raftmon.monitor.rules.language.condition_words import PACKET_CONDITIONS
+from raftmon.monitor.rules.language.message_words import MESSAGE_ACTIONS, MESSAGE_CONDITIONS
 
 ROWS = {"systems": SYSTEMS, "faults": catalogue(), "checkers": CHECKERS, "workloads": WORKLOADS}
 
@@ -20,6 +24,23 @@ def test_every_row_is_listed_with_its_summary(what: str, capsys: pytest.CaptureF
     lines = capsys.readouterr().out.splitlines()
     for name, kind in ROWS[what].items():
         assert [line for line in lines if line.split()[:1] == [name] and line.endswith(kind.summary)], name
+
+
+@pytest.mark.parametrize(
+    ("what", "rows"),
+    [
+        ("actions", (*PACKET_ACTIONS, *MESSAGE_ACTIONS)),
+        ("conditions", (*PACKET_CONDITIONS, *MESSAGE_CONDITIONS)),
+        ("triggers", TRIGGERS),
+    ],
+)
+def test_every_word_of_rules_is_listed_with_its_parameters_and_help(what, rows, capsys: pytest.CaptureFixture[str]):
+    assert main(["list", what]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) == len(rows)
+    for line, row in zip(lines, rows, strict=True):
+        assert line.removeprefix("when ").startswith(row.form)
+        assert line.endswith(row.help)
 
 
 def test_options_of_a_fault_are_listed_with_default_and_meaning(capsys: pytest.CaptureFixture[str]):
@@ -45,5 +66,5 @@ def test_check_lists_what_each_checker_understands(capsys: pytest.CaptureFixture
 
 
 def test_a_list_that_there_is_not_is_bad_input(capsys: pytest.CaptureFixture[str]):
-    assert main(["list", "falts"]) == 64
-    assert "unknown list 'falts': did you mean faults? (available: systems, faults" in capsys.readouterr().err
+    assert main(["list", "fautls"]) == 64
+    assert "unknown list 'fautls': did you mean faults? (available: systems, faults" in capsys.readouterr().err

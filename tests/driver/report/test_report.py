@@ -5,7 +5,8 @@ import sqlite3
 import orjson
 import pytest
 
-from raftmon.driver.checkers.availability.checker import Availability, Window
+from raftmon.driver.checkers.availability.checker import Availability
+from raftmon.driver.checkers.availability.measure import Window
 from raftmon.driver.checkers.base import Result, Valid
 from raftmon.driver.report.report import render_report, write_report
 from raftmon.setup.errors import InputError

@@ -5,7 +5,8 @@ from typing import Any
 import orjson
 import pytest
 
-from raftmon.driver.run.config import RunConfig, duration_s
+from raftmon.driver.quantities import duration_s
+from raftmon.driver.run.config import RunConfig
 from raftmon.setup.errors import InputError
 
 

@@ -3,7 +3,8 @@
 import pytest
 
 from raftmon.driver.checkers.availability.cap import Label
-from raftmon.driver.checkers.availability.checker import Availability, Window, answered
+from raftmon.driver.checkers.availability.checker import Availability
+from raftmon.driver.checkers.availability.measure import Window, answered
 from raftmon.driver.checkers.base import Counterexample, Result, Valid
 from tests.driver.checkers.making import FAIL, INFO, history, op
 
