@@ -18,7 +18,7 @@ from raftmon.driver.cli.arguments import CommandParser
 from raftmon.driver.cli.console import NeutralConsole
 from raftmon.driver.cli.run import config_of
 from raftmon.driver.cli.run import parser as run_parser
-from raftmon.driver.run.config import duration_s
+from raftmon.driver.quantities import duration_s
 from raftmon.driver.run_folder import check_store
 from raftmon.setup.errors import InputError
 
