@@ -174,7 +174,8 @@ def _pcap(file: IO[bytes], order: str, tick_ns: int, path: Path, notes: CaptureN
 def _ip_packet(packet: bytes, cut: bool, notes: CaptureNotes) -> bytes:
     """The packet that is looked at, out of its tunnel where it is in one; notes what there is to say."""
     notes.packets += 1
-    notes.cut += cut
+    if cut:
+        notes.cut += 1
     if not packet:
         notes.no_ip += 1
         return packet

@@ -20,7 +20,7 @@ _PPPOE = b"\x88\x64"
 _PPP_IP = (b"\x00\x21", b"\x00\x57")
 _NFULA_PAYLOAD = 9
 _VXLAN_PORT, _GENEVE_PORT = 4789, 6081
-_UDP, _GRE = 17, 47
+_TCP, _UDP, _GRE = b"\x06", 17, 47
 _TRANSPARENT_ETHERNET = b"\x65\x58"
 _MOST_TUNNELS = 4  # within one another
 
@@ -35,10 +35,13 @@ def _typed(ethertype: bytes, rest: bytes) -> bytes:
 
 
 def _ethernet(frame: bytes) -> bytes:
-    place = 12
-    while frame[place : place + 2] in _VLAN:
+    ethertype, place = frame[12:14], 12
+    if ethertype in _IP:
+        return frame[14:]
+    while ethertype in _VLAN:
         place += 4
-    return _typed(frame[place : place + 2], frame[place + 2 :])
+        ethertype = frame[place : place + 2]
+    return _typed(ethertype, frame[place + 2 :])
 
 
 def _cooked(frame: bytes) -> bytes:
@@ -97,6 +100,8 @@ LINK_TYPES: dict[int, Strip] = {
 
 def inner_packet(packet: bytes) -> bytes | None:
     """The IP packet that a tunnel carries inside ``packet``; None where it is no tunnel that is known."""
+    if packet[9:10] == _TCP:  # nearly every packet of a capture, so asked first; tunnels in IPv6 are not looked for
+        return None
     found: bytes | None = None
     for _ in range(_MOST_TUNNELS):
         inside = _one_inside(found if found is not None else packet)
@@ -109,7 +114,10 @@ def inner_packet(packet: bytes) -> bytes | None:
 def _one_inside(packet: bytes) -> bytes | None:
     if len(packet) < 28 or packet[0] >> 4 != 4 or packet[6] & 0x1F or packet[7]:  # later fragments have no header
         return None
-    protocol, body = packet[9], packet[(packet[0] & 0x0F) * 4 :]
+    protocol = packet[9]
+    if protocol not in (_UDP, _GRE):
+        return None
+    body = packet[(packet[0] & 0x0F) * 4 :]
     if protocol == _UDP:
         port = int.from_bytes(body[2:4], "big")
         if port == _VXLAN_PORT and body[8:9] and body[8] & 0x08:
