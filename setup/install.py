@@ -137,7 +137,7 @@ def _tail(output: str, lines: int = 25) -> str:
 
 def _wanted_hash() -> str:
     """Changes when the dependencies, or what is compiled, may have changed."""
-    sources = [path for room in ("driver", "monitor") for path in sorted((ROOT / room).rglob("*.pyx"))]
+    sources = [path for room in ("driver", "monitor") for path in sorted((ROOT / room).rglob("*.p[yx][xd]"))]
     files = [ROOT / "setup.cfg", ROOT / "pyproject.toml", *sources]
     contents = b"".join(file.read_bytes() for file in files)
     return hashlib.sha256(contents + str(ROOT).encode()).hexdigest()

@@ -7,20 +7,24 @@ stays behind as an object; the routes lie in a small table that is looked up by 
 
 import time
 
-from raftmon.monitor.recorder.pipe import BATCH_NS, BATCH_PACKETS, Batch, encode
+from raftmon.monitor.recorder.pipe import BATCH_NS, BATCH_PACKETS, DELIVERED as PIPE_DELIVERED, FRAME_HEAD, Batch, encode
+from raftmon.monitor.recorder.pipe import SENT_DIFFERS as PIPE_SENT_DIFFERS
 
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
 from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
-from libc.stdlib cimport calloc, free, malloc, realloc
+from libc.stdlib cimport calloc, free
 from libc.string cimport memcpy, memset
 from posix.time cimport CLOCK_MONOTONIC, clock_gettime, timespec
 
+from raftmon.monitor.recorder._pipe_frame cimport (
+    DELIVERED, Bytes, FrameHead, allocate, check_frame_head, room_for, taken,
+)
+
+check_frame_head(FRAME_HEAD.pack, PIPE_DELIVERED, PIPE_SENT_DIFFERS)
+
 cdef enum:
-    HEAD_BYTES = 17  # raftmon.monitor.recorder.pipe: u64 time, four u16, u8 flags
-    DELIVERED = 1
     OWN_TIME_SHIFT = 8
     OWN_TIME_STEPS = 4096
-    FIRST_ROOM = 1 << 16
 
 cdef int64_t PERIOD_NS = BATCH_NS
 cdef Py_ssize_t ENOUGH = BATCH_PACKETS
@@ -51,23 +55,21 @@ cdef class FastPath:
     cdef dict _links  # packets of former routes and of ``frames``
     cdef Slot *_slots
     cdef size_t _mask
-    cdef uint8_t *_kept
-    cdef size_t _room, _used
+    cdef Bytes _kept
     cdef Py_ssize_t _packets
     cdef int64_t _size, _last_ns, _last_id, _next_periodic_work_ns
     cdef uint32_t _own_time[OWN_TIME_STEPS]
 
     def __cinit__(self, *_):
         self._slots = <Slot *> calloc(1, sizeof(Slot))
-        self._kept = <uint8_t *> malloc(FIRST_ROOM)
-        self._room = FIRST_ROOM
-        if self._slots == NULL or self._kept == NULL:
+        if self._slots == NULL:
             raise MemoryError
+        allocate(&self._kept)
         memset(self._own_time, 0, sizeof(self._own_time))
 
     def __dealloc__(self):
         free(self._slots)
-        free(self._kept)
+        free(self._kept.data)
 
     def __init__(self, full_path, slow, clock_ns):
         self.frames = []
@@ -177,32 +179,14 @@ cdef class FastPath:
             due_ns = now_ns + PERIOD_NS
             self._next_periodic_work_ns = due_ns if due is None or due > due_ns else due
 
-    cdef int _make_room(self, size_t more) except -1:
-        cdef size_t room = self._room
-        cdef uint8_t *kept
-        if self._used + more <= room:
-            return 0
-        while room < self._used + more:
-            room *= 2
-        kept = <uint8_t *> realloc(self._kept, room)
-        if kept == NULL:
-            raise MemoryError
-        self._kept, self._room = kept, room
-        return 0
-
     cdef int _keep(self, int64_t now_ns, uint32_t link, const uint8_t *raw, Py_ssize_t size) except -1:
-        cdef uint8_t *at
-        cdef int i
-        self._make_room(HEAD_BYTES + size)
-        at = self._kept + self._used
-        for i in range(8):  # little-endian, whatever the machine is
-            at[i] = <uint8_t> (<uint64_t> now_ns >> (8 * i))
-        at[8], at[9] = <uint8_t> link, <uint8_t> (link >> 8)
-        at[10], at[11] = <uint8_t> size, <uint8_t> (size >> 8)
-        at[12] = at[13] = at[14] = at[15] = 0  # nothing else was sent, no comment
-        at[16] = DELIVERED
-        memcpy(at + HEAD_BYTES, raw, size)
-        self._used += HEAD_BYTES + size
+        cdef uint8_t *at = room_for(&self._kept, sizeof(FrameHead) + size)
+        cdef FrameHead head
+        head.time_ns, head.link, head.size, head.sent, head.comment = now_ns, link, size, 0, 0
+        head.flags = DELIVERED
+        memcpy(at, &head, sizeof(FrameHead))
+        memcpy(at + sizeof(FrameHead), raw, size)
+        self._kept.used += sizeof(FrameHead) + size
         self._packets += 1
         self._size += size
         self._last_ns = now_ns
@@ -210,9 +194,8 @@ cdef class FastPath:
 
     cdef int _take_frames(self) except -1:
         cdef bytes chunk = encode(self.frames)
-        self._make_room(len(chunk))
-        memcpy(self._kept + self._used, PyBytes_AS_STRING(chunk), len(chunk))
-        self._used += len(chunk)
+        memcpy(room_for(&self._kept, len(chunk)), PyBytes_AS_STRING(chunk), len(chunk))
+        self._kept.used += len(chunk)
         for frame in self.frames:
             self._packets += 1
             self._size += len(frame[2])
@@ -236,10 +219,9 @@ cdef class FastPath:
         if not self._packets:
             return None
         self._settle_links()
-        chunk = PyBytes_FromStringAndSize(<char *> self._kept, self._used)
-        batch = Batch(chunk, self._packets, self._size, self._links, self._last_ns)
+        batch = Batch(taken(&self._kept), self._packets, self._size, self._links, self._last_ns)
         self._links = {}
-        self._used = self._packets = self._size = 0
+        self._packets = self._size = 0
         return batch
 
     def take_own_time(self):

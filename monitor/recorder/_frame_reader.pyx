@@ -5,21 +5,24 @@ A frame that says nothing special becomes its block where it is to lie: the pack
 and checksums are changed there. Every other frame goes through the same functions as in Python.
 """
 
-from raftmon.monitor.recorder.pipe import NO_LINK
+from raftmon.monitor.recorder.pipe import DELIVERED as PIPE_DELIVERED, FRAME_HEAD, NO_LINK
+from raftmon.monitor.recorder.pipe import SENT_DIFFERS as PIPE_SENT_DIFFERS
 from raftmon.monitor.recorder.frame_reader import NOBODY, Fed, RecordedPacket
 
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
 from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
-from libc.stdlib cimport calloc, free, malloc, realloc
+from libc.stdlib cimport calloc, free
 from libc.string cimport memcmp, memcpy
 
+from raftmon.monitor.recorder._pipe_frame cimport (
+    DELIVERED, SENT_DIFFERS, Bytes, FrameHead, allocate, check_frame_head, room_for, taken,
+)
+
+check_frame_head(FRAME_HEAD.pack, PIPE_DELIVERED, PIPE_SENT_DIFFERS)
+
 cdef enum:
-    HEAD_BYTES = 17  # raftmon.monitor.recorder.pipe: u64 time, u16 link and three lengths, u8 flags
-    DELIVERED = 1
-    SENT_DIFFERS = 2
     BLOCK_HEAD_BYTES = 28  # raftmon.monitor.packets.pcapng_writer
     ENHANCED_PACKET = 6
-    FIRST_ROOM = 1 << 16
     TCP = 6
 
 cdef uint32_t NONE = NO_LINK
@@ -34,10 +37,6 @@ cdef struct Line:
 
 cdef inline void _put32(uint8_t *at, uint32_t value) noexcept:
     at[0], at[1], at[2], at[3] = <uint8_t> value, <uint8_t> (value >> 8), <uint8_t> (value >> 16), <uint8_t> (value >> 24)
-
-
-cdef inline uint32_t _get16(const uint8_t *at) noexcept:
-    return at[0] | <uint32_t> at[1] << 8
 
 
 cdef inline uint32_t _word_sum(const uint8_t *at) noexcept:
@@ -64,20 +63,18 @@ cdef class RecordPath:
     cdef Line *_lines
     cdef uint32_t _count
     cdef int64_t _wall_offset_ns
-    cdef uint8_t *_blocks
-    cdef size_t _room, _used
+    cdef Bytes _blocks
 
     def __cinit__(self, book, writer):
         self._count = len(book.links)
         self._lines = <Line *> calloc(self._count + 1, sizeof(Line))
-        self._blocks = <uint8_t *> malloc(FIRST_ROOM)
-        self._room = FIRST_ROOM
-        if self._lines == NULL or self._blocks == NULL:
+        if self._lines == NULL:
             raise MemoryError
+        allocate(&self._blocks)
 
     def __dealloc__(self):
         free(self._lines)
-        free(self._blocks)
+        free(self._blocks.data)
 
     def __init__(self, book, writer):
         cdef Line *line
@@ -99,23 +96,11 @@ cdef class RecordPath:
 
     @property
     def waiting_bytes(self):
-        return self._used
+        return self._blocks.used
 
     @property
     def pending_bytes(self):
         return len(self._rest)
-
-    cdef uint8_t *_make_room(self, size_t more) except NULL:
-        cdef size_t room = self._room
-        cdef uint8_t *blocks
-        while room < self._used + more:
-            room *= 2
-        if room != self._room:
-            blocks = <uint8_t *> realloc(self._blocks, room)
-            if blocks == NULL:
-                raise MemoryError
-            self._blocks, self._room = blocks, room
-        return self._blocks + self._used
 
     cdef bint _is_simple(self, uint32_t link, const uint8_t *packet, uint32_t size) noexcept:
         """Whether ``_readdress`` can do it: as ``readdresser``'s short way, or with nothing to do."""
@@ -146,28 +131,26 @@ cdef class RecordPath:
         cdef const uint8_t *raw = <const uint8_t *> PyBytes_AS_STRING(buffer)
         cdef Py_ssize_t at = 0, end = PyBytes_GET_SIZE(buffer), stop, found = 0, total = 0
         cdef int64_t first = number
-        cdef uint64_t time_ns, oldest_ns = 0
-        cdef uint32_t link, size, sent, comment, flags
-        cdef int i
-        while at + HEAD_BYTES <= end:
-            time_ns = 0
-            for i in range(8):
-                time_ns |= <uint64_t> raw[at + i] << (8 * i)
-            link, size = _get16(raw + at + 8), _get16(raw + at + 10)
-            sent, comment, flags = _get16(raw + at + 12), _get16(raw + at + 14), raw[at + 16]
-            stop = at + HEAD_BYTES + size + sent + comment
+        cdef uint64_t oldest_ns = 0
+        cdef FrameHead head
+        cdef uint32_t size, sent
+        while at + <Py_ssize_t> sizeof(FrameHead) <= end:
+            memcpy(&head, raw + at, sizeof(FrameHead))
+            size, sent = head.size, head.sent
+            stop = at + sizeof(FrameHead) + size + sent + head.comment
             if stop > end:
                 break
-            at += HEAD_BYTES
+            at += sizeof(FrameHead)
             found += 1
             total += size
-            oldest_ns = oldest_ns or time_ns
-            if flags == DELIVERED and comment == 0 and self._is_simple(link, raw + at, size):
-                self._take_simple(first + found, time_ns, link, raw + at, size, packets)
+            oldest_ns = oldest_ns or head.time_ns
+            if head.flags == DELIVERED and head.comment == 0 and self._is_simple(head.link, raw + at, size):
+                self._take_simple(first + found, head.time_ns, head.link, raw + at, size, packets)
             else:
                 self._take_other(
-                    first + found, time_ns, link, buffer[at:at + size], buffer[at + size + sent:stop],
-                    flags & DELIVERED != 0, buffer[at + size:at + size + sent] if flags & SENT_DIFFERS else None, packets,
+                    first + found, head.time_ns, head.link, buffer[at:at + size], buffer[at + size + sent:stop],
+                    head.flags & DELIVERED != 0,
+                    buffer[at + size:at + size + sent] if head.flags & SENT_DIFFERS else None, packets,
                 )
             at = stop
         self._rest = buffer[at:]
@@ -182,7 +165,7 @@ cdef class RecordPath:
         cdef uint8_t *block
         cdef bytes recorded
         if self._writer is not None:
-            block = self._make_room(length)
+            block = room_for(&self._blocks, length)
             _put32(block, ENHANCED_PACKET)
             _put32(block + 4, length)
             _put32(block + 8, self._count if link == NONE else link)
@@ -194,7 +177,7 @@ cdef class RecordPath:
             memcpy(block + BLOCK_HEAD_BYTES, packet, size)
             self._readdress(link, block + BLOCK_HEAD_BYTES)
             _put32(block + length - 4, length)
-            self._used += length
+            self._blocks.used += length
         if packets is not None:
             recorded = PyBytes_FromStringAndSize(<const char *> packet, size)
             if size >= 20:
@@ -215,8 +198,8 @@ cdef class RecordPath:
         text = comment.decode(errors="replace")
         if self._writer is not None:
             block = self._writer.packet(self._count if link == NONE else link, time_ns, recorded, text)
-            memcpy(self._make_room(len(block)), PyBytes_AS_STRING(block), len(block))
-            self._used += len(block)
+            memcpy(room_for(&self._blocks, len(block)), PyBytes_AS_STRING(block), len(block))
+            self._blocks.used += len(block)
         if packets is not None:
             after = self._real[link](sent) if sent and link != NONE else sent
             whose = NOBODY if link == NONE else self._links[link]
@@ -224,6 +207,4 @@ cdef class RecordPath:
         return 0
 
     def take(self):
-        blocks = PyBytes_FromStringAndSize(<char *> self._blocks, self._used)
-        self._used = 0
-        return blocks
+        return taken(&self._blocks)

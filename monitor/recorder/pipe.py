@@ -23,8 +23,11 @@ from raftmon.setup.errors import RaftmonError
 __all__ = [
     "BATCH_NS",
     "BATCH_PACKETS",
+    "DELIVERED",
+    "FRAME_HEAD",
     "LATE_NS",
     "NO_LINK",
+    "SENT_DIFFERS",
     "Backlog",
     "Batch",
     "FrameDecoder",
@@ -39,8 +42,10 @@ BATCH_PACKETS, BATCH_NS = 256, 20_000_000
 LATE_NS = 60_000_000
 """How long something may lie in the pipe before ``Backlog`` calls it late, on the clock of the packets."""
 _PIPE_BYTES = 1 << 20
-_DELIVERED, _SENT_DIFFERS = 1, 2
-_head = struct.Struct("<QHHHHB")
+DELIVERED, SENT_DIFFERS = 1, 2
+"""Flags of a frame."""
+FRAME_HEAD = struct.Struct("<QHHHHB")
+"""Also ``_pipe_frame.pxd``, which is checked against it."""
 
 
 class PipeFrame(NamedTuple):
@@ -62,18 +67,18 @@ PlainFrame = tuple[int, int, bytes]
 
 def encode(frames: Sequence[PipeFrame | PlainFrame]) -> bytes:
     """The bytes of a batch. A bare (time_ns, link_id, data) is a packet accepted as it came."""
-    pack = _head.pack
+    pack = FRAME_HEAD.pack
     parts: list[bytes] = []
     put = parts.append
     for frame in frames:
         if len(frame) == 3:
             time_ns, link_id, data = frame
-            put(pack(time_ns, link_id, len(data), 0, 0, _DELIVERED))
+            put(pack(time_ns, link_id, len(data), 0, 0, DELIVERED))
             put(data)
             continue
         time_ns, link_id, data, text, delivered, sent = frame
         comment = text.encode()[:0xFFFF]
-        flags = (_DELIVERED if delivered else 0) | (_SENT_DIFFERS if sent is not None else 0)
+        flags = (DELIVERED if delivered else 0) | (SENT_DIFFERS if sent is not None else 0)
         after = sent or b""
         put(pack(time_ns, link_id, len(data), len(after), len(comment), flags))
         parts += (data, after, comment)
@@ -113,8 +118,8 @@ class FrameDecoder:
     def feed(self, data: bytes) -> Iterator[tuple[int, int, bytes, str, bool, bytes | None]]:
         """Every frame that ``data`` completes, in order, as a bare tuple of PipeFrame fields (objects cost time)."""
         buffer = self._rest + data if self._rest else data
-        at, end, size = 0, len(buffer), _head.size
-        unpack = _head.unpack_from
+        at, end, size = 0, len(buffer), FRAME_HEAD.size
+        unpack = FRAME_HEAD.unpack_from
         while at + size <= end:
             time_ns, link_id, data_length, sent_length, comment_length, flags = unpack(buffer, at)
             data_end = at + size + data_length
@@ -123,10 +128,10 @@ class FrameDecoder:
             if stop > end:
                 break
             packet = buffer[at + size : data_end]
-            sent = buffer[data_end:sent_end] if flags & _SENT_DIFFERS else None
+            sent = buffer[data_end:sent_end] if flags & SENT_DIFFERS else None
             comment = buffer[sent_end:stop].decode(errors="replace") if comment_length else ""
             at = stop
-            yield time_ns, link_id, packet, comment, flags & _DELIVERED != 0, sent
+            yield time_ns, link_id, packet, comment, flags & DELIVERED != 0, sent
         self._rest = buffer[at:]
 
 

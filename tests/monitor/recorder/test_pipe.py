@@ -1,5 +1,8 @@
 import os
+import subprocess
+import sys
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -122,3 +125,20 @@ def test_a_reader_that_takes_what_comes_is_never_late():
     assert said == []
     os.close(reader)
     os.close(writer)
+
+
+@pytest.mark.parametrize("layout", [">QHHHHB", "<QHHHHH"])
+@pytest.mark.parametrize("module", ["raftmon.monitor.queue._fast_path", "raftmon.monitor.recorder._frame_reader"])
+def test_a_compiled_module_with_another_layout_of_frames_is_not_used(layout, module):
+    pytest.importorskip(module)
+    script = f"""
+import struct, types
+from raftmon.monitor.recorder import pipe
+pipe.FRAME_HEAD = types.SimpleNamespace(pack=struct.Struct({layout!r}).pack)
+try:
+    import {module}
+except ImportError as error:
+    print(error)
+"""
+    done = subprocess.run([sys.executable, "-P", "-c", script], capture_output=True, text=True, timeout=60, check=False)
+    assert "laid out differently here than in raftmon.monitor.recorder.pipe" in done.stdout, done.stderr
