@@ -13,6 +13,7 @@ import orjson
 from raftmon.monitor.attach.port_owners import PortOwners
 from raftmon.monitor.compiled import COMPILED
 from raftmon.monitor.config import MonitorConfig
+from raftmon.monitor.control.live_monitor import LiveMonitor
 from raftmon.monitor.control.operations import Control
 from raftmon.monitor.control.server import ControlServer
 from raftmon.monitor.cpu import quiet_processor
@@ -142,28 +143,17 @@ class MonitorProcess:
         }
 
     def _control(self) -> Control:
-        def set_paused(paused: bool) -> None:
-            self._handler.paused = paused
-
-        return Control(
-            self._engine,
-            self._book.links,
-            self._log,
-            post=self._loop.post,
-            refresh=self._handler.refresh,
-            stats=self.counters,
-            set_paused=set_paused,
-            stop=self._loop.stop,
-            fail=self._fail,
-            scripts=self._scripts,
+        live = LiveMonitor(
+            engine=self._engine,
+            handler=self._handler,
+            loop=self._loop,
+            links=self._book.links,
+            names=[host.name for host in self._config.hosts],
+            read_counters=self.counters,
             clock_ns=time.monotonic_ns,
             messages=self._messages,
-            names=[host.name for host in self._config.hosts],
         )
-
-    def _fail(self, error: RaftmonError) -> None:
-        """End a strict run; on the loop's thread."""
-        self._handler.failure = self._handler.failure or error
+        return Control(live, self._scripts, self._log)
 
     def _note(self, text: str) -> None:
         self._log.warning("script", text=text)

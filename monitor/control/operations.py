@@ -9,20 +9,17 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 import functools
-from collections.abc import Awaitable, Callable, Coroutine, Sequence
-from concurrent.futures import Future
+from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any
 
-from raftmon.monitor.message_rules.stage import MessageRules
+from raftmon.monitor.control.live_monitor import LiveMonitor
 from raftmon.monitor.message_rules.trigger_words import parse_trigger, split_waiting
 from raftmon.monitor.message_rules.triggers import Armed
-from raftmon.monitor.rules.engine import Engine
 from raftmon.monitor.rules.rule import RuleSet
 from raftmon.monitor.rules.scripts import Scripts
 from raftmon.monitor.rules.serialization import rule_from_item, ruleset_to_items, with_items
 from raftmon.setup.errors import InputError, RaftmonError
 from raftmon.setup.eventlog import EventLog
-from raftmon.setup.topology import Link
 
 __all__ = ["Control", "Request"]
 
@@ -32,42 +29,12 @@ Request = dict[str, Any]
 
 
 class Control:
-    """What the operations do. ``post`` runs a function on the loop's thread, where ``refresh`` follows a change.
+    """What the operations do with the live monitor. ``scripts`` are followed as their files change."""
 
-    ``stats`` gives the monitor's counters at this moment, ``stop`` ends it, ``set_paused`` switches judging off and on,
-    ``fail`` (on the loop's thread) ends a strict run with an error. ``scripts`` are followed as their files change.
-    """
-
-    def __init__(
-        self,
-        engine: Engine,
-        links: tuple[Link, ...],
-        log: EventLog,
-        *,
-        post: Callable[[Callable[[], Any]], Future[Any]],
-        refresh: Callable[[], None],
-        stats: Callable[[], dict[str, Any]],
-        set_paused: Callable[[bool], None],
-        stop: Callable[[], None],
-        fail: Callable[[RaftmonError], None],
-        scripts: Scripts,
-        clock_ns: Callable[[], int],
-        messages: MessageRules | None = None,
-        names: Sequence[str] = (),
-    ) -> None:
-        self._engine = engine
-        self._links = links
-        self._log = log
-        self._post = post
-        self._refresh = refresh
-        self._stats = stats
-        self._set_paused = set_paused
-        self._stop = stop
-        self._fail = fail
+    def __init__(self, live: LiveMonitor, scripts: Scripts, log: EventLog) -> None:
+        self._live = live
         self._scripts = scripts
-        self._clock_ns = clock_ns
-        self._messages = messages
-        self._names = tuple(names)
+        self._log = log
         self._changing = asyncio.Lock()
         self._tasks: set[asyncio.Task[None]] = set()
         self._operations: dict[str, Callable[[Request], Awaitable[Any]]] = {
@@ -94,7 +61,7 @@ class Control:
 
     async def stats(self) -> dict[str, Any]:
         """The counters, read between two packets."""
-        found: dict[str, Any] = await self._on_loop(self._stats)
+        found: dict[str, Any] = await self._on_loop(self._live.read_counters)
         return found
 
     async def follow_scripts(self) -> None:
@@ -102,34 +69,29 @@ class Control:
         while True:
             await asyncio.sleep(_SCRIPTS_S)
             try:
-                if await asyncio.to_thread(self._scripts.poll, self._clock_ns()):
+                if await asyncio.to_thread(self._scripts.poll, self._live.clock_ns()):
                     await self._change(self._scripts.apply, "scripts-loaded", {"author": "file"})
             except InputError as error:  # what it asks for is impossible here; the rules in force stay
                 self._log.warning("script", text=f"{error}\nthe version before stays in force")
             except RaftmonError as error:
-                await self._on_loop(functools.partial(self._fail, error))
+                await self._on_loop(functools.partial(self._live.fail, error))
                 return
 
     async def _on_loop(self, work: Callable[[], Any]) -> Any:
-        return await asyncio.wrap_future(self._post(work))
+        return await asyncio.wrap_future(self._live.post(work))
 
     async def _change(self, make: Callable[[RuleSet], RuleSet], event: str, request: Request, **fields: Any) -> RuleSet:
         """Replace the rules in force; two users' changes come one after the other."""
         async with self._changing:
             # Parsing a thousand rules takes a while: not on the loop's thread, and other users are answered meanwhile.
-            after = await asyncio.to_thread(self._prepared, make, self._engine.ruleset)
-
-            def swap() -> None:
-                self._engine.load(after, self._clock_ns())
-                self._refresh()
-
-            await self._on_loop(swap)
+            after = await asyncio.to_thread(self._prepared, make, self._live.ruleset)
+            await self._on_loop(functools.partial(self._live.load, after))
         self._log.info(event, author=_author(request), rules=len(after), **fields)
         return after
 
     def _prepared(self, make: Callable[[RuleSet], RuleSet], before: RuleSet) -> RuleSet:
         after = make(before)
-        for link in self._links:
+        for link in self._live.links:
             after.for_link(link)  # worked out here and kept, so that the swap itself is short
         return after
 
@@ -137,22 +99,22 @@ class Control:
         """Arm ``trigger``; when it fires, ``rule`` (if given) comes into force, under the trigger's name unless it
         has its own. Answers with the trigger's name.
         """
-        if self._messages is None:
+        if self._live.messages is None:
             raise InputError("this monitor reads no messages, so nothing can be waited for")
-        messages, loop = self._messages, asyncio.get_running_loop()
+        messages, loop = self._live.messages, asyncio.get_running_loop()
         text, rule = request.get("trigger"), request.get("rule")
         if not isinstance(text, str) or not isinstance(rule, str | dict | None):
             raise InputError("when takes a trigger as text and a rule as text or object")
-        trigger = parse_trigger(text, self._names)
+        trigger = parse_trigger(text, self._live.names)
         if rule is not None:
-            await asyncio.to_thread(messages.check, with_items(self._engine.ruleset, [rule]))
+            await asyncio.to_thread(messages.check, with_items(self._live.ruleset, [rule]))
 
         async def act(armed: Armed, given: str | Request) -> None:
             try:
-                named = rule_from_item(given, self._names)
+                named = rule_from_item(given, self._live.names)
                 named = named if named.name else dataclasses.replace(named, name=armed.name)
                 await self._change(lambda rules: rules.with_rule(named), "trigger-fired", request, trigger=text)
-                armed.reaction_ns = self._clock_ns() - (armed.fired_ns or 0)
+                armed.reaction_ns = self._live.clock_ns() - (armed.fired_ns or 0)
             except InputError as error:
                 self._log.warning("trigger-failed", trigger=text, error=str(error))
 
@@ -165,28 +127,22 @@ class Control:
             self._tasks.add(task)  # a task that nobody holds may vanish
             task.add_done_callback(self._tasks.discard)
 
-        def arm() -> Armed:
-            armed = messages.arm(trigger, self._clock_ns(), fired)
-            self._engine.load(self._engine.ruleset, self._clock_ns())  # so that every link is looked at
-            self._refresh()
-            return armed
-
-        armed: Armed = await self._on_loop(arm)
+        armed: Armed = await self._on_loop(functools.partial(self._live.arm, messages, trigger, fired))
         return armed.name
 
     async def _triggers(self, _request: Request) -> Any:
-        if self._messages is None:
+        if self._live.messages is None:
             return []
-        watch = self._messages.watch
+        watch = self._live.messages.watch
 
         def states() -> list[dict[str, Any]]:
-            watch.expire(self._clock_ns())
+            watch.expire(self._live.clock_ns())
             return [armed.to_json() for armed in watch.armed.values()]
 
         return await self._on_loop(states)
 
     async def _rules(self, _request: Request) -> Any:
-        return ruleset_to_items(self._engine.ruleset)
+        return ruleset_to_items(self._live.ruleset)
 
     async def _set(self, request: Request) -> Any:
         items = request.get("rules")
@@ -224,8 +180,8 @@ class Control:
         name = request.get("name")
         if not isinstance(name, str):
             raise InputError('"remove" needs "name", the name of a rule')
-        if self._messages is not None and all(rule.name != name for rule in self._engine.ruleset):
-            watch = self._messages.watch  # no rule has that name: it may be one that waits, or waited
+        if self._live.messages is not None and all(rule.name != name for rule in self._live.ruleset):
+            watch = self._live.messages.watch  # no rule has that name: it may be one that waits, or waited
             if await self._on_loop(lambda: watch.disarm(name)):
                 self._log.info("trigger-removed", author=_author(request), name=name)
                 return name
@@ -233,7 +189,7 @@ class Control:
         return name
 
     async def _heal(self, request: Request) -> Any:
-        count = len(self._engine.ruleset)
+        count = len(self._live.ruleset)
         after = await self._change(_script_rules, "rules-healed", request)
         return count - len(after)
 
@@ -247,17 +203,13 @@ class Control:
         return await self._pausing(request, False)
 
     async def _pausing(self, request: Request, paused: bool) -> Any:
-        def switch() -> None:
-            self._set_paused(paused)
-            self._refresh()
-
-        await self._on_loop(switch)
+        await self._on_loop(functools.partial(self._live.pause, paused))
         self._log.info("paused" if paused else "resumed", author=_author(request))
         return paused
 
     async def _end(self, request: Request) -> Any:
         self._log.info("stop-asked", author=_author(request))
-        self._stop()
+        self._live.stop()
         return None
 
 

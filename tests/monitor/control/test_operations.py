@@ -9,6 +9,7 @@ import orjson
 import pytest
 
 from raftmon.monitor.control.client import MonitorClient, wait_until_ready
+from raftmon.monitor.control.live_monitor import LiveMonitor
 from raftmon.monitor.control.operations import Control
 from raftmon.monitor.control.server import ControlServer
 from raftmon.monitor.message_rules.stage import MessageRules
@@ -34,11 +35,11 @@ class Log:
 
 
 class Served:
-    """A control server over a real engine, with the loop's part done on the calling thread."""
+    """A control server over a real engine, its loop and packet handler being this object."""
 
     def __init__(self, path, scripts=()):
         self.path = path
-        self.failures = []
+        self.failure = None
         self.scripts = Scripts(scripts, names=NAMES, links=LINKS, seed="seed", note=str, strict=False)
         self.log = Log()
         self.engine = Engine(LINKS, "seed", 0, message_stage=MessageRules(codec_of("pysyncobj"), None))
@@ -50,21 +51,18 @@ class Served:
         self.server.start()
 
     def _control(self):
-        return Control(
-            self.engine,
-            LINKS,
-            self.log,
-            post=self._post,
-            refresh=self._refresh,
-            stats=lambda: {"packets": 7, "rules": self.engine.stats()},
-            set_paused=self._pause,
-            stop=self.stopped.set,
-            fail=self.failures.append,
-            scripts=self.scripts,
+        live = LiveMonitor(
+            engine=self.engine,
+            handler=self,
+            loop=self,
+            links=LINKS,
+            names=(),
+            read_counters=lambda: {"packets": 7, "rules": self.engine.stats()},
             clock_ns=time.monotonic_ns,
         )
+        return Control(live, self.scripts, self.log)
 
-    def _post(self, work):
+    def post(self, work):
         future = Future()
         try:
             future.set_result(work())
@@ -72,11 +70,11 @@ class Served:
             future.set_exception(error)
         return future
 
-    def _refresh(self):
-        self.refreshed += 1
+    def stop(self):
+        self.stopped.set()
 
-    def _pause(self, paused):
-        self.paused = paused
+    def refresh(self):
+        self.refreshed += 1
 
 
 @pytest.fixture
@@ -241,7 +239,7 @@ def test_scripts_are_followed_and_heal_leaves_them(tmp_path):
             assert one.engine.chain(0) is None
     finally:
         one.server.close()
-    assert one.failures == []
+    assert one.failure is None
 
 
 def test_a_new_version_that_is_impossible_here_leaves_the_rules_in_force(tmp_path):
@@ -262,4 +260,4 @@ def test_a_new_version_that_is_impossible_here_leaves_the_rules_in_force(tmp_pat
                 client.stats()
     finally:
         one.server.close()
-    assert one.failures == []
+    assert one.failure is None
