@@ -11,6 +11,7 @@ from pathlib import Path
 
 import orjson
 
+from raftmon.adapters.hooks import hooks
 from raftmon.adapters.systems import system, with_server
 from raftmon.driver.cluster.cluster import Cluster, ClusterOptions
 from raftmon.driver.reproduce.loading import AttemptOutcome, Loaded, load_scenario
@@ -39,9 +40,16 @@ def attempt(loaded: Loaded, server: str, seed: str, store: Path) -> dict[str, ob
         },
     )
     began = time.monotonic()
-    cluster_options = ClusterOptions(seed=seed, disks=scenario.disks, system=scenario.system, system_options=options)
+    cluster_options = ClusterOptions(
+        seed=seed,
+        disks=scenario.disks,
+        client_traffic=scenario.client_traffic,
+        system=scenario.system,
+        system_options=options,
+    )
+    topology = Topology.star(scenario.nodes, transparent=hooks(adapter).transparent).with_spares(scenario.spares)
     try:
-        with Cluster(Topology.star(scenario.nodes), adapter, folder, cluster_options) as cluster:
+        with Cluster(topology, adapter, folder, cluster_options) as cluster:
             stage = Stage(scenario, cluster, seed)
             try:
                 sentence = loaded.play(stage)

@@ -24,6 +24,7 @@ class Scenario:
 
     ``affected`` and ``control`` are server specifications (``etcd@3.4.23``), the default one first. Where every version
     that can be had is affected, ``control`` is empty and ``why_no_control`` says so. ``options`` are the adapter's.
+    ``disks``, ``client_traffic`` and ``spares`` say what its faults need (FaultKind).
     ``seen`` is what a client or the wire shows, ``needs`` the events required, ``fixed`` the versions that mend it.
     """
 
@@ -38,6 +39,8 @@ class Scenario:
     why_no_control: str = ""
     nodes: int = 3
     disks: bool = False
+    client_traffic: bool = False
+    spares: int = 0
     workload: str = "register"
     options: Mapping[str, Any] = field(default_factory=dict)
     sources: tuple[str, ...] = ()

@@ -13,6 +13,7 @@ from raftmon.driver.checkers.base import Result, Valid
 from raftmon.driver.cluster.cluster import Cluster
 from raftmon.driver.reproduce.recording import HistoryRecorder, RecordedClient
 from raftmon.driver.reproduce.scenario import CouldNotSetUp, Scenario
+from raftmon.driver.reproduce.scheduled import all_results, work_under
 from raftmon.driver.results.verdict import check_history
 from raftmon.driver.testing.fixtures import TestClients, TestCluster, TestMonitor, eventually
 from raftmon.monitor.raft.database.store import open_store
@@ -34,6 +35,7 @@ class Stage:
         self.cluster = TestCluster(cluster)
         self.monitor = TestMonitor(self.cluster)
         self.clients = TestClients(self.cluster, seed)
+        self._seed = seed
         self._recorder = HistoryRecorder(cluster.folder.history)
         self._stack = contextlib.ExitStack()
         self._stack.callback(self._recorder.close)
@@ -86,6 +88,23 @@ class Stage:
     def anomaly(self, workload: str | None = None) -> str | None:
         """The sentence of the first checker that says *invalid*, None where none does."""
         return next((one.sentence for one in self.judge(workload) if one.valid is Valid.NO), None)
+
+    def work_under(
+        self, faults: str, seconds: float, workload: str | None = None, seed: str | None = None, **options: Any
+    ) -> list[str]:
+        """Let clients work for so long under a schedule (the text of ``--fault``); the sentences of what was done.
+
+        ``options`` are those of ``clients.working``: ``clients``, ``rate``, ``pin``, ``op_timeout_s``, the workload's.
+        """
+        return work_under(self, faults, seconds, seed or self._seed, workload or self.scenario.workload, **options)
+
+    def broken(self, *checkers: str, workload: str | None = None) -> str | None:
+        """The sentence of the first of these checkers (all where none is named) that says *invalid*: clients, wire
+        and stores; None where none does.
+        """
+        results = all_results(self, workload or self.scenario.workload)
+        wanted = [one for one in results if one.valid is Valid.NO and (not checkers or one.checker in checkers)]
+        return wanted[0].sentence if wanted else None
 
     def leader(self, timeout_s: float = 30.0) -> str:
         """The leader, waited for."""
