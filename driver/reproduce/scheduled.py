@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import functools
 import time
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from raftmon.driver.checkers.asked_for import checkers_for
 from raftmon.driver.checkers.base import Result, Valid
 from raftmon.driver.checkers.safe import check_safely
+from raftmon.driver.cluster.cluster import Cluster
 from raftmon.driver.cluster.health import quorum_answers
 from raftmon.driver.faults.faults import fault_kind, make_fault, random_faults
 from raftmon.driver.faults.schedule import PlannedFault, plan_faults
@@ -17,21 +18,20 @@ from raftmon.driver.histories import read_history
 from raftmon.driver.results.verdict import stores_result
 from raftmon.driver.results.wire import wire_results
 from raftmon.driver.run.store_hashes import ask_stores
-
-if TYPE_CHECKING:
-    from raftmon.driver.reproduce.stage import Stage
+from raftmon.driver.testing.fixtures import TestClients
 
 __all__ = ["all_results", "work_under"]
 
 _CATCH_UP_S = 2.0
 
 
-def work_under(stage: Stage, faults: str, seconds: float, seed: str, workload: str, **options: Any) -> list[str]:
+def work_under(
+    cluster: Cluster, clients: TestClients, faults: str, seconds: float, seed: str, workload: str, **options: Any
+) -> list[str]:
     """Let clients work for so long while the faults of a ``--fault`` text come and go; what each fault did.
 
-    ``options`` are those of ``stage.clients.working``. Raises InputError for a schedule that cannot be read.
+    ``options`` are those of ``clients.working``. Raises InputError for a schedule that cannot be read.
     """
-    cluster = stage.inner
     names = cluster.topology.node_names()
     planned = plan_faults(
         faults, functools.partial(fault_kind, nodes=names), seconds, seed=seed, random_from=random_faults()
@@ -49,7 +49,7 @@ def work_under(stage: Stage, faults: str, seconds: float, seed: str, workload: s
         log=cluster.log,
         on_change=lambda _text: None,
     )
-    with stage.clients.working(workload, at_least=0, **options):
+    with clients.working(workload, at_least=0, **options):
         began_ns = time.monotonic_ns()
         workers.begin(began_ns)
         try:
@@ -59,9 +59,8 @@ def work_under(stage: Stage, faults: str, seconds: float, seed: str, workload: s
     return [record.effect.sentence for record in workers.records if record.effect is not None]
 
 
-def all_results(stage: Stage, workload: str) -> list[Result]:
+def all_results(cluster: Cluster, workload: str) -> list[Result]:
     """Every checker's result: clients, wire and stores; the wire is asked again while its record catches up."""
-    cluster = stage.inner
     ask_stores(cluster.adapter, cluster.topology, cluster.folder, 2.0)
     history = read_history(cluster.folder.path)
     results = [check_safely(checker, history) for checker in checkers_for(workload, history)]

@@ -96,13 +96,14 @@ class Stage:
 
         ``options`` are those of ``clients.working``: ``clients``, ``rate``, ``pin``, ``op_timeout_s``, the workload's.
         """
-        return work_under(self, faults, seconds, seed or self._seed, workload or self.scenario.workload, **options)
+        workload = workload or self.scenario.workload
+        return work_under(self.inner, self.clients, faults, seconds, seed or self._seed, workload, **options)
 
     def broken(self, *checkers: str, workload: str | None = None) -> str | None:
         """The sentence of the first of these checkers (all where none is named) that says *invalid*: clients, wire
         and stores; None where none does.
         """
-        results = all_results(self, workload or self.scenario.workload)
+        results = all_results(self.inner, workload or self.scenario.workload)
         wanted = [one for one in results if one.valid is Valid.NO and (not checkers or one.checker in checkers)]
         return wanted[0].sentence if wanted else None
 
