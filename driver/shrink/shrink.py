@@ -13,8 +13,8 @@ from typing import Any
 
 from raftmon.adapters.systems import system
 from raftmon.driver.faults.schedule import PlannedFault
+from raftmon.driver.reproduce.loading import load_scenario
 from raftmon.driver.reproduce.rounds import reproduce
-from raftmon.driver.reproduce.scenario import load_scenario
 from raftmon.driver.run.config import RunConfig
 from raftmon.driver.run.plan import make_plan
 from raftmon.driver.run_folder import RESULTS, RunFolder

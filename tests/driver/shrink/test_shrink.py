@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from raftmon.driver.cli.run import config_of, parser
+from raftmon.driver.reproduce.loading import load_scenario
 from raftmon.driver.reproduce.rounds import Reproduced, Side
-from raftmon.driver.reproduce.scenario import load_scenario
 from raftmon.driver.run.config import RunConfig
 from raftmon.driver.run_folder import RESULTS, RunFolder
 from raftmon.driver.shrink import shrink as module
