@@ -11,18 +11,17 @@ import heapq
 import itertools
 from collections import OrderedDict, deque
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
 
+from raftmon.monitor.message_rules.bound_rule import BoundRule
 from raftmon.monitor.message_rules.comments import describe
+from raftmon.monitor.message_rules.link_rules import PacketAtHand
 from raftmon.monitor.message_rules.scanner import MessageHead
+from raftmon.monitor.message_rules.spliced_connection import EditedDirection, SplicedConnection, UnitReader
 from raftmon.monitor.message_rules.stage import MessageRules
 from raftmon.monitor.message_rules.trigger_words import Trigger
 from raftmon.monitor.message_rules.triggers import Armed
-from raftmon.monitor.packets.tcp_table import Flow
 from raftmon.monitor.packets.view import ACK, SYN, TCP, Connection, PacketView
 from raftmon.monitor.raft.codecs.base import Codec
-from raftmon.monitor.raft.codecs.protobuf import Malformed
-from raftmon.monitor.raft.decoder import Decoder
 from raftmon.monitor.raft.message import RaftMessage
 from raftmon.monitor.rules.actions.decision import Decision
 from raftmon.monitor.rules.actions.effects import ActionEffect, draw_delay_ns
@@ -30,125 +29,14 @@ from raftmon.monitor.rules.actions.kinds import Accept, Action, Delay, Duplicate
 from raftmon.monitor.rules.conditions.messages import head_test
 from raftmon.monitor.rules.gate import RuleGate
 from raftmon.monitor.rules.rule import Rule, RuleSet
-from raftmon.monitor.splice.splicer import Edit, Insert, Keep, Remove, Splicer
 from raftmon.setup.errors import InputError
 from raftmon.setup.topology import Link
 
 __all__ = ["SplicedRules"]
 
 _MAX_CONNECTIONS = 1024
-_MAX_UNIT = 4 << 20
-_MAX_UNKNOWN = 256 << 10
 _MAX_WAITING = 10_000
 _AGAIN_NS = 10_000_000
-
-
-@dataclass(slots=True, eq=False)
-class _Bound:
-    gate: RuleGate
-    test: Callable[[MessageHead], bool]
-    held: list[tuple[_EditedDirection, bytes]] = field(default_factory=list)
-
-
-class _Reader(Decoder):
-    """Gives the messages of units that are fed to a codec's taps."""
-
-    def __init__(self, codec: Codec) -> None:
-        super().__init__(codecs=(codec,))
-        self.read: list[RaftMessage] = []
-
-    def message(self, message: RaftMessage) -> None:
-        """See ``Output.message``."""
-        self.read.append(message)
-
-
-class _EditedDirection:
-    """One direction of a connection: the splicer's edit policy."""
-
-    def __init__(self, owner: SplicedRules, link: Link, *, joined: bool) -> None:
-        self._owner, self.link = owner, link
-        self._synchronised = not joined
-        self._buffer = bytearray()
-        self._withheld = 0  # of the buffer's beginning: taken out already
-        self._blind = 0  # bytes of a message too large to wait for
-        self.connection: _Connection | None = None
-
-    @property
-    def between_messages(self) -> bool:
-        """Whether something can be put in here."""
-        return self._synchronised and not self._blind
-
-    def feed(self, data: bytes) -> list[Edit]:
-        """See ``EditPolicy.feed``."""
-        codec = self._owner.codec
-        if not self._synchronised and not self._blind:
-            if codec.begins(data, False) is not True:
-                return [Keep(len(data))]
-            self._synchronised = True
-        out: list[Edit] = []
-        if self._blind:
-            through = min(self._blind, len(data))
-            self._blind -= through
-            data = data[through:]
-            out.append(Keep(through))
-        self._buffer += data
-        while self._buffer:
-            size: int | None
-            try:
-                size = self._owner.unit(self._buffer)
-            except Malformed:
-                self._synchronised = False
-                size = len(self._buffer)
-            if size is not None and size > len(self._buffer) and size > _MAX_UNIT:
-                self._blind = size - len(self._buffer)
-                size = len(self._buffer)
-            elif size is None and len(self._buffer) > _MAX_UNKNOWN:  # too large to look for its end again and again
-                self._synchronised, size = False, len(self._buffer)
-            elif size is None or size > len(self._buffer):
-                break
-            out += self._unit(bytes(self._buffer[:size]), asked=self._synchronised and not self._blind)
-        out.append(Remove(len(self._buffer) - self._withheld))
-        self._withheld = len(self._buffer)
-        return out
-
-    def finish(self) -> list[Edit]:
-        """See ``EditPolicy.finish``: the beginning of a message that never came whole."""
-        rest, self._buffer, self._withheld = bytes(self._buffer), bytearray(), 0
-        return [Insert(rest)] if rest else []
-
-    def _unit(self, unit: bytes, *, asked: bool) -> list[Edit]:
-        before = min(self._withheld, len(unit))
-        self._withheld -= before
-        del self._buffer[: len(unit)]
-        lost, copies = self._owner.decide(self, unit) if asked else (False, 0)
-        if lost:
-            return [Remove(len(unit) - before)]
-        return [Insert(unit[:before]), Keep(len(unit) - before), *([Insert(unit)] * copies)]
-
-    def read(self, unit: bytes) -> list[RaftMessage]:
-        """The messages that a unit holds."""
-        assert self.connection is not None
-        return self.connection.read(self, unit)
-
-
-class _Connection:
-    """A splicer, and what reads the two directions."""
-
-    def __init__(self, owner: SplicedRules, link: Link, ports: tuple[int, int], *, joined: bool) -> None:
-        back = Link(link.target, link.source)
-        self.directions = _EditedDirection(owner, link, joined=joined), _EditedDirection(owner, back, joined=joined)
-        for direction in self.directions:
-            direction.connection = self
-        self.splicer = Splicer(*self.directions)
-        flow = Flow(link.source, ports[0], link.target, ports[1], True, not joined)
-        self._taps = owner.reader.taps_for(owner.codec, flow, flow.reverse)
-        self._reader = owner.reader
-
-    def read(self, direction: _EditedDirection, unit: bytes) -> list[RaftMessage]:
-        """See ``_EditedDirection.read``."""
-        self._reader.read.clear()
-        self._taps[0 if direction is self.directions[0] else 1].data(unit, 0)
-        return list(self._reader.read)
 
 
 class SplicedRules(MessageRules):
@@ -157,17 +45,15 @@ class SplicedRules(MessageRules):
     def __init__(self, codec: Codec, *, present: Callable[[bytes], bytes], send: Callable[[bytes], object]) -> None:
         super().__init__(codec, None, present=present)
         assert codec.unit is not None
-        self.codec, self.unit, self.reader = codec, codec.unit, _Reader(codec)
+        self.codec, self.unit, self.reader = codec, codec.unit, UnitReader(codec)
         self._send = send
-        self._bounds: dict[Link, tuple[_Bound, ...]] = {}
-        self._connections: OrderedDict[Connection, _Connection] = OrderedDict()
-        self._later: list[tuple[int, int, _EditedDirection, bytes]] = []
+        self._bounds: dict[Link, tuple[BoundRule, ...]] = {}
+        self._connections: OrderedDict[Connection, SplicedConnection] = OrderedDict()
+        self._later: list[tuple[int, int, EditedDirection, bytes]] = []
         self._order = itertools.count()
-        self._given_back: deque[tuple[_EditedDirection, bytes]] = deque()  # by a rule that was removed, on any thread
+        self._given_back: deque[tuple[EditedDirection, bytes]] = deque()  # by a rule that was removed, on any thread
         self._active = False
-        self._now_ns = 0
-        self._acted: list[str] = []
-        self._comments: list[str] = []
+        self._packet = PacketAtHand(0)
 
     def arm(self, trigger: Trigger, now_ns: int, on_fire: Callable[[Armed], None] | None = None) -> Armed:
         """Triggers are fed by heads of messages, which are not read here."""
@@ -189,7 +75,7 @@ class SplicedRules(MessageRules):
     def bind(self, link: Link, gates: Sequence[RuleGate]) -> ActionEffect | None:
         """See ``MessageStage.bind``. Both directions of a spliced connection must be seen, so all links are."""
         known = {id(bound.gate): bound for bound in self._bounds.get(link, ())}
-        bounds = [known.get(id(gate)) or _Bound(gate, head_test(gate.rule.match)) for gate in gates]
+        bounds = [known.get(id(gate)) or BoundRule(gate, head_test(gate.rule.match)) for gate in gates]
         self._bounds[link] = tuple(bounds)
         for gone in (bound for bound in known.values() if bound not in bounds):
             self._given_back += gone.held
@@ -199,7 +85,7 @@ class SplicedRules(MessageRules):
     def stats(self) -> dict[str, int]:
         """See ``MessageRules.stats``; and what the splicers own, dropped and refused."""
         held = sum(len(bound.held) for bounds in self._bounds.values() for bound in bounds) + len(self._later)
-        return {"undeliverable": self.undeliverable, "held": held}
+        return {"undeliverable": self.deliveries.undeliverable, "held": held}
 
     @property
     def due_ns(self) -> int | None:
@@ -225,20 +111,20 @@ class SplicedRules(MessageRules):
         for packet in packets:
             self._send(self.present(packet))
 
-    def _put(self, direction: _EditedDirection, unit: bytes, now_ns: int) -> None:
+    def _put(self, direction: EditedDirection, unit: bytes, now_ns: int) -> None:
         assert direction.connection is not None
         if not direction.between_messages and not direction.connection.splicer.closed:
             self._postpone(now_ns + _AGAIN_NS, direction, unit)
             return
         packets = direction.connection.splicer.insert(direction is direction.connection.directions[0], unit, now_ns)
         if packets is None:
-            self.undeliverable += 1
+            self.deliveries.undeliverable += 1
         else:
             self._deliver(packets)
 
-    def _postpone(self, due_ns: int, direction: _EditedDirection, unit: bytes) -> None:
+    def _postpone(self, due_ns: int, direction: EditedDirection, unit: bytes) -> None:
         if len(self._later) >= _MAX_WAITING:
-            self.undeliverable += 1
+            self.deliveries.undeliverable += 1
         else:
             heapq.heappush(self._later, (due_ns, next(self._order), direction, unit))
 
@@ -250,12 +136,11 @@ class SplicedRules(MessageRules):
         one = self._connection(view)
         if one is None:
             return False
-        self._now_ns = decision.now_ns
+        packet = self._packet = PacketAtHand(decision.now_ns)
         data = view.data if decision.data is None else decision.data
         outcome = one.splicer.packet(view.link == one.directions[0].link, data, decision.now_ns)
-        acted, self._acted = self._acted, []
-        comments, self._comments = self._comments, []
-        decision.rules += acted
+        comments = packet.comments
+        decision.rules += packet.acted
         decision.inject = (*decision.inject, *(self.present(packet) for packet in outcome.extra))
         if outcome.packet is None:
             decision.lose(", ".join(comments) or "spliced: comes again in order, or says nothing new")
@@ -265,9 +150,9 @@ class SplicedRules(MessageRules):
             decision.comments.append(", ".join(comments) or "spliced")
             return True
         decision.comments += comments
-        return bool(acted)
+        return bool(packet.acted)
 
-    def _connection(self, view: PacketView) -> _Connection | None:
+    def _connection(self, view: PacketView) -> SplicedConnection | None:
         link, key = view.link, view.connection
         assert link is not None
         assert key is not None
@@ -281,31 +166,31 @@ class SplicedRules(MessageRules):
         if len(self._connections) >= _MAX_CONNECTIONS:
             self._connections.popitem(last=False)
         ports = view.source_port or 0, view.target_port or 0
-        one = self._connections[key] = _Connection(self, link, ports, joined=not opens)
+        one = self._connections[key] = SplicedConnection(self, link, ports, joined=not opens)
         return one
 
-    def decide(self, direction: _EditedDirection, unit: bytes) -> tuple[bool, int]:
+    def decide(self, direction: EditedDirection, unit: bytes) -> tuple[bool, int]:
         """Ask the rules about the messages of a unit: whether it is lost, and how many copies follow it at once."""
         for message in direction.read(unit):
-            head = _frame(message)
+            head = _head_of(message)
             for bound in self._bounds.get(direction.link, ()):
                 gate = bound.gate
-                if not gate.in_window(self._now_ns) or not bound.test(head) or not gate.fires():
+                if not gate.in_window(self._packet.now_ns) or not bound.test(head) or not gate.fires():
                     continue
-                action = self.opinion(direction.link, gate, head, self._now_ns)
+                action = self.opinion(direction.link, gate, head, self._packet.now_ns)
                 if action is None:
                     continue
                 gate.acted(0)
                 if isinstance(action, Accept):
                     return False, 0
-                self._acted.append(gate.name)
-                self._comments.append(describe(type(action).__name__.lower(), head))
+                self._packet.acted.append(gate.name)
+                self._packet.comments.append(describe(type(action).__name__.lower(), head))
                 return self._carry_out(bound, action, direction, unit)
         return False, 0
 
-    def _carry_out(self, bound: _Bound, action: Action, direction: _EditedDirection, unit: bytes) -> tuple[bool, int]:
+    def _carry_out(self, bound: BoundRule, action: Action, direction: EditedDirection, unit: bytes) -> tuple[bool, int]:
         if isinstance(action, Delay):
-            self._postpone(self._now_ns + draw_delay_ns(action, bound.gate.rng), direction, unit)
+            self._postpone(self._packet.now_ns + draw_delay_ns(action, bound.gate.rng), direction, unit)
         elif isinstance(action, Hold):
             if len(bound.held) >= _MAX_WAITING:
                 return False, 0
@@ -314,12 +199,12 @@ class SplicedRules(MessageRules):
             if not action.gap_ms:
                 return False, action.copies
             for number in range(1, action.copies + 1):
-                self._postpone(self._now_ns + int(number * action.gap_ms * 1e6), direction, unit)
+                self._postpone(self._packet.now_ns + int(number * action.gap_ms * 1e6), direction, unit)
             return False, 0
         return True, 0
 
 
-def _frame(message: RaftMessage) -> MessageHead:
+def _head_of(message: RaftMessage) -> MessageHead:
     head = MessageHead(
         message.kind, "spliced", None, None, message.term, message.log_term, message.index, len(message.entries)
     )

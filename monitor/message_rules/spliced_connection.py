@@ -1,0 +1,134 @@
+"""One TCP connection that goes through a splicer: its two directions, cut into units, each shown to the rules whole."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Protocol
+
+from raftmon.monitor.packets.tcp_table import Flow
+from raftmon.monitor.raft.codecs.base import Codec
+from raftmon.monitor.raft.codecs.protobuf import Malformed
+from raftmon.monitor.raft.decoder import Decoder
+from raftmon.monitor.raft.message import RaftMessage
+from raftmon.monitor.splice.splicer import Edit, Insert, Keep, Remove, Splicer
+from raftmon.setup.topology import Link
+
+__all__ = ["EditedDirection", "Owner", "SplicedConnection", "UnitReader"]
+
+_MAX_UNIT = 4 << 20
+_MAX_UNKNOWN = 256 << 10
+
+
+class Owner(Protocol):
+    """What a connection needs of the rules."""
+
+    codec: Codec
+    reader: UnitReader
+
+    @property
+    def unit(self) -> Callable[[bytearray], int | None]:
+        """The length of the unit at the beginning, None where more bytes are needed; raises Malformed."""
+
+    def decide(self, direction: EditedDirection, unit: bytes) -> tuple[bool, int]:
+        """Whether a unit is lost, and how many copies follow it at once."""
+
+
+class UnitReader(Decoder):
+    """Gives the messages of units that are fed to a codec's taps."""
+
+    def __init__(self, codec: Codec) -> None:
+        super().__init__(codecs=(codec,))
+        self.read: list[RaftMessage] = []
+
+    def message(self, message: RaftMessage) -> None:
+        """See ``Output.message``."""
+        self.read.append(message)
+
+
+class EditedDirection:
+    """One direction of a connection: the splicer's edit policy."""
+
+    def __init__(self, owner: Owner, link: Link, *, joined: bool) -> None:
+        self._owner, self.link = owner, link
+        self._synchronised = not joined
+        self._buffer = bytearray()
+        self._withheld = 0  # of the buffer's beginning: taken out already
+        self._blind = 0  # bytes of a message too large to wait for
+        self.connection: SplicedConnection | None = None
+
+    @property
+    def between_messages(self) -> bool:
+        """Whether something can be put in here."""
+        return self._synchronised and not self._blind
+
+    def feed(self, data: bytes) -> list[Edit]:
+        """See ``EditPolicy.feed``."""
+        codec = self._owner.codec
+        if not self._synchronised and not self._blind:
+            if codec.begins(data, False) is not True:
+                return [Keep(len(data))]
+            self._synchronised = True
+        out: list[Edit] = []
+        if self._blind:
+            through = min(self._blind, len(data))
+            self._blind -= through
+            data = data[through:]
+            out.append(Keep(through))
+        self._buffer += data
+        while self._buffer:
+            size: int | None
+            try:
+                size = self._owner.unit(self._buffer)
+            except Malformed:
+                self._synchronised = False
+                size = len(self._buffer)
+            if size is not None and size > len(self._buffer) and size > _MAX_UNIT:
+                self._blind = size - len(self._buffer)
+                size = len(self._buffer)
+            elif size is None and len(self._buffer) > _MAX_UNKNOWN:  # too large to look for its end again and again
+                self._synchronised, size = False, len(self._buffer)
+            elif size is None or size > len(self._buffer):
+                break
+            out += self._unit(bytes(self._buffer[:size]), asked=self._synchronised and not self._blind)
+        out.append(Remove(len(self._buffer) - self._withheld))
+        self._withheld = len(self._buffer)
+        return out
+
+    def finish(self) -> list[Edit]:
+        """See ``EditPolicy.finish``: the beginning of a message that never came whole."""
+        rest, self._buffer, self._withheld = bytes(self._buffer), bytearray(), 0
+        return [Insert(rest)] if rest else []
+
+    def _unit(self, unit: bytes, *, asked: bool) -> list[Edit]:
+        before = min(self._withheld, len(unit))
+        self._withheld -= before
+        del self._buffer[: len(unit)]
+        lost, copies = self._owner.decide(self, unit) if asked else (False, 0)
+        if lost:
+            return [Remove(len(unit) - before)]
+        return [Insert(unit[:before]), Keep(len(unit) - before), *([Insert(unit)] * copies)]
+
+    def read(self, unit: bytes) -> list[RaftMessage]:
+        """The messages that a unit holds."""
+        assert self.connection is not None
+        return self.connection.read(self, unit)
+
+
+class SplicedConnection:
+    """A splicer, and what reads the two directions."""
+
+    def __init__(self, owner: Owner, link: Link, ports: tuple[int, int], *, joined: bool) -> None:
+        back = Link(link.target, link.source)
+        self.directions = EditedDirection(owner, link, joined=joined), EditedDirection(owner, back, joined=joined)
+        for direction in self.directions:
+            direction.connection = self
+        self.splicer = Splicer(*self.directions)
+        flow = Flow(link.source, ports[0], link.target, ports[1], True, not joined)
+        self._taps = owner.reader.taps_for(owner.codec, flow, flow.reverse)
+        self._reader = owner.reader
+
+    def read(self, direction: EditedDirection, unit: bytes) -> list[RaftMessage]:
+        """See ``EditedDirection.read``."""
+        self._reader.read.clear()
+        self._taps[0 if direction is self.directions[0] else 1].data(unit, 0)
+        return list(self._reader.read)
