@@ -14,7 +14,8 @@ from raftmon.monitor.packets.view import ICMP, ICMPV6, TCP, UDP, PacketView
 from raftmon.monitor.rules.actions import Call
 from raftmon.monitor.rules.api import corrupt, rewrite
 from raftmon.monitor.rules.conditions import ALWAYS
-from raftmon.monitor.rules.engine import Chain, Engine
+from raftmon.monitor.rules.engine import Engine
+from raftmon.monitor.rules.link_state import Chain
 from raftmon.monitor.rules.replay import craft
 from raftmon.monitor.rules.rule import Rule, RuleSet
 from raftmon.monitor.rules.serialization import with_items

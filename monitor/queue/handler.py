@@ -13,7 +13,9 @@ from raftmon.monitor.packets.addresses import AddressBook, Route, is_neutral, re
 from raftmon.monitor.queue.delivery import Delivery, QueuedPacket
 from raftmon.monitor.queue.fast_path import FastPath, InterpretedFastPath
 from raftmon.monitor.recorder.pipe import NO_LINK, Batch, PipeFrame
-from raftmon.monitor.rules.engine import Chain, Engine, UserCodeError
+from raftmon.monitor.rules.engine import Engine
+from raftmon.monitor.rules.link_state import Chain
+from raftmon.monitor.rules.user_code import UserCodeError
 from raftmon.monitor.rules.verdict import ACCEPT
 from raftmon.setup.errors import RaftmonError
 from raftmon.setup.eventlog import EventLog

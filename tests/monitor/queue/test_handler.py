@@ -14,8 +14,9 @@ from raftmon.monitor.queue.fast_path import FastPath, InterpretedFastPath
 from raftmon.monitor.queue.handler import PacketHandler
 from raftmon.monitor.queue.task_pool import TaskPool
 from raftmon.monitor.recorder.pipe import NO_LINK, FrameDecoder
-from raftmon.monitor.rules.engine import Engine, UserCodeError
+from raftmon.monitor.rules.engine import Engine
 from raftmon.monitor.rules.serialization import ruleset_from_items
+from raftmon.monitor.rules.user_code import UserCodeError
 from raftmon.setup.topology import Topology
 
 NAMES = ("n1", "n2", "c1")

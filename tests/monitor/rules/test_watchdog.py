@@ -7,8 +7,9 @@ import pytest
 from raftmon.monitor.rules import api
 from raftmon.monitor.rules.actions.kinds import Call
 from raftmon.monitor.rules.conditions import ALWAYS
-from raftmon.monitor.rules.engine import Engine, UserCodeError
+from raftmon.monitor.rules.engine import Engine
 from raftmon.monitor.rules.rule import Rule, RuleSet
+from raftmon.monitor.rules.user_code import UserCodeError
 from raftmon.monitor.rules.verdict import ACCEPT
 from raftmon.monitor.rules.watchdog import Watchdog
 from raftmon.setup.topology import Link
