@@ -153,5 +153,5 @@ class LinkRules:
             return
         copies = action.copies if isinstance(action, Duplicate) else 1
         gap_ns = int(action.gap_ms * 1e6) if isinstance(action, Duplicate) else 0
-        for number in range(copies):
+        for number in range(1, copies + 1):
             self._owner.deliveries.deliver(self.link, head, due_ns + number * gap_ns)

@@ -209,5 +209,8 @@ def _head_of(message: RaftMessage) -> MessageHead:
         message.kind, "spliced", None, None, message.term, message.log_term, message.index, len(message.entries)
     )
     head.commit, head.size = message.commit, message.size
-    head.keys = [operation.key for entry in message.entries for operation in entry.operations if operation.key]
+    operations = [operation for entry in message.entries for operation in entry.operations]
+    head.keys = [operation.key for operation in operations if operation.key]
+    head.operations = [operation.name for operation in operations]
+    head.context = message.context or None
     return head

@@ -16,7 +16,8 @@ class MessageView:
 
     ``kind`` is raftpb's name, such as ``MsgApp``. ``entries`` is how many it carries, ``keys`` are those that its
     entries write to, as far as they begin in the same TCP segment. ``size`` is in bytes, with the framing of its stream
-    and without a snapshot's database; None for an append of several entries. ``now_ns`` is CLOCK_MONOTONIC.
+    and without a snapshot's database; None for an append of several entries. ``operations`` are what these entries do
+    (``put``, ``lease_revoke``, …); ``context`` is the message's, None where it has none. ``now_ns`` is CLOCK_MONOTONIC.
     """
 
     link: Link
@@ -29,13 +30,15 @@ class MessageView:
     keys: tuple[bytes, ...]
     size: int | None
     now_ns: int
+    context: bytes | None = None
+    operations: tuple[str, ...] = ()
 
     @classmethod
     def of(cls, head: MessageHead, link: Link, now_ns: int) -> MessageView:
         """The view of a message that passes on ``link``."""
         return cls(
             link, head.kind, head.term, head.index, head.log_term, head.commit, head.entries,
-            tuple(head.keys), head.size, now_ns,
+            tuple(head.keys), head.size, now_ns, head.context, tuple(head.operations),
         )  # fmt: skip
 
     @property

@@ -1,4 +1,4 @@
-"""Conditions on single Raft messages: their kind, numbers and keys."""
+"""Conditions on single Raft messages: their kind, numbers, context, keys and what their entries do."""
 
 from __future__ import annotations
 
@@ -18,10 +18,12 @@ if TYPE_CHECKING:
 
 __all__ = [
     "NUMBERS",
+    "ContextIs",
     "HeadTest",
     "KeyHas",
     "KindIs",
     "Number",
+    "OperationIs",
     "head_test",
 ]
 
@@ -71,6 +73,35 @@ class Number(_OfMessages):
 
 
 @dataclass(frozen=True, slots=True)
+class ContextIs(_OfMessages):
+    """Messages whose context is one of ``values``; false where a message has none, or more than its head shows.
+
+    A number stands for its eight bytes in either order: etcd 3.4 to 3.6 write the id of a read big-endian, the counter
+    of raft 3.7 is little-endian.
+    """
+
+    values: tuple[bytes, ...]
+    written: str
+
+    def test(self, head: MessageHead) -> bool:
+        """Whether it holds."""
+        return head.context in self.values
+
+
+@dataclass(frozen=True, slots=True)
+class OperationIs(_OfMessages):
+    """Messages with an entry that does ``name`` (``put``, ``lease_revoke``, …), of the entries that begin in the same
+    segment.
+    """
+
+    name: str
+
+    def test(self, head: MessageHead) -> bool:
+        """Whether it holds."""
+        return self.name in head.operations
+
+
+@dataclass(frozen=True, slots=True)
 class KeyHas(_OfMessages):
     """Messages with an entry on a key that contains ``needle``, of the entries that begin in the same segment."""
 
@@ -87,7 +118,7 @@ def head_test(match: Match) -> HeadTest:
         return lambda head: True
     if isinstance(match, Never):
         return lambda head: False
-    if isinstance(match, KindIs | Number | KeyHas):
+    if isinstance(match, KindIs | Number | KeyHas | ContextIs | OperationIs):
         return match.test
     if isinstance(match, AllOf):
         tests = [head_test(part) for part in match.parts]
@@ -100,5 +131,5 @@ def head_test(match: Match) -> HeadTest:
         return lambda head: not inner(head)
     raise InputError(
         f"a rule on messages cannot ask for {type(match).__name__}, which only packets have: "
-        "name links, kinds, term, index, entries, commit or key"
+        "name links, kinds, term, index, entries, commit, context, key or op"
     )

@@ -14,7 +14,7 @@ from typing import Any
 from raftmon.monitor.raft.message import KINDS
 from raftmon.monitor.rules.actions.kinds import Action, Forge, Hold
 from raftmon.monitor.rules.conditions import Match
-from raftmon.monitor.rules.conditions.messages import NUMBERS, KeyHas, KindIs, Number
+from raftmon.monitor.rules.conditions.messages import NUMBERS, ContextIs, KeyHas, KindIs, Number, OperationIs
 from raftmon.monitor.rules.language.cursor import Cursor
 from raftmon.monitor.rules.language.spelling import literal
 from raftmon.monitor.rules.language.word import Word
@@ -29,6 +29,27 @@ def _number(cursor: Cursor, word: str) -> Match:
 def _key(cursor: Cursor, _word: str) -> Match:
     cursor.expect_text("has")
     return KeyHas(cursor.literal())
+
+
+def _context(cursor: Cursor, _word: str) -> Match:
+    cursor.expect_text("=")
+    if cursor.at_number(""):
+        token = cursor.here
+        number = cursor.whole("a number for context", 0, 2**64 - 1)
+        return ContextIs((number.to_bytes(8, "big"), number.to_bytes(8, "little")), token.text)
+    token = cursor.here
+    data = cursor.literal()
+    if data[:2] == b"0x":  # as `raftmon messages` shows bytes that are no text
+        try:
+            data = bytes.fromhex(data[2:].decode())
+        except ValueError:
+            cursor.fail("expected an even number of hexadecimal digits behind 0x", token)
+    return ContextIs((data,), f'"0x{data.hex()}"')
+
+
+def _operation(cursor: Cursor, _word: str) -> Match:
+    cursor.expect_text("=")
+    return OperationIs(cursor.expect("name", "what an entry does, such as put or lease_revoke").text)
 
 
 def _forge(cursor: Cursor, _word: str) -> Action:
@@ -69,6 +90,20 @@ MESSAGE_CONDITIONS: tuple[Word[Match], ...] = (
         "appends with an entry on such a key",
         _key,
         {KeyHas: lambda x: f"key has {literal(x.needle)}"},
+    ),
+    Word(
+        ("op",),
+        "op = lease_revoke",
+        "messages with an entry that does this (put, txn, lease_grant, conf_change, noop, …)",
+        _operation,
+        {OperationIs: lambda x: f"op = {x.name}"},
+    ),
+    Word(
+        ("context",),
+        'context = "0x00a1", context = 7',
+        "messages with this context: text, bytes as `raftmon messages` shows them, or a number of 8 bytes",
+        _context,
+        {ContextIs: lambda x: f"context = {x.written}"},
     ),
 )
 MESSAGE_ACTIONS: tuple[Word[Action], ...] = (

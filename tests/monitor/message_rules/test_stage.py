@@ -21,6 +21,9 @@ from tests.monitor.raft.wire import A, B, append_entries, chunk, entry, frame, f
         'n1->n2 MsgApp key has "user/" and term > 3 hold',
         "n1->n2 forge MsgTimeoutNow term 5",
         "n1->n2 not (MsgApp or index >= 7) duplicate 2 gap 5ms",
+        'MsgHeartbeatResp context = "0x00a1" hold',
+        "MsgReadIndex context = 7 duplicate gap 3s count 1",
+        "*->n3 MsgApp op = lease_revoke drop",
     ],
 )
 def test_rules_are_written_in_one_line_and_read_back(line: str) -> None:
@@ -59,6 +62,31 @@ def test_conditions_on_term_index_and_key() -> None:
     assert bench.kind(bench.send(chunk(frame(wanted)))) == "1"
 
 
+@pytest.mark.parametrize("condition", ["context = 7", 'context = "0x0700000000000000"'])
+def test_a_context_is_compared_as_bytes_or_as_a_number(condition: str) -> None:
+    bench = Bench(f"MsgHeartbeat {condition} drop").stream()
+    assert bench.kind(bench.send(chunk(frame(raftpb(8, context=(8).to_bytes(8, "little")))))) == "as it came"
+    assert bench.kind(bench.send(chunk(frame(raftpb(8, context=(7).to_bytes(8, "little")))))) == "1"
+
+
+def test_the_context_of_a_read_that_a_follower_forwards_is_its_entry() -> None:
+    bench = Bench("context = 7 drop").stream()
+    read = entry(0, 0, (7).to_bytes(8, "big"))
+    assert bench.kind(bench.send(chunk(frame(raftpb(2, entries=[read]))))) == "as it came"
+    assert bench.kind(bench.send(chunk(frame(raftpb(15, entries=[read]))))) == "1"
+
+
+def test_a_condition_on_what_an_entry_does() -> None:
+    bench = Bench("op = put drop").stream()
+    assert bench.kind(bench.send(chunk(frame(raftpb(2, entries=[entry(0, 0)]))))) == "as it came"
+    assert bench.kind(bench.send(chunk(frame(raftpb(2, entries=[entry(0, 0, put(b"k", b"v"))]))))) == "1"
+
+
+def test_a_context_that_is_no_bytes_is_refused() -> None:
+    with pytest.raises(InputError, match="hexadecimal"):
+        parse_rule('context = "0x0" drop', NAMES)
+
+
 def test_a_delayed_message_is_lost_in_its_stream_and_delivered_when_due() -> None:
     bench = Bench("MsgHeartbeat delay 300ms").stream()
     message = raftpb(8, commit=5)
@@ -66,11 +94,11 @@ def test_a_delayed_message_is_lost_in_its_stream_and_delivered_when_due() -> Non
     assert bench.agent.posted == [("n2", message, bench.now_ns + 300_000_000)]
 
 
-def test_a_duplicated_message_passes_and_is_delivered_again() -> None:
+def test_a_duplicated_message_passes_and_each_copy_comes_a_gap_after_the_one_before() -> None:
     bench = Bench("MsgVote duplicate 2 gap 5ms").stream()
     message = raftpb(5)
     assert bench.kind(bench.send(chunk(frame(message)))) == "as it came"
-    assert [due - bench.now_ns for _, _, due in bench.agent.posted] == [0, 5_000_000]
+    assert [due - bench.now_ns for _, _, due in bench.agent.posted] == [5_000_000, 10_000_000]
 
 
 def test_held_messages_are_delivered_in_order_when_the_rule_goes() -> None:

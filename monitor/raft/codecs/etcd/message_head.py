@@ -27,14 +27,17 @@ ENTRY_HEAD = re.compile(rb"\x08[\x00-\x7f]\x10" + VARINT + rb"\x18" + VARINT, re
 
 _ENTRY_DATA = re.compile(rb"\x08([\x00-\x02])\x10" + VARINT + rb"\x18" + VARINT + rb"\x22" + VARINT, re.DOTALL).match
 
+_MAX_OPERATIONS = 256
+
 
 @dataclass(slots=True)
 class MessageHead:
     """A message as far as its header shows it. None stands for what the bytes at hand do not tell.
 
     ``entries`` counts them. ``keys`` are of the entries that begin within the bytes at hand. ``size`` is in bytes, with
-    the framing of its stream, without a snapshot's database. With ``wanted`` set by
-    the decision, ``raw`` becomes the whole raftpb.Message.
+    the framing of its stream, without a snapshot's database. ``operations`` are the names of what these entries do
+    (``LoggedOperation.name``). ``context`` is the message's own, and of a MsgReadIndex and its response, which carry it
+    as their entry, that entry's data. With ``wanted`` set by the decision, ``raw`` becomes the whole raftpb.Message.
     """
 
     kind: str
@@ -50,6 +53,8 @@ class MessageHead:
     wanted: bool = False
     raw: bytes | None = None
     size: int | None = None
+    context: bytes | None = None
+    operations: list[str] = field(default_factory=list)
 
 
 def peek(data: bytes, carrier: str, *, whole: bool) -> MessageHead:
@@ -68,7 +73,9 @@ def peek(data: bytes, carrier: str, *, whole: bool) -> MessageHead:
                 size, place = read_varint(data, place + 1, end)
                 if number == 7:
                     entries += 1
-                    add_key(head, data[place : place + size])
+                    _add_entry(head, data[place : place + size])
+                elif number == 12:
+                    head.context = data[place : place + size]
                 place += size
             else:
                 break
@@ -78,6 +85,13 @@ def peek(data: bytes, carrier: str, *, whole: bool) -> MessageHead:
     if whole and place <= end:
         head.entries = entries
     return head
+
+
+def _add_entry(head: MessageHead, entry: bytes) -> None:
+    if head.kind not in ("MsgReadIndex", "MsgReadIndexResp"):
+        add_key(head, entry)
+    elif (match := _ENTRY_DATA(entry)) is not None:
+        head.context = entry[match.end() :]
 
 
 def _scalar(head: MessageHead, number: int, value: int) -> None:
@@ -98,9 +112,9 @@ def _scalar(head: MessageHead, number: int, value: int) -> None:
 
 
 def add_key(head: MessageHead, entry: bytes) -> None:
-    """Note the keys that an entry, perhaps cut off, writes to."""
+    """Note what an entry, perhaps cut off, does, and the keys that it writes to."""
     match = _ENTRY_DATA(entry)
-    if match is None or len(head.keys) >= 64:
+    if match is None or len(head.operations) >= _MAX_OPERATIONS:
         return
     data = entry[match.end() :]
     operations = read_entry_data(match.group(1)[0], data)
@@ -108,7 +122,9 @@ def add_key(head: MessageHead, entry: bytes) -> None:
         found = re.match(rb"(?:\x08" + VARINT + rb")?\x22" + VARINT + rb"\x0a([\x00-\x7f])", data, re.DOTALL)
         if found is not None:
             head.keys.append(data[found.end() : found.end() + found.group(3)[0]])
+            head.operations.append("put")
         return
+    head.operations += [operation.name for operation in operations]
     head.keys += [operation.key for operation in operations if operation.key]
 
 
