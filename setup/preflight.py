@@ -13,7 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from raftmon.setup.probes import IN_SANDBOX, OUTSIDE, Answer, Probe, ask, ask_in_sandbox
+from raftmon.setup.probes import IN_SANDBOX, OUTSIDE
+from raftmon.setup.probing import Answer, Probe, ask, ask_in_sandbox
 
 __all__ = ["Facts", "Finding", "State", "advice", "examine", "fit"]
 

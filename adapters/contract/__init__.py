@@ -6,7 +6,8 @@ adapter's fault (or the system's) and nothing else's.
 
 from __future__ import annotations
 
-from raftmon.adapters.contract.checks import CHECKS, Broken, Check, Context, Skipped
+from raftmon.adapters.contract.checks import CHECKS, Check
+from raftmon.adapters.contract.context import Broken, Context, Skipped
 from raftmon.adapters.contract.loopback import LoopbackCluster
 from raftmon.adapters.contract.runner import CheckResult, run_contract
 

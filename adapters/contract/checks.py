@@ -2,60 +2,23 @@
 
 from __future__ import annotations
 
-import contextlib
 import threading
 import time
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable
 from typing import Any
 
-from raftmon.adapters.base import Adapter, Client, Definite
-from raftmon.adapters.contract.loopback import RELAY, LoopbackCluster
+from raftmon.adapters.base import Client, Definite
+from raftmon.adapters.contract.context import Broken, Context, Skipped
+from raftmon.adapters.contract.loopback import RELAY
 from raftmon.adapters.contract.relay import Relay
-from raftmon.adapters.hooks import hooks, nodes_needed
+from raftmon.adapters.hooks import hooks
 from raftmon.setup.topology import Host
 
-__all__ = ["CHECKS", "Broken", "Check", "Context", "Skipped"]
+__all__ = ["CHECKS", "Check"]
 
 SLACK_S = 1.0  # beyond a time-out, for a machine that is busy
 RECOVERY_S = 5.0
 _THREADS, _INCREMENTS = 4, 15
-
-
-class Broken(Exception):
-    """The adapter breaks its contract; the message is a sentence that says how."""
-
-
-class Skipped(Exception):
-    """The check cannot be done on this adapter; the message says why."""
-
-
-@dataclass(slots=True)
-class Context:
-    """A running cluster, the adapter, and the time-out its clients are given."""
-
-    cluster: LoopbackCluster
-    adapter: Adapter
-    timeout_s: float
-
-    @property
-    def nodes(self) -> tuple[Host, ...]:
-        """The nodes, in order."""
-        return self.cluster.topology.nodes
-
-    @contextlib.contextmanager
-    def client(self, node: Host | None = None) -> Iterator[Client]:
-        """A client of a node (the first unless given)."""
-        client = self.adapter.connect(node or self.nodes[0], self.timeout_s)
-        try:
-            yield client
-        finally:
-            client.close()
-
-    def needs_nodes(self) -> None:
-        """Skip where there is no process that could be killed."""
-        if not nodes_needed(self.adapter):
-            raise Skipped("the system has no nodes of its own")
 
 
 Check = Callable[[Context], None]

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from raftmon.adapters.contract.checks import CHECKS, Broken, Check, Context, Skipped
+from raftmon.adapters.contract.checks import CHECKS, Check
+from raftmon.adapters.contract.context import Broken, Context, Skipped
 
 __all__ = ["CheckResult", "run_contract"]
 

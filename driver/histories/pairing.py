@@ -16,7 +16,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from raftmon.driver.histories.events import (
-    FAIL,
     INFO,
     INVOKE,
     MISSING,
@@ -30,21 +29,15 @@ from raftmon.driver.histories.events import (
 from raftmon.driver.histories.model import (
     MONOTONIC,
     NEVER,
-    ONE_IN_FLIGHT,
     Columns,
     History,
     Meta,
     Problem,
     Values,
-    freeze,
 )
+from raftmon.driver.histories.odd_pairs import NO_ROW, READING, Integers, in_words, pair_odd
 
 __all__ = ["pair"]
-
-Integers = NDArray[np.int64]
-NO_ROW = -1
-_TYPE_WORDS = ("invoke", "ok", "fail", "info")
-_READING = frozenset(("read", "get", "r", "dequeue"))
 
 
 def pair(events: Events, meta: Meta) -> History:
@@ -73,7 +66,7 @@ def pair(events: Events, meta: Meta) -> History:
         paired &= ~is_strange
         is_call &= ~is_strange
         calls, returns = order[is_call], np.where(paired, ends, NO_ROW)[is_call]
-        slow_calls, slow_returns = _pair_slowly(events, strange, order[is_strange])
+        slow_calls, slow_returns = pair_odd(events, strange, order[is_strange])
         calls = np.concatenate((calls, slow_calls))
         returns = np.concatenate((returns, slow_returns))
     else:
@@ -133,79 +126,6 @@ def _other_key(events: Events, order: Integers, ends: Integers, paired: NDArray[
     return odd
 
 
-def _pair_slowly(events: Events, strange: Integers, rows: Integers) -> tuple[Integers, Integers]:
-    """Pair the events of the processes in which something is odd, and say what."""
-    open_rows: dict[int, list[int]] = {int(process): [] for process in strange}
-    last: dict[int, int] = {}
-    calls: list[int] = []
-    returns: list[int] = []
-    for row in rows.tolist():
-        process, waiting = events.process[row], open_rows[events.process[row]]
-        if events.type[row] == INVOKE:
-            if waiting:
-                events.complain(
-                    events.line[row],
-                    f"process {process} begins {_words(events, row)} while its {_words(events, waiting[-1])} "
-                    f"(line {events.line[waiting[-1]]}) has not ended",
-                    ONE_IN_FLIGHT,
-                )
-            waiting.append(row)
-            continue
-        call = _fitting(events, waiting, row)
-        if call is not None:
-            waiting.remove(call)
-            calls.append(call)
-            returns.append(row)
-        elif process in last and _same(events, last[process], row):
-            events.complain(events.line[row], f"process {process} ends {_words(events, row)} a second time")
-        else:
-            fate = _adopt(events, row, calls, returns)
-            what = f"process {process} ends {_words(events, row)} ({_TYPE_WORDS[events.type[row]]})"
-            events.complain(events.line[row], f"{what} which it never began; {fate}")
-        last[process] = row
-    for waiting in open_rows.values():
-        calls += waiting
-        returns += [NO_ROW] * len(waiting)
-    return np.array(calls, np.int64), np.array(returns, np.int64)
-
-
-def _adopt(events: Events, row: int, calls: list[int], returns: list[int]) -> str:
-    """Keep a completion without invocation where that says something; tell what became of it."""
-    reads = events.f_names.objects[events.f[row]] in _READING
-    if events.type[row] == FAIL or (events.type[row] == INFO and (reads or events.value[row] is None)):
-        return "it is left out"
-    calls.append(row)
-    returns.append(row)
-    return "it may have begun at any time"
-
-
-def _fitting(events: Events, waiting: list[int], row: int) -> int | None:
-    """The open operation that a completion belongs to: same function, same key, and if it can be, same value."""
-    same = [call for call in waiting if events.f[call] == events.f[row]]
-    if events.key[row] != NO_KEY:
-        same = [call for call in same if events.key[call] in (NO_KEY, events.key[row])]
-    exact = [call for call in same if freeze(events.value[call]) == freeze(events.value[row])]
-    if exact:
-        return exact[0]
-    written = events.f_names.objects[events.f[row]] in MUTATING
-    if len(same) > 1 and written and events.type[row] == OK and events.value[row] is not None:
-        return None
-    return same[0] if same else None
-
-
-def _same(events: Events, one: int, two: int) -> bool:
-    return all(
-        freeze(column[one]) == freeze(column[two]) for column in (events.type, events.f, events.key, events.value)
-    )
-
-
-def _words(events: Events, row: int) -> str:
-    value = events.value[row]
-    text = events.f_names.objects[events.f[row]] + ("" if value is None else f" {value!r:.60}")
-    key = events.keys.objects[events.key[row]]
-    return text if key is None else f"{text} on {key!r:.40}"
-
-
 def _columns(
     events: Events,
     times: Integers,
@@ -226,7 +146,7 @@ def _columns(
     for row in back.tolist():
         events.complain(
             events.line[int(returns[row])],
-            f"process {process[calls[row]]} ends {_words(events, int(calls[row]))} "
+            f"process {process[calls[row]]} ends {in_words(events, int(calls[row]))} "
             f"{(call_ns[row] - return_ns[row]) / 1e6:g} ms before it began (line {events.line[int(calls[row])]})",
             MONOTONIC,
         )
@@ -275,7 +195,7 @@ def _values(events: Events, f: Integers, calls: Integers, last: Integers, outcom
     source = np.where((outcome == OK - 1) & ~mutating[f[calls]], last, calls)
     values = [events.value[row] for row in source.tolist()]
     # A lock or a transaction answers without repeating what was asked; a list of parts answers in the same shape.
-    telling = np.array([name not in _READING for name in names] or [False])
+    telling = np.array([name not in READING for name in names] or [False])
     shape = np.frombuffer(events.shape, np.int8)
     ended = telling[f[calls]] & (outcome == OK - 1)
     for row in np.flatnonzero(ended & ((shape[source] == NOTHING) | (shape[calls] == OF_LISTS))).tolist():

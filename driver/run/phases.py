@@ -13,9 +13,7 @@ import traceback
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from random import Random
-from typing import Any, Protocol
 
-from raftmon.adapters.capabilities import Leader
 from raftmon.adapters.systems import system
 from raftmon.driver.checkers.base import Valid
 from raftmon.driver.clients.fleet import ClientFleet, FleetConfig
@@ -25,21 +23,23 @@ from raftmon.driver.cluster.status_poller import StatusPoller
 from raftmon.driver.faults.faults import make_fault
 from raftmon.driver.faults.worker import FaultWorkers
 from raftmon.driver.report.report import write_report
-from raftmon.driver.results.facts import LeaderAt, RunFacts
+from raftmon.driver.results.facts import RunFacts
 from raftmon.driver.results.results import Results
 from raftmon.driver.results.verdict import judge_run
+from raftmon.driver.run.await_leader import await_leader
 from raftmon.driver.run.config import RunConfig
 from raftmon.driver.run.final_reads import MOST_S, FinalReader
 from raftmon.driver.run.interruption import END_S, Interruption
 from raftmon.driver.run.live import announce, withdraw
 from raftmon.driver.run.plan import make_plan
+from raftmon.driver.run.progress import Progress
 from raftmon.driver.run.store_hashes import ask_stores
 from raftmon.driver.run_folder import CONFIG, RESULTS, RunFolder
 from raftmon.driver.workloads.workloads import workload
 from raftmon.setup.errors import InputError, RaftmonError
 from raftmon.setup.eventlog import open_event_log
 
-__all__ = ["Progress", "Run", "run"]
+__all__ = ["Run", "run"]
 
 LEAD_S = 0.3
 """From the order to begin until second 0: long enough for every client host to hear of it."""
@@ -47,22 +47,6 @@ LEADER_S = 20.0
 """How long a cluster may take to have a leader, before the work and after the heal."""
 HURRY_S = 2.0
 """How long each step after the work may take in a run that was interrupted; together they stay below END_S."""
-
-
-class Progress(Protocol):
-    """Somebody who is told how the run goes on; must not block."""
-
-    def phase(self, text: str) -> None:
-        """A new phase began."""
-
-    def event(self, text: str) -> None:
-        """Something happened (a fault, a death)."""
-
-    def began(self, begin_ns: int) -> None:
-        """The clients' first operation comes at this CLOCK_MONOTONIC time: second 0 of everything that is shown."""
-
-    def work(self, done_s: float, whole_s: float, stats: dict[str, Any]) -> None:
-        """How far the workload is; about twice a second."""
 
 
 def run(
@@ -159,7 +143,7 @@ class Run:
     @contextlib.contextmanager
     def _clients_connected(self, cluster: Cluster) -> Iterator[ClientFleet]:
         """The client hosts for the length of the block, each client with an answer from its node."""
-        self._facts.leader_before = self._await_leader(cluster)
+        self._facts.leader_before = await_leader(cluster, LEADER_S)
         self._facts.health_before = self._quorum_answers(self._config.op_timeout_s)
         self._progress.phase("connecting clients")
         config = FleetConfig(self._plan.topology, self._folder.path, self._folder.history, self._config.client_plan())
@@ -234,7 +218,7 @@ class Run:
         op_timeout_s = min(config.op_timeout_s, HURRY_S / 2) if hurry else config.op_timeout_s
         if plan.topology.nodes:
             self._progress.phase("last reads")
-            self._facts.leader_after = self._await_leader(cluster, HURRY_S / 2 if hurry else LEADER_S)
+            self._facts.leader_after = await_leader(cluster, HURRY_S / 2 if hurry else LEADER_S)
             self._facts.health_after = self._quorum_answers(op_timeout_s)
         reader = FinalReader(
             self._adapter,
@@ -252,17 +236,6 @@ class Run:
 
     def _quorum_answers(self, op_timeout_s: float) -> bool | None:
         return quorum_answers(self._adapter, self._plan.topology, op_timeout_s)
-
-    def _await_leader(self, cluster: Cluster, timeout_s: float = LEADER_S) -> LeaderAt | None:
-        """The leader and its term, asked for until there is one; None where the system cannot say."""
-        deadline = time.monotonic() + timeout_s
-        if cluster.capability(Leader) is None:
-            return None
-        seen = cluster.find_leader()
-        while seen is None and cluster.topology.nodes and time.monotonic() < deadline:
-            time.sleep(0.05)
-            seen = cluster.find_leader()
-        return None if seen is None else LeaderAt(seen.node, seen.term)
 
     # -- verdict ---------------------------------------------------------------------------------------------------
 

@@ -17,7 +17,8 @@ from raftmon.monitor.message_rules.scanner import MessageHead, MessageScanner, P
 from raftmon.monitor.packets.tcp_table import Flow
 from raftmon.monitor.raft.codecs.base import TapCounters
 from raftmon.monitor.raft.codecs.etcd.join import looks_like, message_chunks
-from raftmon.monitor.raft.codecs.http import IGNORED, Body, HttpTap, Request, Response
+from raftmon.monitor.raft.codecs.http import HttpTap
+from raftmon.monitor.raft.codecs.http_parts import IGNORED, Body, Request, Response
 
 __all__ = ["HOLD_NS", "Edited", "StreamEditor"]
 

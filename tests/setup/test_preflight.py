@@ -10,7 +10,7 @@ import pytest
 from raftmon.driver.cli import main as raftmon
 from raftmon.setup import preflight, probes
 from raftmon.setup.preflight import Facts, advice, examine, fit
-from raftmon.setup.probes import Answer, Probe, ask, ask_in_sandbox
+from raftmon.setup.probing import Answer, Probe, ask, ask_in_sandbox
 
 ROOT = Path(__file__).parents[2]
 WORKS = Answer(True, "made")

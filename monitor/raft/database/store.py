@@ -6,151 +6,21 @@ WAL mode: it can be read while it is written. Rows are written in transactions a
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 import orjson
 
+from raftmon.monitor.raft.database.rows import INSERT_ENTRY, INSERT_MESSAGE, entry_rows, fitting, message_row
+from raftmon.monitor.raft.database.schema import INDEXES, LIVE_INDEXES, SCHEMA_VERSION, TABLES
 from raftmon.monitor.raft.decoder import WireEvent
 from raftmon.monitor.raft.invariants import Violation
 from raftmon.monitor.raft.message import Channel, Entry, RaftMessage
 from raftmon.monitor.raft.tracker import ClusterChange, Election, Tracker
 from raftmon.setup.errors import InputError, RaftmonError
 
-__all__ = ["SCHEMA_VERSION", "MessageStore", "message_row", "open_store"]
-
-SCHEMA_VERSION = 1
-_KEPT_VALUE = 256
-_LARGEST = (1 << 63) - 1
-_MOST_TIMES = 16  # that an entry is written down; a leader may send the same thousand a thousand times
-_MAX_SENT = 200_000
-
-_TABLES = """
-CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
-CREATE TABLE channels (
-    id INTEGER PRIMARY KEY, name TEXT NOT NULL, system TEXT NOT NULL, source TEXT, target TEXT,
-    source_address TEXT NOT NULL, target_address TEXT NOT NULL
-);
-CREATE TABLE messages (
-    id INTEGER PRIMARY KEY, time_ns INTEGER NOT NULL, kind TEXT NOT NULL, source TEXT, target TEXT,
-    term INTEGER NOT NULL, log_term INTEGER NOT NULL, log_index INTEGER NOT NULL, commit_index INTEGER NOT NULL,
-    entries INTEGER NOT NULL, first_index INTEGER, last_index INTEGER, reject INTEGER NOT NULL,
-    reject_hint INTEGER NOT NULL, context BLOB, snapshot_index INTEGER, snapshot_term INTEGER, grp TEXT NOT NULL,
-    channel INTEGER NOT NULL REFERENCES channels(id), first_packet INTEGER NOT NULL, last_packet INTEGER NOT NULL,
-    size INTEGER NOT NULL, verdict TEXT, delivered INTEGER
-);
-CREATE TABLE entries (
-    message INTEGER NOT NULL REFERENCES messages(id), position INTEGER NOT NULL, part INTEGER NOT NULL,
-    log_index INTEGER NOT NULL, term INTEGER NOT NULL, operation TEXT NOT NULL, key TEXT, value BLOB,
-    value_size INTEGER NOT NULL, request_id TEXT, detail TEXT, PRIMARY KEY (message, position, part)
-) WITHOUT ROWID;
-CREATE TABLE events (
-    time_ns INTEGER NOT NULL, kind TEXT NOT NULL, channel INTEGER NOT NULL, text TEXT NOT NULL, packet INTEGER NOT NULL
-);
-CREATE TABLE changes (
-    time_ns INTEGER NOT NULL, grp TEXT NOT NULL, what TEXT NOT NULL, node TEXT NOT NULL, value TEXT NOT NULL,
-    packet INTEGER NOT NULL
-);
-CREATE TABLE states (
-    time_ns INTEGER NOT NULL, grp TEXT NOT NULL, node TEXT NOT NULL, term INTEGER NOT NULL, role TEXT NOT NULL,
-    commit_index INTEGER NOT NULL, match_index INTEGER NOT NULL, leader TEXT
-);
-CREATE TABLE elections (
-    grp TEXT NOT NULL, term INTEGER NOT NULL, candidate TEXT NOT NULL, start_ns INTEGER NOT NULL, cause TEXT NOT NULL,
-    silent_ms REAL, end_ns INTEGER, winner TEXT, votes TEXT NOT NULL, pre_vote_ns INTEGER
-);
-CREATE TABLE violations (
-    id INTEGER PRIMARY KEY, time_ns INTEGER NOT NULL, grp TEXT NOT NULL, invariant TEXT NOT NULL,
-    sentence TEXT NOT NULL, witnesses TEXT NOT NULL
-);
-"""
-_LIVE_INDEXES = """
-CREATE INDEX messages_time ON messages(time_ns);
-CREATE INDEX states_node ON states(node, time_ns);
-"""  # what is asked while the record grows, and what it costs little to keep
-_INDEXES = """
-CREATE INDEX messages_kind ON messages(kind, time_ns);
-CREATE INDEX messages_link ON messages(source, target, time_ns);
-CREATE INDEX messages_packet ON messages(last_packet);
-CREATE INDEX entries_key ON entries(key);
-CREATE INDEX entries_index ON entries(log_index);
-"""
-_INSERT_MESSAGE = f"INSERT INTO messages VALUES ({','.join('?' * 24)})"
-_INSERT_ENTRY = f"INSERT INTO entries VALUES ({','.join('?' * 11)})"
-
-
-def _text(raw: bytes) -> str:
-    """A key as text: itself where it is printable UTF-8, otherwise ``0x`` and its bytes in hexadecimal."""
-    try:
-        text = raw.decode()
-    except UnicodeDecodeError:
-        return "0x" + raw.hex()
-    return text if text.isprintable() else "0x" + raw.hex()
-
-
-def _fits(row: Sequence[Any]) -> tuple[Any, ...]:
-    """SQLite's integers have 63 bits: what a forged message has beyond that is kept as the largest."""
-    return tuple(min(item, _LARGEST) if isinstance(item, int) else item for item in row)
-
-
-def message_row(ident: int, message: RaftMessage, verdict: str | None, delivered: bool | None) -> tuple[Any, ...]:
-    """The row of table ``messages``."""
-    entries = message.entries
-    first = entries[0].index if entries else None
-    return (
-        ident,
-        message.time_ns,
-        message.kind,
-        message.source,
-        message.target,
-        message.term,
-        message.log_term,
-        message.index,
-        message.commit,
-        len(entries),
-        first,
-        entries[-1].index if entries else None,
-        1 if message.reject else 0,
-        message.reject_hint,
-        message.context or None,
-        message.snapshot_index or None,
-        message.snapshot_term or None,
-        message.group,
-        message.channel.stream,
-        message.first_packet,
-        message.last_packet,
-        message.size,
-        verdict or None,
-        delivered,
-    )
-
-
-def _entry_rows(
-    ident: int, message: RaftMessage, rows: list[tuple[Any, ...]], sent: dict[tuple[str, int, int], int]
-) -> int:
-    """Add the rows of a message's entries, but of those ``sent`` too often already; how many were left out."""
-    group, left_out = message.group, 0
-    for position, entry in enumerate(message.entries):
-        if entry.index:
-            place = (group, entry.index, entry.term)
-            sent[place] = times = sent.get(place, 0) + 1
-            if times > _MOST_TIMES:
-                left_out += 1
-                continue
-        for part, operation in enumerate(entry.operations):
-            value = operation.value
-            rows.append(
-                (
-                    ident, position, part, entry.index, entry.term, operation.name,
-                    _text(operation.key) if operation.key else None, value[:_KEPT_VALUE] or None, len(value),
-                    f"{operation.request_id:x}" if operation.request_id else None, operation.detail or None,
-                )
-            )  # fmt: skip
-    if len(sent) > _MAX_SENT:
-        for place in list(sent)[: _MAX_SENT // 2]:
-            del sent[place]
-    return left_out
+__all__ = ["MessageStore", "open_store"]
 
 
 class MessageStore:
@@ -168,8 +38,8 @@ class MessageStore:
             self._connection = sqlite3.connect(path, isolation_level=None)
             self._connection.execute("PRAGMA journal_mode = WAL")
             self._connection.execute("PRAGMA synchronous = OFF")
-            self._connection.executescript(_TABLES + _LIVE_INDEXES if live else _TABLES)
-            self._later = _INDEXES if live else _LIVE_INDEXES + _INDEXES
+            self._connection.executescript(TABLES + LIVE_INDEXES if live else TABLES)
+            self._later = INDEXES if live else LIVE_INDEXES + INDEXES
         except (sqlite3.Error, OSError) as error:
             raise InputError(f"cannot write {path}: {error}; choose another place with -o") from error
         self.path = path
@@ -196,7 +66,7 @@ class MessageStore:
         self._messages.append(message_row(ident, message, verdict, delivered))
         if message.entries:
             if message.entries is not self._spent:
-                left_out = _entry_rows(ident, message, self._entries, self._sent)
+                left_out = entry_rows(ident, message, self._entries, self._sent)
                 self._spent = message.entries if left_out == len(message.entries) else ()
             else:  # the same objects again (see raftpb): there is nothing to look up
                 left_out = len(message.entries)
@@ -267,15 +137,15 @@ class MessageStore:
     def _write(self) -> None:
         execute = self._connection
         try:
-            execute.executemany(_INSERT_MESSAGE, self._messages)
-            execute.executemany(_INSERT_ENTRY, self._entries)
+            execute.executemany(INSERT_MESSAGE, self._messages)
+            execute.executemany(INSERT_ENTRY, self._entries)
         except OverflowError:
             execute.execute("ROLLBACK")
             execute.execute("BEGIN")
-            execute.executemany(_INSERT_MESSAGE, map(_fits, self._messages))
-            execute.executemany(_INSERT_ENTRY, map(_fits, self._entries))
+            execute.executemany(INSERT_MESSAGE, map(fitting, self._messages))
+            execute.executemany(INSERT_ENTRY, map(fitting, self._entries))
         for statement, row in self._others:
-            execute.execute(statement, _fits(row))
+            execute.execute(statement, fitting(row))
 
     def finish(self, elections: Iterable[Election], renamed: Mapping[str, str], channels: Iterable[Channel]) -> None:
         """Write the rest, give nodes the names learnt late, and close the file."""

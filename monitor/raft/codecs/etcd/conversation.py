@@ -21,7 +21,7 @@ from raftmon.monitor.raft.codecs.etcd.bodies import (
     SnapshotBody,
 )
 from raftmon.monitor.raft.codecs.etcd.join import looks_like, message_chunks
-from raftmon.monitor.raft.codecs.http import IGNORED, Body, IgnoredBody, Request, Response
+from raftmon.monitor.raft.codecs.http_parts import IGNORED, Body, IgnoredBody, Request, Response
 from raftmon.monitor.raft.message import Channel
 
 __all__ = ["EtcdConversation"]
