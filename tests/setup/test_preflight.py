@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from raftmon.driver.cli import main as raftmon
-from raftmon.setup import preflight, probes
+from raftmon.setup import preflight, probing
 from raftmon.setup.preflight import Facts, advice, examine, fit
 from raftmon.setup.probing import Answer, Probe, ask, ask_in_sandbox
 
@@ -104,7 +104,7 @@ def test_a_probe_is_tried_in_a_process_of_its_own_and_its_errno_comes_back():
 
 def test_a_probe_that_dies_or_hangs_is_an_answer(monkeypatch):
     assert ask(Probe("x", lambda: os._exit(3))) == Answer(False, "it gave no answer in time")
-    monkeypatch.setattr(probes, "_LONGEST_PROBE_S", 0.1)
+    monkeypatch.setattr(probing, "_LONGEST_PROBE_S", 0.1)
     import signal
 
     assert ask(Probe("x", signal.pause)) == Answer(False, "it gave no answer in time")
