@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from raftmon.driver.cli import main as raftmon
-from raftmon.setup import preflight, probing
+from raftmon.setup import preflight, probes, probing
 from raftmon.setup.preflight import Facts, advice, examine, fit
 from raftmon.setup.probing import Answer, Probe, ask, ask_in_sandbox
 
