@@ -40,6 +40,9 @@ COMMANDS: dict[str, Command] = {
     "sweep": Command(
         "raftmon.driver.cli.sweep", "run every combination of systems, workloads, faults and seeds, in one table"
     ),
+    "explore": Command(
+        "raftmon.driver.cli.explore", "look for violations: mutate schedules of faults that reached new states"
+    ),
     "shrink": Command("raftmon.driver.cli.shrink", "shrink an invalid run to a scenario of a few lines"),
     "exec": Command("raftmon.driver.cli.exec", "run a command on a node of a live run"),
     "ctl": Command("raftmon.driver.cli.ctl", "change the rules of a live run, or watch its monitor"),

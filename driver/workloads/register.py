@@ -18,7 +18,7 @@ __all__ = ["RegisterWorkload"]
 
 
 class RegisterWorkload:
-    """``keys`` registers ``k0..``; ``reads``, ``writes`` and ``cas`` are weights of the mix.
+    """``keys`` registers ``k0..``, ``prefix`` before each; ``reads``, ``writes`` and ``cas`` are weights of the mix.
 
     ``choice`` and ``skew`` say which keys are asked for most (keys.py).
     """
@@ -35,6 +35,7 @@ class RegisterWorkload:
         cas: float = 0.25,
         choice: str = "uniform",
         skew: float = 0.99,
+        prefix: str = "",
     ) -> None:
         weights = {"reads": reads, "writes": writes, "cas": cas}
         for name, weight in weights.items():
@@ -47,11 +48,13 @@ class RegisterWorkload:
         self._keys = keys
         self._weights = weights
         self._choice = {} if choice == "uniform" else {"choice": choice, "skew": skew}
-        self._chooser = KeyChooser([f"k{number}" for number in range(keys)], choice, skew)
+        self._chooser = KeyChooser([f"{prefix}k{number}" for number in range(keys)], choice, skew)
+        self._prefix = prefix
 
     def parameters(self) -> dict[str, Any]:
         """Keys, weights, and how keys are chosen where that is not uniform."""
-        return {"keys": self._keys, **self._weights, **self._choice}
+        prefix = {"prefix": self._prefix} if self._prefix else {}
+        return {"keys": self._keys, **self._weights, **self._choice, **prefix}
 
     def slot(self, slot: int, slots: int, random: Random) -> RegisterPlan:
         """The generator of one slot."""
@@ -59,7 +62,7 @@ class RegisterWorkload:
 
     def last_calls(self) -> list[Call]:
         """A read of every key: what is done once through every node after the heal, so that a lost write shows."""
-        return [Call("read", f"k{number}", None) for number in range(self._keys)]
+        return [Call("read", f"{self._prefix}k{number}", None) for number in range(self._keys)]
 
     def perform(self, client: Any, call: Call) -> Any:
         """Do one call."""

@@ -20,29 +20,34 @@ __all__ = ["SetWorkload"]
 
 
 class SetWorkload:
-    """``reads`` is the share of reads; at most ``sets`` sets ``s0``… of about ``size`` elements (the last may grow)."""
+    """``reads`` is the share of reads; at most ``sets`` sets ``s0``… of about ``size`` elements (the last may grow).
+
+    ``prefix`` stands before each key.
+    """
 
     name = "set"
     needs: tuple[type, ...] = ()
 
-    def __init__(self, *, size: int = 200, sets: int = 64, reads: float = 0.3) -> None:
+    def __init__(self, *, size: int = 200, sets: int = 64, reads: float = 0.3, prefix: str = "") -> None:
         if size < 1 or sets < 1:
             raise InputError(f"the workload set has {sets} sets of {size} elements: give at least 1 of each")
         if not 0 <= reads < 1:
             raise InputError(f"the share of reads in the workload set is {reads:g}: give 0 or more and less than 1")
         self._size, self._sets, self._reads = size, sets, reads
+        self._prefix = prefix
 
     def parameters(self) -> dict[str, Any]:
         """All of them."""
-        return {"size": self._size, "sets": self._sets, "reads": self._reads}
+        prefix = {"prefix": self._prefix} if self._prefix else {}
+        return {"size": self._size, "sets": self._sets, "reads": self._reads, **prefix}
 
     def slot(self, slot: int, slots: int, random: Random) -> SetPlan:
         """The generator of one slot."""
-        return SetPlan(slot, slots, random, self._size, self._sets, self._reads)
+        return SetPlan(slot, slots, random, self._size, self._sets, self._reads, self._prefix)
 
     def last_calls(self) -> list[Call]:
         """A read of every set there may be."""
-        return [Call("read", f"s{number}", None) for number in range(self._sets)]
+        return [Call("read", f"{self._prefix}s{number}", None) for number in range(self._sets)]
 
     def perform(self, client: Any, call: Call) -> Any:
         """Do one call."""
@@ -62,7 +67,8 @@ class SetWorkload:
 class SetPlan:
     """One slot's calls: adds to the newest set it knows of, reads of that one and sometimes of an older one."""
 
-    def __init__(self, slot: int, slots: int, random: Random, size: int, sets: int, reads: float) -> None:
+    def __init__(self, slot: int, slots: int, random: Random, size: int, sets: int, reads: float, prefix: str) -> None:
+        self._prefix = prefix
         self._random = random
         self._next_element = slot
         self._slots = slots
@@ -77,14 +83,14 @@ class SetPlan:
         if kind < self._reads:
             # three reads of four look at the newest set
             number = self._newest if which < 0.75 else int((which - 0.75) * 4 * (self._newest + 1))
-            return Call("read", f"s{number}", None)
+            return Call("read", f"{self._prefix}s{number}", None)
         element = self._next_element
         self._next_element += self._slots
-        return Call("add", f"s{self._newest}", element)
+        return Call("add", f"{self._prefix}s{self._newest}", element)
 
     def observe(self, call: Call, outcome: Outcome, result: Any) -> None:
         """Go on to the next set once one is full."""
         if call.f == "read" and outcome is Outcome.OK and isinstance(result, list):
-            number = int(call.key[1:])
+            number = int(call.key[len(self._prefix) + 1 :])
             if len(result) >= self._size and number == self._newest and number + 1 < self._sets:
                 self._newest += 1

@@ -56,6 +56,7 @@ class WorkloadKind:
 
 
 _KEYS = {"keys": "how many keys"}
+_PREFIX = {"prefix": "put before every key"}
 _CHOICE = {"choice": "which keys are asked for: uniform, zipf or hot", "skew": "how uneven a choice of zipf or hot is"}
 _SESSION = {"session_s": "how long one watch lasts"}
 
@@ -63,7 +64,14 @@ WORKLOADS: dict[str, WorkloadKind] = {
     "register": WorkloadKind(
         RegisterWorkload,
         "reads, writes and cas on registers",
-        {**_KEYS, "reads": "weight of reads", "writes": "weight of writes", "cas": "weight of cas", **_CHOICE},
+        {
+            **_KEYS,
+            "reads": "weight of reads",
+            "writes": "weight of writes",
+            "cas": "weight of cas",
+            **_CHOICE,
+            **_PREFIX,
+        },
     ),
     "uniform": WorkloadKind(
         UniformWorkload,
@@ -78,7 +86,12 @@ WORKLOADS: dict[str, WorkloadKind] = {
     "set": WorkloadKind(
         SetWorkload,
         "adds to sets, reads of whole sets",
-        {"size": "elements until the next set is begun", "sets": "how many sets at most", "reads": "share of reads"},
+        {
+            "size": "elements until the next set is begun",
+            "sets": "how many sets at most",
+            "reads": "share of reads",
+            **_PREFIX,
+        },
     ),
     "append": WorkloadKind(
         AppendWorkload,
