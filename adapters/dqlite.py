@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from raftmon.adapters.asking import ask_until
-from raftmon.adapters.base import Client, Definite, Indefinite, NodeCommand
+from raftmon.adapters.asking import ask_client, serves
+from raftmon.adapters.base import Client, NodeCommand
 from raftmon.adapters.capabilities import Leadership
 from raftmon.adapters.dqlite_client import DqliteClient
 from raftmon.adapters.options import Options
@@ -69,18 +69,17 @@ class DqliteAdapter:
     def ready(self, node: Host, topology: Topology, timeout_s: float) -> bool:
         """The node knows a leader, and a read through the log is answered there."""
 
-        def ask(left_s: float) -> bool:
-            client = DqliteClient((node.address, PEER_PORT), min(left_s, 3.0))
-            try:
-                client.make_tables()
-                client.read("raftmon-ready")
-                return True
-            except (Definite, Indefinite):
-                return False
-            finally:
-                client.close()
+        def ask(client: DqliteClient) -> None:
+            client.make_tables()
+            client.read("raftmon-ready")
 
-        return ask_until(ask, timeout_s, _ASK_AGAIN_S)
+        return serves(
+            lambda seconds: DqliteClient((node.address, PEER_PORT), seconds),
+            ask,
+            timeout_s=timeout_s,
+            each_s=3.0,
+            pause_s=_ASK_AGAIN_S,
+        )
 
     def connect(self, node: Host, timeout_s: float) -> Client:
         """A client that finds the leader through that node."""
@@ -92,11 +91,5 @@ class DqliteAdapter:
 
     def leadership(self, node: Host, timeout_s: float) -> Leadership | None:
         """The node's own word. dqlite tells no term: it is 0."""
-        client = DqliteClient((node.address, PEER_PORT), timeout_s)
-        try:
-            leader = client.leader()
-        except (Definite, Indefinite):
-            return None
-        finally:
-            client.close()
-        return Leadership(leader == f"{node.address}:{PEER_PORT}", 0)
+        leader = ask_client(DqliteClient((node.address, PEER_PORT), timeout_s), DqliteClient.leader)
+        return None if leader is None else Leadership(leader == f"{node.address}:{PEER_PORT}", 0)

@@ -14,8 +14,8 @@ from typing import Any
 
 import orjson
 
-from raftmon.adapters.asking import ask_until
-from raftmon.adapters.base import Client, Definite, Indefinite, NodeCommand
+from raftmon.adapters.asking import ask_client, serves
+from raftmon.adapters.base import Client, NodeCommand
 from raftmon.adapters.capabilities import Leadership
 from raftmon.adapters.options import Options
 from raftmon.adapters.ovsdb_client import DATABASE, OvsdbClient
@@ -105,18 +105,17 @@ class OvsdbAdapter:
     def ready(self, node: Host, topology: Topology, timeout_s: float) -> bool:
         """The node carries out a transaction through the log; the first that is asked makes the counter."""
 
-        def ask(left_s: float) -> bool:
-            client = OvsdbClient((node.address, CLIENT_PORT), min(left_s, 3.0))
-            try:
-                client.make_fence()
-                client.read("raftmon-ready")
-                return True
-            except (Definite, Indefinite):
-                return False
-            finally:
-                client.close()
+        def ask(client: OvsdbClient) -> None:
+            client.make_fence()
+            client.read("raftmon-ready")
 
-        return ask_until(ask, timeout_s, _ASK_AGAIN_S)
+        return serves(
+            lambda seconds: OvsdbClient((node.address, CLIENT_PORT), seconds),
+            ask,
+            timeout_s=timeout_s,
+            each_s=3.0,
+            pause_s=_ASK_AGAIN_S,
+        )
 
     def connect(self, node: Host, timeout_s: float) -> Client:
         """A client of that node alone."""
@@ -128,11 +127,5 @@ class OvsdbAdapter:
 
     def leadership(self, node: Host, timeout_s: float) -> Leadership | None:
         """The node's own word, from its database ``_Server``, which tells no term: it is 0."""
-        client = OvsdbClient((node.address, CLIENT_PORT), timeout_s)
-        try:
-            row = client.cluster()
-        except (Definite, Indefinite):
-            return None
-        finally:
-            client.close()
-        return Leadership(bool(row.get("leader")), 0)
+        row = ask_client(OvsdbClient((node.address, CLIENT_PORT), timeout_s), OvsdbClient.cluster)
+        return None if row is None else Leadership(bool(row.get("leader")), 0)

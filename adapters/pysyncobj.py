@@ -8,8 +8,8 @@ from typing import Any
 
 import orjson
 
-from raftmon.adapters.asking import ask_until
-from raftmon.adapters.base import Client, Definite, Indefinite, NodeCommand
+from raftmon.adapters.asking import ask_client, serves
+from raftmon.adapters.base import Client, NodeCommand
 from raftmon.adapters.capabilities import Leadership
 from raftmon.adapters.line_client import LineClient
 from raftmon.adapters.options import Options
@@ -86,18 +86,13 @@ class PySyncObjAdapter:
 
     def ready(self, node: Host, topology: Topology, timeout_s: float) -> bool:
         """A read through the log, asked of the node."""
-
-        def ask(left_s: float) -> bool:
-            client = LineClient((node.address, CLIENT_PORT), min(left_s, 1.0), OUTCOMES)
-            try:
-                client.read("raftmon-ready")
-                return True
-            except Definite:
-                return False
-            finally:
-                client.close()
-
-        return ask_until(ask, timeout_s, _ASK_AGAIN_S)
+        return serves(
+            lambda seconds: LineClient((node.address, CLIENT_PORT), seconds, OUTCOMES),
+            lambda client: client.read("raftmon-ready"),
+            timeout_s=timeout_s,
+            each_s=1.0,
+            pause_s=_ASK_AGAIN_S,
+        )
 
     def connect(self, node: Host, timeout_s: float) -> Client:
         """A client of that node alone."""
@@ -109,11 +104,9 @@ class PySyncObjAdapter:
 
     def leadership(self, node: Host, timeout_s: float) -> Leadership | None:
         """The node's own word."""
-        client = LineClient((node.address, CLIENT_PORT), timeout_s, OUTCOMES)
-        try:
+
+        def ask(client: LineClient) -> Leadership:
             status = client.ask({"op": "status"}, read=True)
             return Leadership(bool(status["leads"]), int(status["term"]))
-        except (Definite, Indefinite, KeyError):
-            return None
-        finally:
-            client.close()
+
+        return ask_client(LineClient((node.address, CLIENT_PORT), timeout_s, OUTCOMES), ask)

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from raftmon.adapters.asking import ask_until
+import pytest
+
+from raftmon.adapters.asking import ask_client, ask_until, serves
+from raftmon.adapters.base import Definite, Indefinite
 
 
 def test_it_is_asked_again_until_it_says_yes_with_the_time_that_is_left() -> None:
@@ -25,3 +28,43 @@ def test_without_time_nobody_is_asked() -> None:
     asked: list[float] = []
     assert not ask_until(lambda left_s: asked.append(left_s) is None, 0.0, 0.005)
     assert asked == []
+
+
+class Asked:
+    """A client that fails some times before it answers, and knows whether it was closed."""
+
+    def __init__(self, made, errors, seconds):
+        self.error = errors.pop(0) if errors else None
+        self.seconds, self.closed = seconds, False
+        made.append(self)
+
+    def read(self, key):
+        if self.error is not None:
+            raise self.error
+        return key
+
+    def close(self):
+        self.closed = True
+
+
+def test_a_node_serves_once_it_answers_and_every_client_was_closed():
+    made, errors = [], [Definite("no leader"), Indefinite("lost")]
+    connect = lambda seconds: Asked(made, errors, seconds)  # noqa: E731
+    assert serves(connect, lambda client: client.read("x"), timeout_s=60.0, each_s=2.0, pause_s=0.0)
+    assert [client.seconds for client in made] == [2.0, 2.0, 2.0]
+    assert all(client.closed for client in made)
+
+
+def test_a_node_that_never_answers_does_not_serve():
+    made = []
+    connect = lambda seconds: Asked(made, [Definite("no")], seconds)  # noqa: E731
+    assert not serves(connect, lambda client: client.read("x"), timeout_s=0.02, each_s=2.0, pause_s=0.001)
+    assert made
+    assert all(client.closed and client.seconds <= 0.02 for client in made)
+
+
+@pytest.mark.parametrize("error", [Definite("no"), Indefinite("lost"), KeyError("term"), ValueError("x"), None])
+def test_a_client_that_is_asked_once_is_closed_and_gives_none_where_it_fails(error):
+    client = Asked([], [error], 1.0)
+    assert ask_client(client, lambda one: one.read("x")) == (None if error else "x")
+    assert client.closed
