@@ -29,6 +29,8 @@ from raftmon.monitor.queue.loop import QueueLoop
 from raftmon.monitor.queue.raw_socket import RawSender
 from raftmon.monitor.queue.task_pool import TaskPool
 from raftmon.monitor.raft.codecs.table import all_codecs, codec_of
+from raftmon.monitor.raft.database.recorded_message import find_recorded
+from raftmon.monitor.raft.message import RaftMessage
 from raftmon.monitor.recorder.process import RecorderProcess
 from raftmon.monitor.rules.engine import Engine
 from raftmon.monitor.rules.scripts import Scripts
@@ -152,8 +154,14 @@ class MonitorProcess:
             read_counters=self.counters,
             clock_ns=time.monotonic_ns,
             messages=self._messages,
+            find=self._find if self._config.record and self._config.decode is not None else None,
         )
         return Control(live, self._scripts, self._log)
+
+    def _find(self, number: int) -> RaftMessage:
+        folder = Path(self._config.folder)
+        codecs = all_codecs(self._config.codecs)
+        return find_recorded(folder / "messages.sqlite", folder / "packets.pcapng", number, codecs)
 
     def _note(self, text: str) -> None:
         self._log.warning("script", text=text)

@@ -21,8 +21,16 @@ from raftmon.setup.errors import InputError
 
 __all__ = ["main", "parser"]
 
-_WITH_ARGUMENT = {"add": "a rule, as in 'n1->n2 drop 10%%'", "remove": "the name of a rule"}
-_OPERATIONS = ("rules", "triggers", "add", "remove", "heal", "stats", "pause", "resume", "watch", "words")
+_WITH_ARGUMENT = {
+    "add": "a rule, as in 'n1->n2 drop 10%%'",
+    "remove": "the name of a rule",
+    "release": "the name of a rule that holds messages, and takes how many",
+    "deliver": "the id of a recorded message (raftmon messages), and takes to NODE",
+}
+_OPERATIONS = (
+    "rules", "triggers", "held", "add", "remove", "release", "deliver", "heal", "stats", "pause", "resume", "watch",
+    "words",
+)  # fmt: skip
 
 
 def parser() -> CommandParser:
@@ -32,6 +40,8 @@ def parser() -> CommandParser:
         "Change the rules of a running monitor, or watch it. Several users may do so at once. A change is in force "
         "when the command returns and is logged in the run's events.jsonl with its author.",
         "raftmon ctl add 'n1->n2 delay 50ms'\nraftmon ctl heal\nraftmon ctl watch\n"
+        "raftmon ctl release r1        # the oldest message that rule r1 holds\n"
+        "raftmon ctl deliver 512 to n3 # message 512 of the record once more\n"
         "raftmon ctl words     # the conditions and actions of rules; needs no run",
     )
     made.add_store()
@@ -41,13 +51,14 @@ def parser() -> CommandParser:
     made.add_argument("--author", default=None, help="the name in the run's log (default: your user name)")
     made.intermixed = True  # options may stand between the operation and what it is about
     made.add_argument("operation", choices=_OPERATIONS, help="what to do")
-    made.add_argument("argument", nargs="?", metavar="RULE|NAME", help="what to add or remove")
+    made.add_argument("argument", nargs="*", metavar="RULE|NAME|ID", help="what to add, remove, release or deliver")
     return made
 
 
 def main(arguments: argparse.Namespace) -> int:
     """Do one operation and print its result."""
-    operation, argument = arguments.operation, arguments.argument
+    operation, (argument, *more) = arguments.operation, arguments.argument or [None]
+    extra = _extra(operation, more)
     if (argument is not None) != (operation in _WITH_ARGUMENT):
         needs = "needs " + _WITH_ARGUMENT[operation].replace("%%", "%") if operation in _WITH_ARGUMENT else "takes none"
         raise InputError(f"{operation} {needs}, not {argument!r}" if argument else f"{operation} {needs}")
@@ -59,13 +70,36 @@ def main(arguments: argparse.Namespace) -> int:
         if operation == "watch":
             return _watch(client, arguments.json)
         method = getattr(client, operation)
-        result = method() if argument is None else method(argument)
+        if operation == "deliver":
+            argument = _number(argument, "the id of a recorded message")
+        result = method() if argument is None else method(argument, *extra)
     if arguments.json:
         print(orjson.dumps(result).decode())
     else:
         for line in _words(operation, argument, result):
             print(line)
     return 0
+
+
+def _extra(operation: str, words: list[str]) -> list[Any]:
+    """What stands behind the first argument: how many to release, to whom to deliver."""
+    if operation == "release" and len(words) == 1:
+        return [_number(words[0], "how many messages to release")]
+    if operation == "deliver" and len(words) == 2 and words[0] == "to":
+        return [words[1]]
+    if words:
+        raise InputError(f"{operation} cannot take {' '.join(words)!r}; put a rule in quotes (raftmon ctl --help)")
+    return []
+
+
+def _number(text: str, what: str) -> int:
+    if not text.isdecimal() or int(text) < 1:
+        raise InputError(f"{what} is a number from 1, not {text!r}")
+    return int(text)
+
+
+def _kept(message: Mapping[str, Any]) -> str:
+    return f"{message['rule']}: {message['kind']} {message['link']} term {message['term']} index {message['index']}"
 
 
 def _user() -> str:
@@ -78,8 +112,12 @@ def _user() -> str:
 def _words(operation: str, argument: str | None, result: Any) -> list[str]:
     if operation == "rules":
         return [_rule(rule) for rule in result] or ["no rules"]
+    if operation in ("held", "release"):
+        return [_kept(one) for one in result] or ["no rule holds a message"]
+    if operation == "deliver":
+        return [f"delivered again to {result['to']}: {result['text']}"]
     if operation == "triggers":
-        return [f"{one['name']}: {one['trigger']} ({one['state']})" for one in result] or ["nothing is waited for"]
+        return [f"{one['name']}: {one['trigger']} ({_state(one)})" for one in result] or ["nothing is waited for"]
     if operation == "stats":
         return _stats(result)
     return {
@@ -89,6 +127,11 @@ def _words(operation: str, argument: str | None, result: Any) -> list[str]:
         "pause": ["no rule is asked until resume; every packet passes"],
         "resume": ["rules are asked again"],
     }[operation]
+
+
+def _state(trigger: Mapping[str, Any]) -> str:
+    times = trigger["fired"]
+    return f"{trigger['state']}, fired {times} time{'' if times == 1 else 's'}" if times else str(trigger["state"])
 
 
 def _rule(rule: Mapping[str, Any]) -> str:

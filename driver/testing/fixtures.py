@@ -183,6 +183,22 @@ class TestMonitor:
         """The rules in force."""
         return self._client.rules()
 
+    def triggers(self) -> list[dict[str, Any]]:
+        """Every trigger: its ``name``, ``state``, how often it ``fired``, by which ``message``."""
+        return self._client.triggers()
+
+    def held(self) -> list[dict[str, Any]]:
+        """The messages that rules with the action ``hold`` keep back, the oldest first."""
+        return self._client.held()
+
+    def release(self, name: str, count: int = 1) -> list[dict[str, Any]]:
+        """Deliver the oldest messages that a rule holds; the rule stays in force. Gives these messages."""
+        return self._client.release(name, count)
+
+    def deliver(self, message: int, to: str | None = None) -> dict[str, Any]:
+        """Deliver a recorded message once more (its ``id`` in messages.sqlite); to its receiver unless given."""
+        return self._client.deliver(message, to)
+
     def stats(self) -> dict[str, Any]:
         """The counters now (docs/monitor.md)."""
         return self._client.stats()

@@ -73,6 +73,25 @@ class MonitorClient:
         found: list[dict[str, Any]] = self._ask("triggers")
         return found
 
+    def held(self) -> list[dict[str, Any]]:
+        """What rules keep back now, the oldest first: ``rule``, ``link``, ``kind``, ``term``, ``index``."""
+        found: list[dict[str, Any]] = self._ask("held")
+        return found
+
+    def release(self, name: str, count: int = 1) -> list[dict[str, Any]]:
+        """Deliver the oldest messages that a rule holds; the rule stays. Gives them, as ``held`` does."""
+        found: list[dict[str, Any]] = self._ask("release", name=name, count=count)
+        return found
+
+    def deliver(self, message: int, to: str | None = None) -> dict[str, Any]:
+        """Deliver a recorded message once more, by its ``id`` in messages.sqlite; to its receiver unless given.
+
+        Gives ``message``, ``to`` and ``text``, the message in one line. The nodes must run.
+        """
+        fields = {} if to is None else {"to": to}
+        found: dict[str, Any] = self._ask("deliver", message=message, **fields)
+        return found
+
     def heal(self) -> int:
         """Remove all rules (but those of user scripts); gives how many there were."""
         return int(self._ask("heal"))

@@ -10,6 +10,7 @@ from typing import Any, Protocol
 from raftmon.monitor.message_rules.stage import MessageRules
 from raftmon.monitor.message_rules.trigger_words import Trigger
 from raftmon.monitor.message_rules.triggers import Armed
+from raftmon.monitor.raft.message import RaftMessage
 from raftmon.monitor.rules.engine import Engine
 from raftmon.monitor.rules.rule import RuleSet
 from raftmon.setup.errors import RaftmonError
@@ -46,6 +47,7 @@ class LiveMonitor:
     - ``read_counters``: the monitor's counters at this moment
     - ``clock_ns``: CLOCK_MONOTONIC, or a test's
     - ``messages``: the rules on messages and the triggers; None where no message is read
+    - ``find``: a message of the record by its number; raises InputError
     """
 
     engine: Engine
@@ -56,6 +58,7 @@ class LiveMonitor:
     read_counters: Callable[[], dict[str, Any]]
     clock_ns: Callable[[], int]
     messages: MessageRules | None = None
+    find: Callable[[int], RaftMessage] | None = None
 
     def post(self, work: Callable[[], Any]) -> Future[Any]:
         """Have ``work()`` done on the loop's thread, between two packets."""

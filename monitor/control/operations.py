@@ -49,6 +49,9 @@ class Control:
             "stop": self._end,
             "when": self._when,
             "triggers": self._triggers,
+            "held": self._held,
+            "release": self._release,
+            "deliver": self._deliver,
         }
 
     async def answer(self, request: Request) -> Any:
@@ -113,6 +116,10 @@ class Control:
             try:
                 named = rule_from_item(given, self._live.names)
                 named = named if named.name else dataclasses.replace(named, name=armed.name)
+                if any(one.name == named.name for one in self._live.ruleset):  # it fired before: all begins anew
+                    await self._change(
+                        lambda rules: rules.without(named.name), "rule-removed", request, name=named.name
+                    )
                 await self._change(lambda rules: rules.with_rule(named), "trigger-fired", request, trigger=text)
                 armed.reaction_ns = self._live.clock_ns() - (armed.fired_ns or 0)
             except InputError as error:
@@ -140,6 +147,41 @@ class Control:
             return [armed.to_json() for armed in watch.armed.values()]
 
         return await self._on_loop(states)
+
+    async def _held(self, _request: Request) -> Any:
+        messages = self._live.messages
+        return [] if messages is None else await self._on_loop(messages.held)
+
+    async def _release(self, request: Request) -> Any:
+        name, count = request.get("name"), request.get("count", 1)
+        if not isinstance(name, str) or not isinstance(count, int) or isinstance(count, bool) or count < 1:
+            raise InputError('"release" needs "name", the name of a rule, and takes "count", how many messages')
+        if self._live.messages is None:
+            raise InputError("this monitor reads no messages, so no rule holds any")
+        released = await self._on_loop(functools.partial(self._live.messages.release, name, count))
+        self._log.info("messages-released", author=_author(request), name=name, messages=released[:50])
+        return released
+
+    async def _deliver(self, request: Request) -> Any:
+        number, target = request.get("message"), request.get("to")
+        if not isinstance(number, int) or isinstance(number, bool) or not isinstance(target, str | None):
+            raise InputError('"deliver" needs "message", the number of a recorded message, and takes "to", a node')
+        if self._live.messages is None or self._live.find is None:
+            raise InputError("this monitor records no messages, so none can be delivered again")
+        message = await asyncio.to_thread(self._live.find, number)
+        target = target or message.target
+        for what, name in (("sender", message.source), ("receiver", target)):
+            if name not in self._live.names:
+                raise InputError(
+                    f"the {what} of message {number} is {name!r}, no host here; the hosts are "
+                    + ", ".join(self._live.names)
+                )
+        assert target is not None
+        again = functools.partial(self._live.messages.deliver_again, message, target, self._live.clock_ns())
+        await self._on_loop(again)
+        text = message.sentence()
+        self._log.info("message-delivered-again", author=_author(request), message=number, to=target, text=text)
+        return {"message": number, "to": target, "text": text}
 
     async def _rules(self, _request: Request) -> Any:
         return ruleset_to_items(self._live.ruleset)

@@ -10,13 +10,14 @@ import heapq
 import http.client
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 
 import orjson
 
 from raftmon.monitor import cpu
 from raftmon.monitor.raft.codecs.protobuf import write_varint
+from raftmon.monitor.raft.message import Entry
 
 __all__ = ["ETCD_PEER_PORT", "PostAgent", "encode_message"]
 
@@ -27,13 +28,22 @@ _TIMEOUT_S = 2.0
 
 def encode_message(
     kind: int, sender: int, receiver: int, *, term: int = 0, log_term: int = 0, index: int = 0, commit: int = 0,
-    reject: bool = False,
+    reject: bool = False, hint: int = 0, context: bytes = b"", entries: Iterable[Entry] = (),
 ) -> bytes:  # fmt: skip
-    """A raftpb.Message without entries, as etcd writes it."""
+    """A raftpb.Message as etcd 3.4 writes it, which later versions read."""
     numbers = (kind, receiver, sender, term, log_term, index)
     out = b"".join(bytes([number << 3]) + write_varint(value) for number, value in enumerate(numbers, 1))
     empty = b"\x4a\x0a\x12\x08\x0a\x02\x28\x00\x10\x00\x18\x00"
-    return out + b"\x40" + write_varint(commit) + empty + b"\x50" + bytes([reject]) + b"\x58\x00"
+    for entry in entries:
+        body = b"\x08" + write_varint(entry.type) + b"\x10" + write_varint(entry.term)
+        body += b"\x18" + write_varint(entry.index) + (b"\x22" + _sized(entry.data) if entry.data else b"")
+        out += b"\x3a" + _sized(body)
+    out += b"\x40" + write_varint(commit) + empty + b"\x50" + bytes([reject]) + b"\x58" + write_varint(hint)
+    return out + (b"\x62" + _sized(context) if context else b"")
+
+
+def _sized(data: bytes) -> bytes:
+    return write_varint(len(data)) + data
 
 
 @dataclass(order=True, slots=True)

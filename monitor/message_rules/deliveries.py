@@ -7,11 +7,12 @@ from typing import Protocol
 
 from raftmon.monitor.message_rules.agent import encode_message
 from raftmon.monitor.message_rules.scanner import MessageHead
-from raftmon.monitor.raft.message import KINDS
+from raftmon.monitor.raft.message import KINDS, RaftMessage
 from raftmon.monitor.rules.actions.kinds import Forge
+from raftmon.setup.errors import InputError
 from raftmon.setup.topology import Link
 
-__all__ = ["Agent", "Deliveries", "deliverable"]
+__all__ = ["Agent", "Deliveries", "again", "deliverable"]
 
 
 class Agent(Protocol):
@@ -40,6 +41,15 @@ class Deliveries:
         else:
             self._agent.post(link.target, head.raw, due_ns)
 
+    def deliver_again(self, message: RaftMessage, target: str) -> None:
+        """Have a recorded message delivered; needs the agent. Raises InputError for one that cannot be."""
+        assert self._agent is not None
+        if message.kind == "MsgSnap":
+            raise InputError("a MsgSnap is followed by its database, which is not delivered again")
+        if message.kind not in KINDS:
+            raise InputError(f"a {message.kind} cannot be delivered: raftpb has no such message")
+        self._agent.post(target, again(message, target))
+
     def forge(self, link: Link, action: Forge) -> None:
         """Have a message delivered that no node wrote; needs the agent."""
         assert self._agent is not None
@@ -54,6 +64,22 @@ class Deliveries:
             )  # fmt: skip
 
         self._agent.post(link.target, make)
+
+
+def again(message: RaftMessage, target: str) -> Callable[[Mapping[str, int]], bytes | None]:
+    """A recorded message as a raftpb.Message to ``target``, once the nodes' ids are known."""
+
+    def make(ids: Mapping[str, int]) -> bytes | None:
+        source = message.source or ""
+        if source not in ids or target not in ids:
+            return None
+        return encode_message(
+            KINDS.index(message.kind), ids[source], ids[target], term=message.term, log_term=message.log_term,
+            index=message.index, commit=message.commit, reject=message.reject, hint=message.reject_hint,
+            context=message.context, entries=message.entries,
+        )  # fmt: skip
+
+    return make
 
 
 def deliverable(head: MessageHead) -> bool:

@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from raftmon.monitor.message_rules.bound_rule import BoundRule
+from raftmon.monitor.message_rules.bound_rule import BoundRule, KeptMessage
 from raftmon.monitor.message_rules.comments import SAME, describe
 from raftmon.monitor.message_rules.deliveries import Deliveries, deliverable
+from raftmon.monitor.message_rules.replays import Replays
 from raftmon.monitor.message_rules.scanner import MessageHead
 from raftmon.monitor.message_rules.stream_editor import StreamEditor
 from raftmon.monitor.message_rules.triggers import TriggerWatch
@@ -15,8 +16,9 @@ from raftmon.monitor.packets.checksums import with_payload
 from raftmon.monitor.packets.view import RST, SYN, TCP
 from raftmon.monitor.rules.actions.decision import Decision
 from raftmon.monitor.rules.actions.effects import draw_delay_ns
-from raftmon.monitor.rules.actions.kinds import Accept, Action, Delay, Duplicate, Forge, Hold
+from raftmon.monitor.rules.actions.kinds import Accept, Action, Delay, Duplicate, Forge, Hold, Replay
 from raftmon.monitor.rules.gate import RuleGate
+from raftmon.monitor.rules.rule import Rule
 from raftmon.setup.topology import Link
 
 __all__ = ["LinkRules", "PacketAtHand"]
@@ -30,6 +32,7 @@ class Owner(Protocol):
 
     watch: TriggerWatch
     deliveries: Deliveries
+    replays: Replays
 
     def present(self, packet: bytes) -> bytes:
         """The packet in delivery addresses."""
@@ -64,6 +67,7 @@ class LinkRules:
         self._owner = owner
         self._packet = PacketAtHand(0)
         self._waiting: dict[int, tuple[BoundRule, Action, int]] = {}
+        self._remembering: dict[int, list[tuple[Rule, Replay]]] = {}
 
     def apply(self, decision: Decision) -> bool:
         """The effect: whether a rule acted on a message that this packet decides."""
@@ -123,12 +127,15 @@ class LinkRules:
             if isinstance(action, Accept):
                 gate.acted(0)
                 return False
-            delivers = isinstance(action, Delay | Duplicate | Hold)
+            delivers = isinstance(action, Delay | Duplicate | Hold | Replay)
             if delivers and not deliverable(head):
                 self._owner.deliveries.undeliverable += 1
                 continue
             gate.acted(0)
             packet.acted.append(gate.name)
+            if isinstance(action, Replay):  # it passes, and the next rules decide on it
+                self._remember(head, gate.rule, action)
+                continue
             packet.comments.append(describe(type(action).__name__.lower(), head, ordinal))
             if isinstance(action, Forge):  # a user's answer: beside this message, on which the next rules decide
                 self._owner.deliveries.forge(self.link, action)
@@ -142,14 +149,22 @@ class LinkRules:
             return not isinstance(action, Duplicate)
         return False
 
+    def _remember(self, head: MessageHead, rule: Rule, action: Replay) -> None:
+        head.wanted = True
+        if len(self._remembering) > _MAX_HELD:
+            self._remembering.clear()
+        self._remembering.setdefault(id(head), []).append((rule, action))
+
     def _done(self, head: MessageHead) -> None:
-        """A message that is to be delivered otherwise has come whole."""
+        """A message that is to be delivered otherwise, or again, has come whole."""
+        for rule, replay in self._remembering.pop(id(head), ()):
+            self._owner.replays.keep(rule, replay, KeptMessage(self._packet.now_ns, self.link, head))
         found = self._waiting.pop(id(head), None)
         if found is None:
             return
         bound, action, due_ns = found
         if isinstance(action, Hold) and bound in self.bounds and len(bound.held) < _MAX_HELD:
-            bound.held.append(head)
+            bound.held.append(KeptMessage(self._packet.now_ns, self.link, head))
             return
         copies = action.copies if isinstance(action, Duplicate) else 1
         gap_ns = int(action.gap_ms * 1e6) if isinstance(action, Duplicate) else 0

@@ -12,9 +12,10 @@ import itertools
 from collections import OrderedDict, deque
 from collections.abc import Callable, Sequence
 
-from raftmon.monitor.message_rules.bound_rule import BoundRule
+from raftmon.monitor.message_rules.bound_rule import BoundRule, KeptMessage
 from raftmon.monitor.message_rules.comments import describe
 from raftmon.monitor.message_rules.link_rules import PacketAtHand
+from raftmon.monitor.message_rules.replays import trigger_of
 from raftmon.monitor.message_rules.scanner import MessageHead
 from raftmon.monitor.message_rules.spliced_connection import EditedDirection, SplicedConnection, UnitReader
 from raftmon.monitor.message_rules.stage import MessageRules
@@ -25,7 +26,7 @@ from raftmon.monitor.raft.codecs.base import Codec
 from raftmon.monitor.raft.message import RaftMessage
 from raftmon.monitor.rules.actions.decision import Decision
 from raftmon.monitor.rules.actions.effects import ActionEffect, draw_delay_ns
-from raftmon.monitor.rules.actions.kinds import Accept, Action, Delay, Duplicate, Forge, Hold
+from raftmon.monitor.rules.actions.kinds import Accept, Action, Delay, Duplicate, Forge, Hold, Replay
 from raftmon.monitor.rules.conditions.messages import head_test
 from raftmon.monitor.rules.gate import RuleGate
 from raftmon.monitor.rules.rule import Rule, RuleSet
@@ -51,13 +52,13 @@ class SplicedRules(MessageRules):
         self._connections: OrderedDict[Connection, SplicedConnection] = OrderedDict()
         self._later: list[tuple[int, int, EditedDirection, bytes]] = []
         self._order = itertools.count()
-        self._given_back: deque[tuple[EditedDirection, bytes]] = deque()  # by a rule that was removed, on any thread
+        self._given_back: deque[KeptMessage] = deque()  # to be put back with the next tick
         self._active = False
         self._packet = PacketAtHand(0)
 
     def arm(self, trigger: Trigger, now_ns: int, on_fire: Callable[[Armed], None] | None = None) -> Armed:
-        """Triggers are fed by heads of messages, which are not read here."""
-        raise InputError(f"triggers wait for etcd's messages; {self.codec.name} is not read as it passes")
+        """See ``MessageRules.arm``."""
+        return self.watch.arm(trigger, now_ns, on_fire)
 
     def check(self, rules: RuleSet) -> None:
         """See ``MessageRules.check``."""
@@ -65,6 +66,8 @@ class SplicedRules(MessageRules):
         for rule in rules:
             if rule.stage == "message":
                 self._check(rule)
+                if isinstance(rule.action, Replay):
+                    trigger_of(rule.action, rules.names)
                 self._active = True
 
     def _check(self, rule: Rule) -> None:
@@ -78,9 +81,30 @@ class SplicedRules(MessageRules):
         bounds = [known.get(id(gate)) or BoundRule(gate, head_test(gate.rule.match)) for gate in gates]
         self._bounds[link] = tuple(bounds)
         for gone in (bound for bound in known.values() if bound not in bounds):
-            self._given_back += gone.held
-            gone.held = []
-        return self._apply if self._active or self._connections else None
+            while gone.held:
+                self.deliver_kept(gone.held.popleft())
+        return self._apply if self._active or self.watch.waiting or self._connections else None
+
+    def bounds(self) -> list[BoundRule]:
+        """See ``MessageRules.bounds``."""
+        return [bound for bounds in self._bounds.values() for bound in bounds]
+
+    def deliver_again(self, message: RaftMessage, target: str, now_ns: int) -> None:
+        """See ``MessageRules.deliver_again``: put it into an open stream of the link."""
+        link = Link(message.source or "", target)
+        there = [one for each in reversed(self._connections.values()) for one in each.directions]
+        for direction in there:
+            if direction.link == link and direction.connection and not direction.connection.splicer.closed:
+                self._given_back.append(KeptMessage(now_ns, link, _head_of(message), (direction, message.raw)))
+                return
+        raise InputError(
+            f"no connection {link} is followed now, into which the message could be put: add a rule on messages of "
+            f"this link first, such as '{link} MsgVote accept', and wait until the nodes speak"
+        )
+
+    def deliver_kept(self, message: KeptMessage) -> None:
+        """See ``MessageRules.deliver_kept``: put it back into its stream, on the loop's thread."""
+        self._given_back.append(message)
 
     def stats(self) -> dict[str, int]:
         """See ``MessageRules.stats``; and what the splicers own, dropped and refused."""
@@ -98,14 +122,24 @@ class SplicedRules(MessageRules):
     def tick(self, now_ns: int) -> None:
         """Put messages back whose time has come, and send again what was not acknowledged. On the loop's thread."""
         while self._given_back:
-            direction, unit = self._given_back.popleft()
-            self._put(direction, unit, now_ns)
+            message = self._given_back.popleft()
+            direction, unit = message.item
+            self._put(self._open_one(direction), unit, now_ns)
         while self._later and self._later[0][0] <= now_ns:
             _, _, direction, unit = heapq.heappop(self._later)
             self._put(direction, unit, now_ns)
         for one in self._connections.values():
             if one.splicer.due_ns is not None and one.splicer.due_ns <= now_ns:
                 self._deliver(one.splicer.tick(now_ns))
+
+    def _open_one(self, direction: EditedDirection) -> EditedDirection:
+        """The direction itself, or the newest open one of the same link where its connection has ended."""
+        assert direction.connection is not None
+        if not direction.connection.splicer.closed:
+            return direction
+        there = [one for each in reversed(self._connections.values()) for one in each.directions]
+        living = (one for one in there if one.link == direction.link and one.connection is not None)
+        return next((one for one in living if one.connection and not one.connection.splicer.closed), direction)
 
     def _deliver(self, packets: Sequence[bytes]) -> None:
         for packet in packets:
@@ -161,7 +195,8 @@ class SplicedRules(MessageRules):
         if one is not None and not (opens and one.splicer.closed):
             self._connections.move_to_end(key)
             return one
-        if not (self._bounds.get(link) or self._bounds.get(Link(link.target, link.source))):
+        back = Link(link.target, link.source)
+        if not (self._bounds.get(link) or self._bounds.get(back) or self.watch.waiting):
             return None
         if len(self._connections) >= _MAX_CONNECTIONS:
             self._connections.popitem(last=False)
@@ -173,6 +208,8 @@ class SplicedRules(MessageRules):
         """Ask the rules about the messages of a unit: whether it is lost, and how many copies follow it at once."""
         for message in direction.read(unit):
             head = _head_of(message)
+            if self.watch.waiting:
+                self.watch.feed(direction.link, head, self._packet.now_ns)
             for bound in self._bounds.get(direction.link, ()):
                 gate = bound.gate
                 if not gate.in_window(self._packet.now_ns) or not bound.test(head) or not gate.fires():
@@ -184,17 +221,22 @@ class SplicedRules(MessageRules):
                 if isinstance(action, Accept):
                     return False, 0
                 self._packet.acted.append(gate.name)
+                kept = KeptMessage(self._packet.now_ns, direction.link, head, (direction, unit))
+                if isinstance(action, Replay):  # it passes, and the next rules decide on it
+                    self.replays.keep(gate.rule, action, kept)
+                    continue
                 self._packet.comments.append(describe(type(action).__name__.lower(), head))
-                return self._carry_out(bound, action, direction, unit)
+                return self._carry_out(bound, action, kept)
         return False, 0
 
-    def _carry_out(self, bound: BoundRule, action: Action, direction: EditedDirection, unit: bytes) -> tuple[bool, int]:
+    def _carry_out(self, bound: BoundRule, action: Action, message: KeptMessage) -> tuple[bool, int]:
+        direction, unit = message.item
         if isinstance(action, Delay):
             self._postpone(self._packet.now_ns + draw_delay_ns(action, bound.gate.rng), direction, unit)
         elif isinstance(action, Hold):
             if len(bound.held) >= _MAX_WAITING:
                 return False, 0
-            bound.held.append((direction, unit))
+            bound.held.append(message)
         elif isinstance(action, Duplicate):
             if not action.gap_ms:
                 return False, action.copies

@@ -10,15 +10,17 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import cast
 
-from raftmon.monitor.message_rules.bound_rule import BoundRule
+from raftmon.monitor.message_rules.bound_rule import BoundRule, KeptMessage
 from raftmon.monitor.message_rules.deliveries import Agent, Deliveries
 from raftmon.monitor.message_rules.link_rules import LinkRules
+from raftmon.monitor.message_rules.replays import Replays, trigger_of
 from raftmon.monitor.message_rules.scanner import MessageHead
 from raftmon.monitor.message_rules.trigger_words import Trigger
 from raftmon.monitor.message_rules.triggers import Armed, TriggerWatch
 from raftmon.monitor.raft.codecs.base import Codec
+from raftmon.monitor.raft.message import RaftMessage
 from raftmon.monitor.rules.actions.effects import ActionEffect
-from raftmon.monitor.rules.actions.kinds import Accept, Action, Delay, Drop, Duplicate, Forge, Hold, MessageCall
+from raftmon.monitor.rules.actions.kinds import Accept, Action, Delay, Drop, Duplicate, Forge, Hold, MessageCall, Replay
 from raftmon.monitor.rules.conditions import AllOf, AnyOf, Links, Match, Not
 from raftmon.monitor.rules.conditions.messages import KindIs, head_test
 from raftmon.monitor.rules.gate import RuleGate
@@ -47,6 +49,7 @@ class MessageRules:
         self._present = present or (lambda packet: packet)
         self.deliveries = Deliveries(agent)
         self.watch = TriggerWatch()
+        self.replays = Replays(self.watch, self.deliver_kept)
         self._lines: dict[Link, LinkRules] = {}
 
     def arm(self, trigger: Trigger, now_ns: int, on_fire: Callable[[Armed], None] | None = None) -> Armed:
@@ -73,17 +76,23 @@ class MessageRules:
                     f"use {instead} instead"
                 )
             self._check(rule)
+            if isinstance(rule.action, Replay):
+                trigger_of(rule.action, rules.names)
+
+    def load(self, rules: RuleSet, now_ns: int) -> None:
+        """See ``MessageStage.load``."""
+        self.replays.load(rules, now_ns)
 
     def _check(self, rule: Rule) -> None:
-        if not isinstance(rule.action, Accept | Drop | Delay | Duplicate | Hold | Forge | MessageCall):
+        if not isinstance(rule.action, Accept | Drop | Delay | Duplicate | Hold | Forge | Replay | MessageCall):
             raise InputError(
-                f"the rule {rule.name!r}: a message can be accepted, dropped, delayed, duplicated, held or forged, "
-                f"not {type(rule.action).__name__.lower()}"
+                f"the rule {rule.name!r}: a message can be accepted, dropped, delayed, duplicated, held, replayed or "
+                f"forged, not {type(rule.action).__name__.lower()}"
             )
         self._check_test(rule)
-        if isinstance(rule.action, Delay | Duplicate | Hold | Forge) and not self.deliveries.possible:
+        if isinstance(rule.action, Delay | Duplicate | Hold | Replay | Forge) and not self.deliveries.possible:
             raise InputError(f"the rule {rule.name!r} must deliver messages itself, which is impossible here")
-        if isinstance(rule.action, Delay | Duplicate | Hold) and "MsgSnap" in _kinds(rule):
+        if isinstance(rule.action, Delay | Duplicate | Hold | Replay) and "MsgSnap" in _kinds(rule):
             raise InputError(
                 f"the rule {rule.name!r}: a MsgSnap is followed by its database and can only be dropped or accepted"
             )
@@ -112,9 +121,8 @@ class MessageRules:
             bounds.append(bound)
         line.bounds = tuple(bounds)
         for gone in known.values():  # a rule that is removed gives back what it held
-            held, gone.held = gone.held, []
-            for head in held:
-                self.deliveries.deliver(link, head, 0)
+            while gone.held:
+                self.deliver_kept(gone.held.popleft())
         # Retransmissions must get the same edits, so a link that was ever edited stays watched.
         return line.apply if bounds or line.streams or self.watch.waiting else None
 
@@ -122,6 +130,46 @@ class MessageRules:
         """``undeliverable``: messages a rule wanted to deliver itself, and could not; ``held``: kept back now."""
         held = sum(len(bound.held) for line in self._lines.values() for bound in line.bounds)
         return {"undeliverable": self.deliveries.undeliverable, "held": held}
+
+    def bounds(self) -> list[BoundRule]:
+        """Every rule on every link."""
+        return [bound for line in self._lines.values() for bound in line.bounds]
+
+    def held(self) -> list[dict[str, object]]:
+        """The messages that rules keep back now, the oldest first."""
+        kept = [(one, bound.gate.name) for bound in self.bounds() for one in bound.held]
+        return [one.to_json(name) for one, name in sorted(kept, key=lambda pair: pair[0].since_ns)]
+
+    def release(self, name: str, count: int) -> list[dict[str, object]]:
+        """Deliver the oldest ``count`` messages that a rule keeps back; the rule stays. Gives these messages.
+
+        Raises InputError where no rule of that name holds messages.
+        """
+        bounds = [bound for bound in self.bounds() if bound.gate.name == name]
+        if not any(bound.held for bound in bounds):
+            holding = sorted({bound.gate.name for bound in self.bounds() if bound.held})
+            there = f"rules that hold some: {', '.join(holding)}" if holding else "no rule holds any"
+            raise InputError(f"the rule {name!r} holds no message; {there}")
+        released: list[dict[str, object]] = []
+        while len(released) < count and (full := [bound for bound in bounds if bound.held]):
+            one = min(full, key=lambda bound: bound.held[0].since_ns).held.popleft()
+            self.deliver_kept(one)
+            released.append(one.to_json(name))
+        return released
+
+    def deliver_again(self, message: RaftMessage, target: str, now_ns: int) -> None:
+        """Deliver a recorded message to a node once more; on the loop's thread.
+
+        Raises InputError where that is impossible here.
+        """
+        if not self.deliveries.possible:
+            why = self._codec.why_not if self._codec else "no system whose messages are read runs here"
+            raise InputError(f"messages cannot be delivered here: {why}")
+        self.deliveries.deliver_again(message, target)
+
+    def deliver_kept(self, message: KeptMessage) -> None:
+        """Deliver a message that a rule kept."""
+        self.deliveries.deliver(message.link, message.head, 0)
 
     @property
     def due_ns(self) -> int | None:
@@ -153,13 +201,15 @@ class MessageRules:
         return cast("Action | None", answer)
 
     def _check_answer(self, answer: object, head: MessageHead) -> None:
-        if not isinstance(answer, Accept | Drop | Delay | Duplicate | Hold | Forge):
+        if not isinstance(answer, Accept | Drop | Delay | Duplicate | Hold | Replay | Forge):
             raise InputError(
                 f"message(view) returned {answer!r}; return accept(), drop(), delay(ms), duplicate(), hold(), "
-                "forge(kind) or None"
+                "replay(when), forge(kind) or None"
             )
         if isinstance(answer, Accept | Drop):
             return
+        if isinstance(answer, Replay):
+            trigger_of(answer, ())
         if not self.deliveries.possible:
             raise InputError(f"{answer!r} needs messages delivered, which is impossible here")
         if head.carrier == "snapshot" and not isinstance(answer, Forge):

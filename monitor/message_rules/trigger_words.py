@@ -5,7 +5,8 @@
     when leader changes
     when term > 5 nth 2 within 10s
 
-``nth`` counts occurrences from the moment a trigger is armed; ``within`` ends the wait.
+``nth`` counts occurrences from the moment a trigger is armed; ``within`` ends the wait; with ``repeat`` a trigger that
+fired is armed again.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ __all__ = ["TRIGGERS", "Occasion", "Trigger", "TriggerWord", "parse_trigger", "s
 
 _FLOWING_NS = 1_000_000_000
 _UNITS_NS = {"ms": 1_000_000, "s": 1_000_000_000, "m": 60_000_000_000}
-_TAIL = re.compile(r"\s+(?:(nth)\s+(\d+)|(within)\s+(\d+(?:\.\d+)?)(ms|s|m))\s*$")
+_TAIL = re.compile(r"\s+(?:(nth)\s+(\d+)|(within)\s+(\d+(?:\.\d+)?)(ms|s|m)|(repeat))\s*$")
 _BEHIND = re.compile(r"(\S+)\s+is\s+catching\s+up(?:\s+by\s+(\d+))?$")
 _TERM = re.compile(r"term\s*(>=|>|=)\s*(\d+)$")
 _TO = re.compile(r"(Msg\w+)\s*->\s*(\S+)$")
@@ -45,6 +46,7 @@ class Trigger:
     number: int = 0
     nth: int = 1
     within_ns: int | None = None
+    repeat: bool = False
 
 
 @dataclass(slots=True)
@@ -74,6 +76,7 @@ class TriggerWord:
 
     - ``parse(text, names)``: the fields of a Trigger, None where the text is none of this kind; raises InputError
     - ``happens(trigger, occasion, first)``: whether it happens with this message; ``first`` until it did once
+    - ``lasts``: it holds for many messages; armed again, it fires only after a message for which it did not hold
     """
 
     kind: str
@@ -81,6 +84,7 @@ class TriggerWord:
     help: str
     parse: Callable[[str, Sequence[str]], dict[str, Any] | None]
     happens: Callable[[Trigger, Occasion, bool], bool]
+    lasts: bool = False
 
 
 def _parse_behind(text: str, names: Sequence[str]) -> dict[str, Any] | None:
@@ -149,6 +153,7 @@ TRIGGERS: tuple[TriggerWord, ...] = (
         "entries or a snapshot go to a node whose acknowledged index is behind by more (default 100)",
         _parse_behind,
         _is_behind,
+        lasts=True,
     ),
     TriggerWord("term", "term > 5", "a message of that term passes; also >= and =", _parse_term, _term_reached),
     TriggerWord(  # the last: every text that is none of the others
@@ -164,16 +169,18 @@ TRIGGERS: tuple[TriggerWord, ...] = (
 def triggers_help() -> str:
     """The triggers with what they mean, a line each, and what may stand behind them."""
     lines = [f"  when {row.form:<49}  {row.help}" for row in TRIGGERS]
-    return "\n".join(["triggers (when TRIGGER: RULE; behind a trigger: nth 2, within 10s):", *lines])
+    return "\n".join(["triggers (when TRIGGER: RULE; behind a trigger: nth 2, within 10s, repeat):", *lines])
 
 
 def parse_trigger(text: str, names: Sequence[str]) -> Trigger:
     """One trigger, with or without the word ``when`` before it; raises InputError where it cannot be read."""
     rest = re.sub(r"^\s*when\s+", "", text).strip()
-    nth, within_ns = 1, None
+    nth, within_ns, repeat = 1, None, False
     while (tail := _TAIL.search(rest)) is not None:
         if tail[1]:
             nth = int(tail[2])
+        elif tail[6]:
+            repeat = True
         else:
             within_ns = int(float(tail[4]) * _UNITS_NS[tail[5]])
         rest = rest[: tail.start()].strip()
@@ -181,7 +188,7 @@ def parse_trigger(text: str, names: Sequence[str]) -> Trigger:
         raise InputError(f"the trigger {text!r} waits for the {nth}th time: give nth 1 or more")
     for row in TRIGGERS[:-1]:
         if (fields := row.parse(rest, names)) is not None:
-            return Trigger(text, row.kind, nth=nth, within_ns=within_ns, **fields)
+            return Trigger(text, row.kind, nth=nth, within_ns=within_ns, repeat=repeat, **fields)
     try:
         fields = _parse_message(rest, names)
     except InputError as error:
@@ -189,7 +196,7 @@ def parse_trigger(text: str, names: Sequence[str]) -> Trigger:
             f"the trigger {text!r} cannot be read: write a message such as MsgSnap -> n3, leader changes, term > 5 or "
             f"n3 is catching up\n{error}"
         ) from error
-    return Trigger(text, TRIGGERS[-1].kind, nth=nth, within_ns=within_ns, **fields)
+    return Trigger(text, TRIGGERS[-1].kind, nth=nth, within_ns=within_ns, repeat=repeat, **fields)
 
 
 def split_waiting(line: str) -> tuple[str, str] | None:

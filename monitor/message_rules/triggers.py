@@ -18,15 +18,15 @@ from raftmon.setup.topology import Link
 __all__ = ["Armed", "TriggerWatch"]
 
 _MAX_ARMED = 1000
-_HAPPENS = {row.kind: row.happens for row in TRIGGERS}
+_ROWS = {row.kind: row for row in TRIGGERS}
 
 
 @dataclass(slots=True)
 class Armed:
     """One trigger that waits, or waited. Times are ns on the monitor's clock.
 
-    ``fired_ns`` is the time of the packet that fired it; ``reaction_ns`` how long after that packet its rule was in
-    force (None without a rule, or not yet).
+    ``fired_ns`` is the time of the packet that fired it last, ``fired`` how often one did; ``reaction_ns`` how long
+    after that packet its rule was in force (None without a rule, or not yet).
     """
 
     name: str
@@ -38,15 +38,19 @@ class Armed:
     message: str = ""
     reaction_ns: int | None = None
     expired: bool = False
+    fired: int = 0
+    holds: bool = False  # a trigger that lasts: did so with the last message about it
 
     def to_json(self) -> dict[str, Any]:
         """For the control socket; ``state`` is waiting, fired or expired."""
-        state = "fired" if self.fired_ns is not None else "expired" if self.expired else "waiting"
+        done = self.fired and not self.trigger.repeat
+        state = "fired" if done else "expired" if self.expired else "waiting"
         return {
             "name": self.name,
             "trigger": self.trigger.text,
             "state": state,
             "seen": self.seen,
+            "fired": self.fired,
             "fired_ns": self.fired_ns,
             "message": self.message,
             "reaction_ms": None if self.reaction_ns is None else self.reaction_ns / 1e6,
@@ -108,14 +112,27 @@ class TriggerWatch:
         now.link, now.head, now.now_ns, now.changed = link, head, now_ns, self._learn(link, head, now_ns)
         self.expire(now_ns)
         for one in list(self._waiting):
-            if _HAPPENS[one.trigger.kind](one.trigger, now, not one.seen):
+            if self._happens(one, now):
                 one.seen += 1
-                if one.seen >= one.trigger.nth:
+                if one.seen % one.trigger.nth == 0:
                     one.fired_ns = now_ns
+                    one.fired += 1
                     one.message = f"{head.kind} {link} term {head.term} index {head.index}"
-                    self._waiting.remove(one)
+                    if not one.trigger.repeat:
+                        self._waiting.remove(one)
                     if one.on_fire is not None:
                         one.on_fire(one)
+
+    @staticmethod
+    def _happens(one: Armed, now: Occasion) -> bool:
+        row = _ROWS[one.trigger.kind]
+        happens = row.happens(one.trigger, now, not one.seen)
+        if not row.lasts or not one.trigger.repeat:
+            return happens
+        if one.trigger.node not in (now.link.source, now.link.target):
+            return False  # this message tells nothing of it
+        before, one.holds = one.holds, happens
+        return happens and not before
 
     def _learn(self, link: Link, head: MessageHead, now_ns: int) -> frozenset[str]:
         """Take over what the message says of the cluster; which of leader and term changed thereby."""

@@ -8,7 +8,8 @@ A rule's ``packet(view)`` returns one of these, a list of them, a ``Verdict`` of
         if view.source == "n1" and view.payload_size > 1000:
             return drop()
 
-``message(view)`` gets a MessageView and returns accept, drop, delay, duplicate, hold or forge, or None.
+``message(view)`` gets a MessageView and returns accept, drop, delay, duplicate, hold, replay or
+forge, or None.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from collections.abc import Callable
 from raftmon.monitor.packets.view import PacketView
 from raftmon.monitor.raft.message import KINDS
 from raftmon.monitor.rules.actions import kinds
-from raftmon.monitor.rules.actions.kinds import Action, Distribution, Forge, Hold
+from raftmon.monitor.rules.actions.kinds import Action, Distribution, Forge, Hold, Replay
 from raftmon.monitor.rules.message_view import MessageView
 from raftmon.monitor.rules.scripts import Context
 from raftmon.monitor.rules.task import Task
@@ -48,6 +49,7 @@ __all__ = [
     "rate",
     "reject",
     "reorder",
+    "replay",
     "rewrite",
     "unrecorded",
     "work",
@@ -143,6 +145,15 @@ def forge(
     if kind not in KINDS:
         raise InputError(f"there is no message kind {kind!r}; the kinds are {', '.join(KINDS)}")
     return Forge(kind, term, index, log_term, commit, reject)
+
+
+def replay(when: str, last: int = 100) -> Action:
+    """From ``message(view)``: let the message pass, and deliver it again each time the trigger ``when`` fires.
+
+    Of the messages of one ``when`` the newest ``last`` are remembered. Triggers are fed by the links that the rules
+    look at. Raises InputError for numbers out of range.
+    """
+    return Replay(when, last)
 
 
 def work(task: Task, *, hold: bool = False) -> Verdict:

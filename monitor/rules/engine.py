@@ -28,6 +28,9 @@ class MessageStage(Protocol):
     def check(self, rules: RuleSet) -> None:
         """Raise InputError for message rules that cannot be carried out; asked before they come into force."""
 
+    def load(self, rules: RuleSet, now_ns: int) -> None:
+        """These rules come into force: what is kept for a rule, not for a link. ``bind`` follows for each link."""
+
     def bind(self, link: Link, gates: Sequence[RuleGate]) -> ActionEffect | None:
         """The link's message rules as one more effect on the decision about a packet, None where nothing is to be done.
 
@@ -84,6 +87,7 @@ class Engine:
         """
         if self._message_stage is not None:
             self._message_stage.check(ruleset)
+            self._message_stage.load(ruleset, now_ns)
         self._counters.load(ruleset, now_ns)
         self._ruleset = ruleset
         for line in self._lines:

@@ -19,6 +19,7 @@ from raftmon.monitor.rules.actions.kinds import (
     Reject,
     Reorder,
     Replace,
+    Replay,
     Rewrite,
     Unrecorded,
 )
@@ -42,6 +43,7 @@ __all__ = [
     "Reject",
     "Reorder",
     "Replace",
+    "Replay",
     "Rewrite",
     "Unrecorded",
 ]

@@ -33,6 +33,7 @@ __all__ = [
     "Reject",
     "Reorder",
     "Replace",
+    "Replay",
     "Rewrite",
     "Unrecorded",
 ]
@@ -255,6 +256,23 @@ class Forge(Action):
     log_term: int = 0
     commit: int = 0
     reject: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Replay(Action):
+    """Let messages pass, remember the newest ``last`` of them, and deliver these again each time ``when`` happens.
+
+    ``when`` is a trigger as text (``leader changes``).
+    """
+
+    stage: ClassVar[Literal["packet", "message"]] = "message"
+    when: str
+    last: int = 100
+
+    def __post_init__(self) -> None:
+        check_number("the number of messages to remember", self.last, 1, 10_000, whole=True)
+        if not self.when.strip():
+            raise InputError("replay needs a trigger: write replay when leader changes")
 
 
 @dataclass(frozen=True, slots=True)

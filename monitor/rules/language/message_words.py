@@ -5,6 +5,7 @@ n1->n2 MsgVoteResp drop
 MsgHeartbeat delay 300ms
 n1->n2 MsgApp key has "user/" and term > 3 hold
 n1->n2 forge MsgTimeoutNow
+MsgHeartbeatResp context = 7 replay when leader changes
 """
 
 from __future__ import annotations
@@ -12,12 +13,12 @@ from __future__ import annotations
 from typing import Any
 
 from raftmon.monitor.raft.message import KINDS
-from raftmon.monitor.rules.actions.kinds import Action, Forge, Hold
+from raftmon.monitor.rules.actions.kinds import Action, Forge, Hold, Replay
 from raftmon.monitor.rules.conditions import Match
 from raftmon.monitor.rules.conditions.messages import NUMBERS, ContextIs, KeyHas, KindIs, Number, OperationIs
 from raftmon.monitor.rules.language.cursor import Cursor
 from raftmon.monitor.rules.language.spelling import literal
-from raftmon.monitor.rules.language.word import Word
+from raftmon.monitor.rules.language.word import MODIFIERS, Word
 
 __all__ = ["MESSAGE_ACTIONS", "MESSAGE_CONDITIONS"]
 
@@ -69,6 +70,20 @@ def _write_forge(forge: Forge) -> str:
     return " ".join([f"forge {forge.kind}", *shown, *(["reject"] if forge.reject else [])])
 
 
+def _replay(cursor: Cursor, _word: str) -> Action:
+    options = {"last": cursor.whole("a number of messages", 1, 10_000)} if cursor.accept("last") else {}
+    cursor.expect_text("when")
+    start = cursor.here.column
+    while cursor.here.kind != "end" and not cursor.at(*MODIFIERS) and not cursor.at_number("%"):
+        cursor.take()
+    return Replay(cursor.line[start : cursor.here.column].strip(), **options)
+
+
+def _write_replay(replay: Replay) -> str:
+    last = "" if replay.last == Replay("x").last else f"last {replay.last} "
+    return f"replay {last}when {replay.when}"
+
+
 MESSAGE_CONDITIONS: tuple[Word[Match], ...] = (
     Word(
         tuple(KINDS),
@@ -110,7 +125,7 @@ MESSAGE_ACTIONS: tuple[Word[Action], ...] = (
     Word(
         ("hold",),
         "hold",
-        "keeps messages back until the rule is removed",
+        "keeps messages back until they are released or the rule is removed",
         lambda _cursor, _word: Hold(),
         {Hold: lambda _action: "hold"},
     ),
@@ -120,5 +135,12 @@ MESSAGE_ACTIONS: tuple[Word[Action], ...] = (
         "sends a message that no node wrote, once a link",
         _forge,
         {Forge: _write_forge},
+    ),
+    Word(
+        ("replay",),
+        "replay [last 1] when leader changes",
+        "lets messages pass and delivers them again each time the trigger fires",
+        _replay,
+        {Replay: _write_replay},
     ),
 )

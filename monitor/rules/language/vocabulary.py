@@ -10,7 +10,7 @@ from raftmon.monitor.rules.conditions import Match
 from raftmon.monitor.rules.language.action_words import PACKET_ACTIONS
 from raftmon.monitor.rules.language.condition_words import PACKET_CONDITIONS
 from raftmon.monitor.rules.language.message_words import MESSAGE_ACTIONS, MESSAGE_CONDITIONS
-from raftmon.monitor.rules.language.word import Word
+from raftmon.monitor.rules.language.word import MODIFIERS, Word
 
 __all__ = [
     "ACTIONS",
@@ -28,7 +28,6 @@ _CONDITION_ROWS = (*PACKET_CONDITIONS, *MESSAGE_CONDITIONS)
 
 ACTIONS: dict[str, Word[Action]] = {word: row for row in _ACTION_ROWS for word in row.words}
 CONDITIONS: dict[str, Word[Match]] = {word: row for row in _CONDITION_ROWS for word in row.words}
-MODIFIERS = ("probability", "every", "count", "after", "for")
 _HELP_COLUMN = 54
 RESERVED = frozenset({*CONDITIONS, *ACTIONS, *MODIFIERS, "and", "or", "not"})
 

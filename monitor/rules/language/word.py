@@ -8,7 +8,10 @@ from typing import Any, Generic, TypeVar
 
 from raftmon.monitor.rules.language.cursor import Cursor
 
-__all__ = ["Word"]
+__all__ = ["MODIFIERS", "Word"]
+
+MODIFIERS = ("probability", "every", "count", "after", "for")
+"""The words behind an action: how often and how long the rule acts."""
 
 T = TypeVar("T", covariant=True)
 

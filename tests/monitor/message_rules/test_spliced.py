@@ -121,3 +121,41 @@ def test_after_bytes_that_are_no_message_everything_passes():
 def test_forging_is_refused_in_words():
     with pytest.raises(InputError, match="pysyncobj cannot be forged"):
         Bench("n1->n2 forge MsgTimeoutNow")
+
+
+def test_a_message_is_released_while_its_rule_stays_and_replayed_when_its_trigger_fires():
+    bench = Bench("MsgVoteResp hold", "MsgHeartbeat replay last 1 when MsgVoteResp")
+    assert bench.say(APPEND)[1] == APPEND
+    bench.say(VOTE)
+    assert bench.later() == APPEND
+    bench.stage.release("r1", 1)
+    assert bench.later() == VOTE
+    assert bench.say(VOTE)[1] == b""
+
+
+def test_a_recorded_message_is_put_into_an_open_stream_of_its_link():
+    from raftmon.monitor.message_rules.spliced_connection import UnitReader
+    from raftmon.monitor.packets.tcp_table import Flow
+
+    bench = Bench("MsgVote accept")
+    bench.say(APPEND)
+    reader = UnitReader(CODEC)
+    flow = Flow("10.0.0.1", 4000, "10.0.0.2", 9, True, False)
+    reader.taps_for(CODEC, flow, flow.reverse)[0].data(VOTE, 0)
+    (message,) = reader.read
+    message.source = "n1"
+    bench.stage.deliver_again(message, "n2", bench.now_ns)
+    assert bench.later() == VOTE
+    with pytest.raises(InputError, match="no connection n1->n3"):
+        bench.stage.deliver_again(message, "n3", bench.now_ns)
+
+
+def test_triggers_are_fed_by_what_passes():
+    from raftmon.monitor.message_rules.trigger_words import parse_trigger
+
+    bench = Bench("MsgVote drop")
+    one = bench.stage.arm(parse_trigger("when MsgVoteResp", NAMES), bench.now_ns)
+    bench.load()  # no rule is left: the trigger alone has the messages read
+    bench.say(APPEND)
+    bench.say(VOTE)
+    assert one.fired == 1

@@ -164,3 +164,45 @@ def test_what_cannot_be_done_is_said_when_the_rule_is_added(system: str | None, 
 
 def test_packet_rules_alone_are_never_refused() -> None:
     assert Bench("port 1 drop", system="pysyncobj").engine.chain(0) is not None
+
+
+def test_held_messages_are_released_one_at_a_time_and_the_rule_stays() -> None:
+    bench = Bench("MsgVoteResp hold").stream()
+    messages = [raftpb(6, term=term) for term in (3, 4, 5)]
+    for message in messages:
+        bench.send(chunk(frame(message)))
+    assert [one["term"] for one in bench.stage.held()] == [3, 4, 5]
+    assert [one["term"] for one in bench.stage.release("r1", 2)] == [3, 4]
+    assert [body for _, body, _ in bench.agent.posted] == messages[:2]
+    assert bench.kind(bench.send(chunk(frame(messages[0])))) == "1"
+    bench.load("MsgVoteResp hold", "n1->n2 drop")  # a cut: what is held stays held
+    assert bench.stage.stats()["held"] == 2
+    with pytest.raises(InputError, match="rules that hold some: r1"):
+        bench.stage.release("r2", 1)
+
+
+def test_a_replayed_message_passes_and_is_delivered_again_each_time_its_trigger_fires() -> None:
+    bench = Bench("MsgHeartbeatResp context = 7 replay when term > 4").stream()
+    message = raftpb(9, context=(7).to_bytes(8, "big"))
+    for term in (2, 5):
+        assert bench.kind(bench.send(chunk(frame(message)))) == "as it came"
+        assert bench.kind(bench.send(chunk(frame(raftpb(9, term=2))))) == "as it came"
+        assert bench.agent.posted == [("n2", message, 0)] * (term > 2)
+        bench.send(chunk(frame(raftpb(3, term=term + 3))))
+    assert bench.agent.posted == [("n2", message, 0)] * 2
+    bench.load("MsgVote drop")
+    assert not bench.stage.watch.armed
+
+
+def test_only_the_newest_are_replayed_and_a_later_rule_still_decides() -> None:
+    bench = Bench("MsgVote replay last 2 when MsgApp", "MsgVote drop").stream()
+    messages = [raftpb(5, term=term) for term in (3, 4, 5)]
+    for message in messages:
+        assert bench.kind(bench.send(chunk(frame(message)))) == "1"
+    bench.send(chunk(frame(raftpb(3))))
+    assert [body for _, body, _ in bench.agent.posted] == messages[1:]
+
+
+def test_a_replay_whose_trigger_cannot_be_read_is_refused_when_the_rule_is_added() -> None:
+    with pytest.raises(InputError, match="cannot be read"):
+        Bench("MsgVote replay when the moon is full")

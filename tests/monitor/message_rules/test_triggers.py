@@ -149,3 +149,33 @@ def test_the_table_in_the_docs_has_every_trigger_and_no_other() -> None:
 @pytest.mark.parametrize("row", TRIGGERS, ids=lambda row: row.kind)
 def test_a_trigger_is_read_from_the_form_that_its_row_shows(row: TriggerWord) -> None:
     assert parse_trigger(f"when {row.form}", NAMES).kind == row.kind
+
+
+def times_fired(trigger: str, *messages: tuple[int, str, str, MessageHead]) -> int:
+    watch = TriggerWatch()
+    one = watch.arm(parse_trigger(trigger, NAMES), 0)
+    for at_ms, source, target, head in messages:
+        watch.feed(Link(source, target), head, at_ms * MS)
+    assert one.trigger.repeat == (one.to_json()["state"] == "waiting")
+    return one.fired
+
+
+@pytest.mark.parametrize(
+    ("trigger", "times"),
+    [("leader changes", 1), ("leader changes repeat", 3), ("leader changes nth 2 repeat", 1), ("term > 3 repeat", 2)],
+)
+def test_a_trigger_that_repeats_is_armed_again(trigger: str, times: int) -> None:
+    leaders = [(at, f"n{at % 3 + 1}", "n2", seen("MsgApp", 2 + at // 2)) for at in range(8)]
+    assert times_fired(trigger, *leaders) == times
+
+
+def test_a_node_that_lags_fires_again_only_after_it_had_caught_up() -> None:
+    def append(index: int, at: int) -> tuple[int, str, str, MessageHead]:
+        return at, "n1", "n3", seen("MsgApp", index=index, entries=1)
+
+    def answer(index: int, at: int) -> tuple[int, str, str, MessageHead]:
+        return at, "n3", "n1", seen("MsgAppResp", index=index)
+
+    lags = [answer(0, 0), append(200, 1), append(201, 2), append(202, 3)]
+    caught_up = [answer(203, 4), append(203, 5), append(400, 6), append(401, 7)]
+    assert times_fired("n3 is catching up by 100 repeat", *lags, *caught_up) == 2

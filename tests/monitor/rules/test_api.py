@@ -30,6 +30,7 @@ from raftmon.setup.errors import InputError
         (api.mirror(), kinds.Mirror()),
         (api.unrecorded(), kinds.Unrecorded()),
         (api.hold(), Hold()),
+        (api.replay("leader changes", 3), kinds.Replay("leader changes", 3)),
         (api.forge("MsgVote", term=9, index=4, log_term=2, commit=3), Forge("MsgVote", 9, 4, 2, 3)),
         (api.forge("MsgVoteResp", reject=True), Forge("MsgVoteResp", reject=True)),
     ],

@@ -43,6 +43,9 @@ class Stage:
         self.gates: list[RuleGate] = []
         self.seen = 0
 
+    def load(self, rules: object, now_ns: int) -> None:
+        self.loads = getattr(self, "loads", 0) + 1
+
     def bind(self, link: Link, gates: Any) -> Any:
         if link != THERE:
             return None
