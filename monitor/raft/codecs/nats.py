@@ -17,6 +17,7 @@ from collections import OrderedDict
 
 from raftmon.monitor.packets.tcp_table import Consumer, Flow
 from raftmon.monitor.raft.codecs.base import Codec, Output, PairTaps
+from raftmon.monitor.raft.codecs.framing import MORE, FramedTap, Malformed
 from raftmon.monitor.raft.message import Entry, LoggedOperation, RaftMessage
 
 __all__ = ["CODEC", "NatsTap"]
@@ -76,98 +77,55 @@ class _Shared:
         return self.names.get(text, text)
 
 
-class NatsTap:
+class NatsTap(FramedTap):
     """One direction of a route."""
 
     def __init__(self, out: Output, flow: Flow, shared: _Shared, *, joined: bool) -> None:
-        self._out = out
+        super().__init__(out, out.channel("route", flow, _CODEC), joined=joined)
         self._shared = shared
-        self.channel = out.channel("route", flow, _CODEC)
         self.peer: NatsTap = self
-        self._joining = joined
         self._introduced = joined
         self._dedicated = False
-        self._held = bytearray()
-        self._held_mark = 0
-        self._need = 0
 
-    def data(self, payload: bytes, mark: int) -> None:
-        """See ``Consumer.data``."""
-        first = mark
-        if self._held:
-            self._held += payload
-            self._out.buffers.used += len(payload)
-            if len(self._held) < self._need:
-                return
-            payload, first = bytes(self._held), self._held_mark
-            self._drop_held()
-        place = 0
-        while place < len(payload):
-            if self._joining:
-                found = _JOIN.search(payload, place)
-                if found is None:
-                    self._out.taps.skipped += len(payload) - place
-                    return
-                self._out.taps.skipped += found.start() - place
-                place, self._joining = found.start(), False
-            stop = self._frame(payload, place, first, mark)
-            if stop < 0:
-                self._out.taps.unparsed += len(payload) - place
-                self._joining = True
-                return
-            if stop > len(payload):
-                self._keep(payload[place:], first, stop - place)
-                return
-            place, first = stop, mark
+    def start_of(self, data: bytes | bytearray, place: int) -> int:
+        """See ``FramedTap``."""
+        found = _JOIN.search(data, place)
+        return -1 if found is None else found.start()
 
-    def hole(self, size: int) -> None:
-        """See ``Consumer.hole``."""
-        self._out.taps.skipped += len(self._held)
-        self._drop_held()
-        self._joining = True
-
-    def end(self) -> None:
-        """See ``Consumer.end``."""
-        self._drop_held()
-
-    def _keep(self, rest: bytes, first: int, need: int) -> None:
-        self._held += rest
-        self._held_mark, self._need = first, need
-        self._out.buffers.used += len(rest)
-        if self._out.buffers.used > self._out.buffers.limit:
-            self._out.taps.unparsed += len(self._held)
-            self._drop_held()
-            self._joining = True
-
-    def _drop_held(self) -> None:
-        self._out.buffers.used -= len(self._held)
-        self._held.clear()
-
-    def _frame(self, data: bytes, place: int, first: int, mark: int) -> int:
-        """The place after the line (and payload) at ``place``; beyond the end if more is needed, -1 if it is none."""
+    def end_of(self, data: bytes | bytearray, place: int) -> int:
+        """See ``FramedTap``; ``resume`` is the size of a line with its payload, once the line has come."""
+        if isinstance(self.resume, int):
+            return place + self.resume if len(data) - place >= self.resume else MORE
         end = data.find(b"\r\n", place)
         if end < 0:
-            start = data[place : place + 8]
+            start = bytes(data[place : place + 8])
             known = any(verb.startswith(start.split(b" ")[0].rstrip(b"\r")) for verb in _SIZED | _PLAIN)
-            return len(data) + 1 if known and len(data) - place < _MAX_LINE else -1
-        verb, _, rest = data[place:end].partition(b" ")
+            if known and len(data) - place < _MAX_LINE:
+                return MORE
+            raise Malformed("no line of a route")
+        line = bytes(data[place:end])
+        verb, _, rest = line.partition(b" ")
         if verb in _PLAIN:
-            if verb == b"INFO":
-                self._introduce(rest)
             return end + 2
-        words = rest.split()
-        if verb not in _SIZED or not words or not words[-1].isdigit() or len(words[-1]) > 9:
-            return -1
-        size = int(words[-1])
-        stop = end + 2 + size + 2
-        if size > _MAX_PAYLOAD:
-            return -1
+        size = rest.split()[-1:]
+        if verb not in _SIZED or not size or not size[0].isdigit() or len(size[0]) > 9 or int(size[0]) > _MAX_PAYLOAD:
+            raise Malformed("a line of a route without the size of its payload")
+        stop = end + 2 + int(size[0]) + 2
         if stop > len(data):
-            return stop
-        if data[stop - 2 : stop] != b"\r\n":
-            return -1
-        self._payload(verb, words, data[place:stop], first, mark)
+            self.resume = stop - place
+            return MORE
         return stop
+
+    def take(self, raw: bytes, first: int, mark: int) -> int:
+        """See ``FramedTap``."""
+        verb, _, rest = raw[: raw.index(b"\r\n")].partition(b" ")
+        if verb in _SIZED:
+            if not raw.endswith(b"\r\n"):
+                raise Malformed("a payload that does not end where its line says")
+            self._payload(verb, rest.split(), raw, first, mark)
+        elif verb == b"INFO":
+            self._introduce(rest)
+        return 0
 
     def _payload(self, verb: bytes, words: list[bytes], raw: bytes, first: int, mark: int) -> None:
         """A line with its payload: Raft's, or what a server says of itself from time to time."""
@@ -183,7 +141,7 @@ class NatsTap:
                 reply = words[2]
             payload = raw[raw.index(b"\r\n") + 2 : -2]
             if verb != b"RMSG" or not self._raft(words[1], reply, payload, raw, first, mark):
-                self._out.taps.unparsed += len(raw)
+                self.out.taps.unparsed += len(raw)
         elif verb == b"RMSG" and words[1].startswith(b"$SYS.SERVER."):
             said = _SERVER_NAME(raw)
             if said is not None:
@@ -205,7 +163,7 @@ class NatsTap:
         peer = peer_hash(name)
         if peer not in self._shared.names and len(self._shared.names) < 4096:
             self._shared.names[peer] = name
-            self._out.directory.renamed[peer] = name
+            self.out.directory.renamed[peer] = name
 
     def _speaks(self, name: str) -> None:
         self.channel.source = self.peer.channel.target = name
@@ -245,13 +203,13 @@ class NatsTap:
         else:
             return False
         if message is not None:
-            self._out.message(message)
+            self.out.message(message)
         return message is not None
 
     def _joined_reply(self, payload: bytes) -> bool:
         """A reply to a request that the capture does not have: its group cannot be known, so it is no message."""
         if len(payload) in (17, 25) or len(payload) >= 42:
-            self._out.lost_at_join += 1
+            self.out.lost_at_join += 1
             return True
         return False
 
@@ -292,9 +250,9 @@ class NatsTap:
         for shift, byte in enumerate(payload[place : place + 10]):
             value |= (byte & 0x7F) << 7 * shift
             if byte < 0x80:
-                self._out.unknown_field_bytes += len(payload) - place - shift - 1
+                self.out.unknown_field_bytes += len(payload) - place - shift - 1
                 return {"catchup_term": value}
-        self._out.unknown_field_bytes += len(payload) - place
+        self.out.unknown_field_bytes += len(payload) - place
         return None
 
     def _make(
@@ -303,7 +261,7 @@ class NatsTap:
         if source is not None and source != self.channel.source:
             self._speaks(source)  # routes are one hop: who a message is from is who sends here
         return RaftMessage(
-            self._out.now_ns, kind, source, self.channel.target, term, 0, 0, 0, (), False, 0, b"", self.channel, first,
+            self.out.now_ns, kind, source, self.channel.target, term, 0, 0, 0, (), False, 0, b"", self.channel, first,
             mark, len(raw), raw, group,
         )  # fmt: skip
 

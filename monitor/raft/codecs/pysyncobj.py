@@ -13,6 +13,7 @@ from typing import Any, NoReturn
 
 from raftmon.monitor.packets.tcp_table import Consumer, Flow
 from raftmon.monitor.raft.codecs.base import Codec, Output, PairTaps
+from raftmon.monitor.raft.codecs.framing import MORE, FramedTap
 from raftmon.monitor.raft.codecs.pickle_bounds import check_pickle
 from raftmon.monitor.raft.codecs.protobuf import Malformed
 from raftmon.monitor.raft.message import Entry, LoggedOperation, RaftMessage
@@ -76,88 +77,44 @@ def _read_operations(_kind: int, data: bytes) -> tuple[LoggedOperation, ...]:
     return (LoggedOperation(_COMMANDS.get(data[0], "command") if data else "noop", value=data[1:]),)
 
 
-class PySyncObjTap:
+def _frame_size(data: bytes | bytearray, place: int) -> int | None:
+    return int.from_bytes(data[place : place + 4], "little", signed=True) if len(data) - place >= 4 else None
+
+
+class PySyncObjTap(FramedTap):
     """One direction of a connection between two peers."""
 
     def __init__(self, out: Output, flow: Flow, *, joined: bool) -> None:
-        self._out = out
+        super().__init__(out, out.channel("peer", flow, _CODEC), joined=joined)
         self._flow = flow
-        self.channel = out.channel("peer", flow, _CODEC)
         self.peer: PySyncObjTap = self
-        self._joining = joined
-        self._held = bytearray()
-        self._held_mark = 0
-        self._need = 0
 
-    def data(self, payload: bytes, mark: int) -> None:
-        """See ``Consumer.data``."""
-        first = mark
-        if self._held:
-            self._held += payload
-            self._out.buffers.used += len(payload)
-            if len(self._held) < self._need:
-                return
-            payload, first = bytes(self._held), self._held_mark
-            self._drop_held()
-        place = 0
-        while place < len(payload):
-            if len(payload) - place < 4:
-                self._keep(payload[place:], first, 4)
-                return
-            size = int.from_bytes(payload[place : place + 4], "little", signed=True)
-            stop = place + 4 + size
-            if not 2 <= size <= _MAX_FRAME or (self._joining and stop > len(payload)):
-                self._lose(len(payload) - place)
-                return
-            if stop > len(payload):
-                self._keep(payload[place:], first, stop - place)
-                return
-            try:
-                content = read_frame(payload[place + 4 : stop])
-                read = self._message(content, payload[place:stop], first, mark)
-            except Malformed:
-                self._lose(len(payload) - place)
-                return
-            if not read:
-                self._out.taps.unparsed += stop - place
-            self._joining = False
-            place, first = stop, mark
+    def start_of(self, data: bytes | bytearray, place: int) -> int:
+        """See ``FramedTap``: nothing marks a beginning, so a segment is believed that begins with a whole message."""
+        size = _frame_size(data, place)
+        return place if size is not None and 2 <= size <= _MAX_FRAME and place + 4 + size <= len(data) else -1
 
-    def hole(self, size: int) -> None:
-        """See ``Consumer.hole``."""
-        self._out.taps.skipped += len(self._held)
-        self._drop_held()
-        self._joining = True
+    def end_of(self, data: bytes | bytearray, place: int) -> int:
+        """See ``FramedTap``."""
+        size = _frame_size(data, place)
+        if size is None:
+            return MORE
+        if not 2 <= size <= _MAX_FRAME:
+            raise Malformed(f"a message of {size} bytes")
+        stop = place + 4 + size
+        return stop if stop <= len(data) else MORE
 
-    def end(self) -> None:
-        """See ``Consumer.end``."""
-        self._drop_held()
-
-    def _lose(self, size: int) -> None:
-        if self._joining:
-            self._out.taps.skipped += size
-        else:
-            self._out.taps.unparsed += size
-        self._joining = True
-
-    def _keep(self, rest: bytes, first: int, need: int) -> None:
-        self._held += rest
-        self._held_mark, self._need = first, need
-        self._out.buffers.used += len(rest)
-        if self._out.buffers.used > self._out.buffers.limit:
-            self._out.taps.unparsed += len(self._held)
-            self._drop_held()
-            self._joining = True
-
-    def _drop_held(self) -> None:
-        self._out.buffers.used -= len(self._held)
-        self._held.clear()
+    def take(self, raw: bytes, first: int, mark: int) -> int:
+        """See ``FramedTap``."""
+        if not self._message(read_frame(raw[4:]), raw, first, mark):
+            raise Malformed("none of pysyncobj's messages")
+        return 0
 
     def _message(self, content: Any, raw: bytes, first: int, mark: int) -> bool:
         """Hand on what was read; False where it is none of the protocol's messages."""
         if isinstance(content, str):
             if content != "readonly":
-                self.channel.source = self.peer.channel.target = self._out.directory.claimed(
+                self.channel.source = self.peer.channel.target = self.out.directory.claimed(
                     content[:200], self._flow.source
                 )
             return True
@@ -167,14 +124,14 @@ class PySyncObjTap:
         if not isinstance(kind, str) or (make := _READERS.get(kind)) is None:
             return False
         message = RaftMessage(
-            self._out.now_ns, "", self.channel.source, self.channel.target, 0, 0, 0, 0, (), False, 0, b"",
+            self.out.now_ns, "", self.channel.source, self.channel.target, 0, 0, 0, 0, (), False, 0, b"",
             self.channel, first, mark, len(raw), raw,
         )  # fmt: skip
         try:
             make(message, content)
         except (KeyError, TypeError, ValueError, OverflowError) as error:
             raise Malformed(f"a {kind} message lacks {error}") from error
-        self._out.message(message)
+        self.out.message(message)
         return True
 
 
@@ -261,9 +218,9 @@ def _begins(start: bytes, from_start: bool) -> bool:
 
 def _unit(data: bytes | bytearray) -> int | None:
     """See ``Codec.unit``: a length and what it counts."""
-    if len(data) < 4:
+    size = _frame_size(data, 0)
+    if size is None:
         return None
-    size = int.from_bytes(data[:4], "little", signed=True)
     if not 2 <= size <= _MAX_FRAME:
         raise Malformed(f"a frame of {size} bytes")
     return 4 + size
