@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import struct
 
-from raftmon.monitor.packets.tcp_table import Consumer, Flow
+from raftmon.monitor.packets.tcp_table import Flow
 from raftmon.monitor.raft.codecs.base import Codec, Output, PairTaps
-from raftmon.monitor.raft.codecs.framing import MORE, FramedTap, Malformed
+from raftmon.monitor.raft.codecs.framing import MORE, FramedTap, Malformed, pairs
 from raftmon.monitor.raft.message import Entry, LoggedOperation, RaftMessage
 
 __all__ = ["CODEC", "DqliteTap"]
@@ -59,21 +59,10 @@ class DqliteTap(FramedTap):
 
     def __init__(self, out: Output, flow: Flow, *, dials: bool, joined: bool) -> None:
         super().__init__(out, out.channel("peer", flow, "dqlite"), joined=joined)
-        self.peer: DqliteTap = self
         self._flow = flow
         self._dials = dials
         self._begun = joined
         self._foreign = False
-
-    @classmethod
-    def pair(cls, out: Output, client: Flow, server: Flow, *, joined: bool) -> tuple[Consumer, Consumer]:
-        """The taps of both directions."""
-        one, two = cls(out, client, dials=True, joined=joined), cls(out, server, dials=False, joined=joined)
-        one.peer, two.peer = two, one
-        if not joined:
-            name = out.directory.party(f"{server.source}:{server.source_port}")
-            two.channel.source = one.channel.target = name
-        return one, two
 
     def data(self, payload: bytes, mark: int) -> None:
         """See ``Consumer.data``."""
@@ -127,10 +116,7 @@ class DqliteTap(FramedTap):
             return 0
         kind, size = struct.unpack_from("<QQ", raw)
         fields = struct.unpack_from(f"<{min(size // 8, 8)}Q", raw, 16)
-        message = RaftMessage(
-            self.out.now_ns, "", self.channel.source, self.channel.target, fields[0], 0, 0, 0, (), False, 0, b"",
-            self.channel, first, mark, len(raw), raw,
-        )  # fmt: skip
+        message = self.message("", fields[0], first, mark, raw)
         follows = _READERS[kind](message, fields, raw)
         self.out.message(message)
         return follows
@@ -209,10 +195,7 @@ _READERS = {
 
 
 def _taps(output: Output) -> PairTaps:
-    def pair(client: Flow, server: Flow, *, joined: bool) -> tuple[Consumer, Consumer]:
-        return DqliteTap.pair(output, client, server, joined=joined)
-
-    return pair
+    return pairs(output, lambda flow, dials, joined: DqliteTap(output, flow, dials=dials, joined=joined))
 
 
 CODEC = Codec(

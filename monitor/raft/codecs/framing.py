@@ -6,11 +6,15 @@ budget), finds the next message after a hole or at a join in mid-stream, and cou
 
 from __future__ import annotations
 
-from raftmon.monitor.raft.codecs.base import Output
-from raftmon.monitor.raft.codecs.protobuf import Malformed
-from raftmon.monitor.raft.message import Channel
+from collections.abc import Callable
+from typing import Any, TypeVar
 
-__all__ = ["MORE", "FramedTap", "Malformed"]
+from raftmon.monitor.packets.tcp_table import Consumer, Flow
+from raftmon.monitor.raft.codecs.base import Output, PairTaps
+from raftmon.monitor.raft.codecs.protobuf import Malformed
+from raftmon.monitor.raft.message import Channel, RaftMessage
+
+__all__ = ["MORE", "FramedTap", "Malformed", "pairs"]
 
 MORE = -1
 """What ``end_of`` returns while a message is unfinished."""
@@ -28,14 +32,16 @@ class FramedTap:
       contents): they are passed over. Raises Malformed for what cannot be understood: it is counted, and the stream
       goes on with the next message.
 
-    ``max_message`` bounds one message.
+    ``max_message`` bounds one message. ``peer`` is the tap of the other direction.
     """
 
     max_message = 64 << 20
+    peer: Any
 
     def __init__(self, out: Output, channel: Channel, *, joined: bool) -> None:
         self.out = out
         self.channel = channel
+        self.peer = self
         self.joining = joined
         self.resume: object = None
         self._held = bytearray()
@@ -53,6 +59,13 @@ class FramedTap:
     def take(self, raw: bytes, first: int, mark: int) -> int:
         """See the class."""
         raise NotImplementedError
+
+    def message(self, kind: str, term: int, first: int, mark: int, raw: bytes) -> RaftMessage:
+        """A message of this channel with nothing in it yet but its kind, its term and where it lay."""
+        return RaftMessage(
+            self.out.now_ns, kind, self.channel.source, self.channel.target, term, 0, 0, 0, (), False, 0, b"",
+            self.channel, first, mark, len(raw), raw,
+        )  # fmt: skip
 
     def lost(self) -> None:
         """Bytes were lost: what was remembered of earlier messages holds no more."""
@@ -149,3 +162,27 @@ class FramedTap:
         self.out.buffers.used -= len(self._held)
         self._held.clear()
         self.resume = None
+
+
+_Tap = TypeVar("_Tap", bound=FramedTap)
+
+
+def pairs(
+    out: Output, make: Callable[[Flow, bool, bool], _Tap], listens: Callable[[_Tap, str], None] = lambda _tap, _at: None
+) -> PairTaps:
+    """The taps of connections, two by two: ``make(flow, dials, joined)`` makes one.
+
+    Where the capture has the beginning of the connection, the listening side is known by its address (the dialling side
+    mostly says who it is); ``listens(tap, address)`` is told of it, too.
+    """
+
+    def pair(client: Flow, server: Flow, *, joined: bool) -> tuple[Consumer, Consumer]:
+        one, two = make(client, True, joined), make(server, False, joined)
+        one.peer, two.peer = two, one
+        if not joined:
+            address = f"{server.source}:{server.source_port}"
+            two.channel.source = one.channel.target = out.directory.party(address)
+            listens(two, address)
+        return one, two
+
+    return pair

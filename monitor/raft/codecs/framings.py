@@ -7,9 +7,9 @@ from typing import Any
 
 import orjson
 
-from raftmon.monitor.packets.tcp_table import Consumer, Flow
+from raftmon.monitor.packets.tcp_table import Flow
 from raftmon.monitor.raft.codecs.base import Output, PairTaps
-from raftmon.monitor.raft.codecs.framing import MORE, FramedTap, Malformed
+from raftmon.monitor.raft.codecs.framing import MORE, FramedTap, Malformed, pairs
 from raftmon.monitor.raft.codecs.json_values import JsonEnd
 from raftmon.monitor.raft.message import Entry, RaftMessage
 
@@ -135,14 +135,6 @@ def taps_of(tap: type[CodecTap]) -> Callable[[Output], PairTaps]:
     """What a row's ``taps`` is for a tap class; the listening side is named by its address, as nobody tells it."""
 
     def taps(output: Output) -> PairTaps:
-        def pair(client: Flow, server: Flow, *, joined: bool) -> tuple[Consumer, Consumer]:
-            one, two = tap(output, client, joined=joined), tap(output, server, joined=joined)
-            one.peer, two.peer = two, one
-            if not joined:
-                name = output.directory.party(f"{server.source}:{server.source_port}")
-                two.channel.source = one.channel.target = name
-            return one, two
-
-        return pair
+        return pairs(output, lambda flow, _dials, joined: tap(output, flow, joined=joined))
 
     return taps

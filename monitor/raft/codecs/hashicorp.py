@@ -11,9 +11,9 @@ import re
 from collections import deque
 from typing import Any
 
-from raftmon.monitor.packets.tcp_table import Consumer, Flow
+from raftmon.monitor.packets.tcp_table import Flow
 from raftmon.monitor.raft.codecs.base import Codec, Output, PairTaps
-from raftmon.monitor.raft.codecs.framing import FramedTap, Malformed
+from raftmon.monitor.raft.codecs.framing import FramedTap, Malformed, pairs
 from raftmon.monitor.raft.codecs.msgpack import MsgpackEnd, load
 from raftmon.monitor.raft.message import Entry, LoggedOperation, RaftMessage
 
@@ -58,21 +58,10 @@ class HashicorpTap(FramedTap):
 
     def __init__(self, out: Output, flow: Flow, *, asks: bool, joined: bool) -> None:
         super().__init__(out, out.channel("peer", flow, "hashicorp-raft"), joined=joined)
-        self.peer: HashicorpTap = self
         self.asks = asks
         self.waiting: deque[tuple[int, int]] = deque()  # type and index of requests without an answer
         self.paired = not joined
         self._flow = flow
-
-    @classmethod
-    def pair(cls, out: Output, client: Flow, server: Flow, *, joined: bool) -> tuple[Consumer, Consumer]:
-        """The taps of both directions. The dialer tells its address with its requests."""
-        one, two = cls(out, client, asks=True, joined=joined), cls(out, server, asks=False, joined=joined)
-        one.peer, two.peer = two, one
-        if not joined:
-            name = out.directory.party(f"{server.source}:{server.source_port}")
-            two.channel.source = one.channel.target = name
-        return one, two
 
     def lost(self) -> None:
         """See ``FramedTap``: which answer belongs to which request cannot be said any more."""
@@ -114,7 +103,7 @@ class HashicorpTap(FramedTap):
             raise Malformed("a request that is no map")
         kind = raw[0]
         self._speaks(content)
-        message = self._make(content, raw, first, mark)
+        message = self.message("", _number(content, b"Term"), first, mark, raw)
         _REQUESTS[kind](message, content)
         if len(self.waiting) < _MAX_WAITING and self.paired:
             last = message.entries[-1].index if message.entries else message.index
@@ -130,12 +119,6 @@ class HashicorpTap(FramedTap):
             address = told[:200].decode("utf-8", "replace")
             self.channel.source = self.peer.channel.target = self.out.directory.claimed(address, self._flow.source)
 
-    def _make(self, content: dict[bytes, Any], raw: bytes, first: int, mark: int) -> RaftMessage:
-        return RaftMessage(
-            self.out.now_ns, "", self.channel.source, self.channel.target, _number(content, b"Term"), 0, 0, 0, (),
-            False, 0, b"", self.channel, first, mark, len(raw), raw,
-        )  # fmt: skip
-
     def _answer(self, raw: bytes, first: int, mark: int) -> None:
         error, at = load(raw)
         content, _ = load(raw, at)
@@ -144,7 +127,7 @@ class HashicorpTap(FramedTap):
             raise Malformed("an answer without a text")
         if error or not isinstance(content, dict):
             content = {}
-        message = self._make(content, raw, first, mark)
+        message = self.message("", _number(content, b"Term"), first, mark, raw)
         message.context = error
         kind = asked[0] if asked is not None else _kind_of(content)
         if kind in (_VOTE, _PRE_VOTE):
@@ -213,10 +196,7 @@ _REQUESTS = (_append, _vote, _snapshot, _timeout_now, _pre_vote)
 
 
 def _taps(output: Output) -> PairTaps:
-    def pair(client: Flow, server: Flow, *, joined: bool) -> tuple[Consumer, Consumer]:
-        return HashicorpTap.pair(output, client, server, joined=joined)
-
-    return pair
+    return pairs(output, lambda flow, dials, joined: HashicorpTap(output, flow, asks=dials, joined=joined))
 
 
 CODEC = Codec(

@@ -83,7 +83,6 @@ class NatsTap(FramedTap):
     def __init__(self, out: Output, flow: Flow, shared: _Shared, *, joined: bool) -> None:
         super().__init__(out, out.channel("route", flow, _CODEC), joined=joined)
         self._shared = shared
-        self.peer: NatsTap = self
         self._introduced = joined
         self._dedicated = False
 

@@ -11,9 +11,9 @@ from typing import Any
 
 import orjson
 
-from raftmon.monitor.packets.tcp_table import Consumer, Flow
+from raftmon.monitor.packets.tcp_table import Flow
 from raftmon.monitor.raft.codecs.base import Codec, Output, PairTaps
-from raftmon.monitor.raft.codecs.framing import FramedTap, Malformed
+from raftmon.monitor.raft.codecs.framing import FramedTap, Malformed, pairs
 from raftmon.monitor.raft.codecs.json_values import JsonEnd
 from raftmon.monitor.raft.message import Entry, LoggedOperation, RaftMessage
 
@@ -86,28 +86,8 @@ class OvsdbTap(FramedTap):
 
     def __init__(self, out: Output, flow: Flow, servers: _Servers, *, joined: bool) -> None:
         super().__init__(out, out.channel("peer", flow, "ovsdb"), joined=joined)
-        self.peer: OvsdbTap = self
         self._servers = servers
-        self._listens_at = ""
-
-    @staticmethod
-    def common(out: Output) -> object:
-        """What the connections of one capture share."""
-        return _Servers(out)
-
-    @classmethod
-    def pair(
-        cls, out: Output, client: Flow, server: Flow, *, joined: bool, shared: object
-    ) -> tuple[Consumer, Consumer]:
-        """The taps of both directions; ``shared`` is ``OvsdbTap.common()`` of the capture."""
-        assert isinstance(shared, _Servers)
-        one, two = cls(out, client, shared, joined=joined), cls(out, server, shared, joined=joined)
-        one.peer, two.peer = two, one
-        if not joined:
-            address = f"{server.source}:{server.source_port}"
-            two._listens_at = f"tcp:{address}"
-            two.channel.source = one.channel.target = out.directory.party(address)
-        return one, two
+        self.listens_at = ""
 
     def start_of(self, data: bytes | bytearray, place: int) -> int:
         """See ``FramedTap``."""
@@ -142,9 +122,9 @@ class OvsdbTap(FramedTap):
         sender, receiver = str(content.get("from", "")), str(content.get("to", ""))
         if isinstance(content.get("address"), str):
             self._servers.met(sender, content["address"])
-        elif sender and self._listens_at:
-            self._servers.met(sender, self._listens_at)
-            self._listens_at = ""
+        elif sender and self.listens_at:
+            self._servers.met(sender, self.listens_at)
+            self.listens_at = ""
         told = [content.get("last_servers")]
         told += [entry.get("servers") for entry in content.get("log") or () if isinstance(entry, dict)]
         for servers in told:
@@ -262,12 +242,12 @@ _READERS = {
 
 
 def _taps(output: Output) -> PairTaps:
-    shared = OvsdbTap.common(output)
+    servers = _Servers(output)
 
-    def pair(client: Flow, server: Flow, *, joined: bool) -> tuple[Consumer, Consumer]:
-        return OvsdbTap.pair(output, client, server, joined=joined, shared=shared)
+    def listens(tap: OvsdbTap, address: str) -> None:
+        tap.listens_at = f"tcp:{address}"
 
-    return pair
+    return pairs(output, lambda flow, _dials, joined: OvsdbTap(output, flow, servers, joined=joined), listens)
 
 
 def _unit(data: bytes | bytearray) -> int | None:

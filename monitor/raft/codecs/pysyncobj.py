@@ -11,9 +11,9 @@ import zlib
 from collections.abc import Callable
 from typing import Any, NoReturn
 
-from raftmon.monitor.packets.tcp_table import Consumer, Flow
+from raftmon.monitor.packets.tcp_table import Flow
 from raftmon.monitor.raft.codecs.base import Codec, Output, PairTaps
-from raftmon.monitor.raft.codecs.framing import MORE, FramedTap
+from raftmon.monitor.raft.codecs.framing import MORE, FramedTap, pairs
 from raftmon.monitor.raft.codecs.pickle_bounds import check_pickle
 from raftmon.monitor.raft.codecs.protobuf import Malformed
 from raftmon.monitor.raft.message import Entry, LoggedOperation, RaftMessage
@@ -87,7 +87,6 @@ class PySyncObjTap(FramedTap):
     def __init__(self, out: Output, flow: Flow, *, joined: bool) -> None:
         super().__init__(out, out.channel("peer", flow, _CODEC), joined=joined)
         self._flow = flow
-        self.peer: PySyncObjTap = self
 
     def start_of(self, data: bytes | bytearray, place: int) -> int:
         """See ``FramedTap``: nothing marks a beginning, so a segment is believed that begins with a whole message."""
@@ -123,10 +122,7 @@ class PySyncObjTap(FramedTap):
         kind = content.get("type") if isinstance(content, dict) else None
         if not isinstance(kind, str) or (make := _READERS.get(kind)) is None:
             return False
-        message = RaftMessage(
-            self.out.now_ns, "", self.channel.source, self.channel.target, 0, 0, 0, 0, (), False, 0, b"",
-            self.channel, first, mark, len(raw), raw,
-        )  # fmt: skip
+        message = self.message("", 0, first, mark, raw)
         try:
             make(message, content)
         except (KeyError, TypeError, ValueError, OverflowError) as error:
@@ -226,16 +222,8 @@ def _unit(data: bytes | bytearray) -> int | None:
     return 4 + size
 
 
-def _taps(out: Output) -> PairTaps:
-    def pair(client: Flow, server: Flow, *, joined: bool) -> tuple[Consumer, Consumer]:
-        one, two = PySyncObjTap(out, client, joined=joined), PySyncObjTap(out, server, joined=joined)
-        one.peer, two.peer = two, one
-        if not joined:  # the listening side is known by its address, the dialer by its first message
-            address = f"{server.source}:{server.source_port}"
-            two.channel.source = one.channel.target = out.directory.party(address)
-        return one, two
-
-    return pair
+def _taps(output: Output) -> PairTaps:
+    return pairs(output, lambda flow, _dials, joined: PySyncObjTap(output, flow, joined=joined))
 
 
 CODEC = Codec(

@@ -7,7 +7,7 @@ import importlib.util
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from raftmon.monitor.raft.codecs import dqlite, hashicorp, nats, ovsdb, pysyncobj, zookeeper
+from raftmon.monitor.raft.codecs import dqlite, hashicorp, nats, ovsdb, pysyncobj, zookeeper, zookeeper_election
 from raftmon.monitor.raft.codecs.base import Codec
 from raftmon.monitor.raft.codecs.etcd.codec import CODEC as ETCD
 from raftmon.setup.errors import InputError
@@ -24,7 +24,7 @@ BUILT_IN: tuple[Codec, ...] = (
     ovsdb.CODEC,
     hashicorp.CODEC,
     zookeeper.QUORUM,
-    zookeeper.ELECTION,
+    zookeeper_election.ELECTION,
     dqlite.CODEC,
 )
 """In the order in which a connection's first bytes are shown to them."""
