@@ -7,12 +7,11 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from raftmon.driver.checkers.base import Counterexample, Result, Valid
+from raftmon.driver.checkers.kept import Kept
 from raftmon.driver.histories.bars import draw_timeline
 from raftmon.driver.histories.operation import Operation
 
 __all__ = ["Finding", "Findings", "milliseconds"]
-
-MAX_EXAMPLES = 20  # of one name; the rest are counted
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,12 +37,8 @@ class Finding:
         }
 
 
-@dataclass(slots=True)
-class Findings:
+class Findings(Kept[Finding]):
     """Findings by name, at most twenty examples of each."""
-
-    counts: dict[str, int] = field(default_factory=dict)
-    examples: dict[str, list[Finding]] = field(default_factory=dict)
 
     def add(
         self,
@@ -56,14 +51,13 @@ class Findings:
         **facts: Any,
     ) -> None:
         """Count one more; ``at_ns`` is by default when the last of its operations returned."""
-        self.counts[name] = self.counts.get(name, 0) + 1
-        kept = self.examples.setdefault(name, [])
-        if len(kept) >= MAX_EXAMPLES:
-            return
-        involved = tuple(sorted(operations, key=lambda operation: operation.call_ns))
-        if at_ns is None:
-            at_ns = max((o.return_ns for o in involved if o.return_ns is not None), default=None)
-        kept.append(Finding(name, sentence, involved, key, at_ns, facts))
+
+        def make() -> Finding:
+            involved = tuple(sorted(operations, key=lambda operation: operation.call_ns))
+            last_ns = max((o.return_ns for o in involved if o.return_ns is not None), default=None)
+            return Finding(name, sentence, involved, key, last_ns if at_ns is None else at_ns, facts)
+
+        self.keep(name, make)
 
     def result(
         self,

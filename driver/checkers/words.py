@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from raftmon.driver.histories.bars import bars
 from raftmon.driver.histories.operation import Operation, Outcome
 
 __all__ = ["Scale", "short", "timeline"]
-
-_BAR = 40  # columns of a timeline's bars
 
 
 def value_text(value: Any, width: int = 40) -> str:
@@ -57,22 +56,12 @@ class Scale:
 
 
 def timeline(operations: Sequence[Operation], scale: Scale) -> str:
-    """One line an operation, in order of call; bars keep the order of all calls and returns, not their distance."""
+    """One line an operation, in order of call: what it did, its bar, and its times."""
     ordered = sorted(operations, key=lambda operation: operation.call_ns)
-    times = sorted({o.call_ns for o in ordered} | {o.return_ns for o in ordered if o.return_ns is not None})
-    step = max(1, min(8, _BAR // max(1, len(times) - 1)))
-    column = {time_ns: rank * step for rank, time_ns in enumerate(times)}
-    width = (len(times) - 1) * step + 3
     names = [f"process {operation.process}" for operation in ordered]
     texts = [short(operation) for operation in ordered]
-    lines = []
-    for operation, name, text in zip(ordered, names, texts, strict=True):
-        start = column[operation.call_ns]
-        if operation.return_ns is None:
-            bar = " " * start + "[" + "." * (width - start - 1)
-        else:
-            end = column[operation.return_ns]
-            bar = " " * start + "[" + "=" * max(0, end - start - 1) + ("]" if end > start else "")
-        span = scale.span(operation)
-        lines.append(f"{name:<{max(map(len, names))}}  {text:<{max(map(len, texts))}}  {bar:<{width}}  {span}")
-    return "\n".join(lines)
+    who, what = max(map(len, names), default=0), max(map(len, texts), default=0)
+    return "\n".join(
+        f"{name:<{who}}  {text:<{what}}  {bar}  {scale.span(operation)}"
+        for operation, name, text, bar in zip(ordered, names, texts, bars(ordered), strict=True)
+    )

@@ -14,7 +14,7 @@ from typing import Any
 
 from raftmon.driver.histories.operation import Operation, Outcome
 
-__all__ = ["draw_timeline", "name_operation"]
+__all__ = ["bars", "draw_timeline", "name_operation"]
 
 MAX_LINES = 40
 MAX_TEXT = 100
@@ -43,28 +43,34 @@ def _word(value: Any) -> str:
     return str(value)
 
 
-def draw_timeline(operations: Sequence[Operation], name: Callable[[Operation], str] = name_operation) -> str:
-    """Lines of text, at most forty; ``name`` says what stands beside each bar."""
-    shown = sorted(operations, key=lambda operation: operation.call_ns)[:MAX_LINES]
-    if not shown:
-        return ""
-    times = {operation.call_ns for operation in shown}
-    times.update(operation.return_ns for operation in shown if operation.return_ns is not None)
+def bars(operations: Sequence[Operation]) -> list[str]:
+    """A bar for each, all of one width: places keep the order of all calls and returns, not their distance."""
+    times = {operation.call_ns for operation in operations}
+    times.update(operation.return_ns for operation in operations if operation.return_ns is not None)
     step = max(1, min(6, BAR_WIDTH // (len(times) + 1)))
     place = {time_ns: rank * step for rank, time_ns in enumerate(sorted(times))}
     end = len(times) * step
-    who = max(len(str(operation.process)) for operation in shown)
-    lines = []
-    for operation in shown:
+    drawn = []
+    for operation in operations:
         left = place[operation.call_ns]
         if operation.return_ns is None:
             bar = "|" + "." * max(end - left - 1, 1) + ">"
         else:
             bar = "|" + "=" * max(place[max(operation.return_ns, operation.call_ns)] - left - 1, 0) + "|"
+        drawn.append(f"{' ' * left + bar:<{end + 2}}")
+    return drawn
+
+
+def draw_timeline(operations: Sequence[Operation], name: Callable[[Operation], str] = name_operation) -> str:
+    """Lines of text, at most forty; ``name`` says what stands beside each bar."""
+    shown = sorted(operations, key=lambda operation: operation.call_ns)[:MAX_LINES]
+    if not shown:
+        return ""
+    who = max(len(str(operation.process)) for operation in shown)
+    lines = []
+    for operation, bar in zip(shown, bars(shown), strict=True):
         note = {Outcome.OK: "", Outcome.FAIL: " (failed)", Outcome.INFO: " (indefinite)"}[operation.outcome]
-        lines.append(
-            f"process {operation.process!s:<{who}}  {' ' * left + bar:<{end + 2}}  {name(operation)}{note}".rstrip()
-        )
+        lines.append(f"process {operation.process!s:<{who}}  {bar}  {name(operation)}{note}".rstrip())
     if len(operations) > MAX_LINES:
         lines.append(f"… and {len(operations) - MAX_LINES} more")
     return "\n".join(lines)

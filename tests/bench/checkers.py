@@ -29,8 +29,8 @@ from raftmon.driver.checkers import (
 from raftmon.driver.checkers.search.search import search
 from raftmon.driver.histories import History, read_history, write_history
 from raftmon.driver.histories.model import Columns
-from raftmon.driver.histories.synthetic import Deed, register_deeds, simulate
 from tests import shared
+from tests.driver.histories.synthetic import Deed, register_deeds, simulate
 
 SHARED = shared.SHARED / "histories"
 

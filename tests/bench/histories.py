@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from raftmon.driver.histories import write_history
-from raftmon.driver.histories.synthetic import register_deeds, simulate
+from tests.driver.histories.synthetic import register_deeds, simulate
 
 CASES = ((1_000_000, "jsonl"), (100_000, "edn"))
 _MEASURED = """

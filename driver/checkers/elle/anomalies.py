@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
-__all__ = ["MAX_EXAMPLES", "Anomalies", "Anomaly"]
+from raftmon.driver.checkers.kept import Kept
 
-MAX_EXAMPLES = 20  # of one name; the rest are counted
+__all__ = ["Anomalies", "Anomaly"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,19 +23,12 @@ class Anomaly:
     steps: tuple[str, ...] = ()
 
 
-@dataclass(slots=True)
-class Anomalies:
-    """Findings by name."""
-
-    counts: dict[str, int] = field(default_factory=dict)
-    examples: dict[str, list[Anomaly]] = field(default_factory=dict)
+class Anomalies(Kept[Anomaly]):
+    """Anomalies by name."""
 
     def add(self, anomaly: Anomaly) -> None:
         """Count one more; keep it while there is room."""
-        self.counts[anomaly.name] = self.counts.get(anomaly.name, 0) + 1
-        kept = self.examples.setdefault(anomaly.name, [])
-        if len(kept) < MAX_EXAMPLES:
-            kept.append(anomaly)
+        self.keep(anomaly.name, lambda: anomaly)
 
     def extend(self, anomalies: Iterable[Anomaly]) -> None:
         """Add each."""

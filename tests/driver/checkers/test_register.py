@@ -11,10 +11,10 @@ from raftmon.driver.checkers.search.models import CasRegister
 from raftmon.driver.checkers.search.search import search
 from raftmon.driver.histories.model import History, Meta
 from raftmon.driver.histories.operation import Outcome
-from raftmon.driver.histories.synthetic import register_deeds, simulate
 from tests.driver.checkers.every_order import explainable, register
 from tests.driver.checkers.making import FAIL, INFO, history, op
 from tests.driver.checkers.zones.small_registers import small_history
+from tests.driver.histories.synthetic import register_deeds, simulate
 
 
 def check(*operations):

@@ -7,9 +7,9 @@ import pytest
 
 from raftmon.driver.histories import FORMATS, History, read_history, write_history
 from raftmon.driver.histories.formats import detect
-from raftmon.driver.histories.synthetic import register_deeds, simulate
 from raftmon.setup.errors import InputError
 from tests import shared
+from tests.driver.histories.synthetic import register_deeds, simulate
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ import pytest
 
 from raftmon.driver.histories.model import MAX_DEPTH, Columns, History, Values, freeze, too_deep
 from raftmon.driver.histories.operation import Operation, Outcome
-from raftmon.driver.histories.synthetic import register_deeds, simulate
+from tests.driver.histories.synthetic import register_deeds, simulate
 
 
 def varied(seed=1):

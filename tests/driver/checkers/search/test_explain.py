@@ -11,9 +11,9 @@ from raftmon.driver.checkers.search.models import CasRegister, KeyValue, SetMode
 from raftmon.driver.checkers.search.search import search
 from raftmon.driver.checkers.words import Scale, timeline
 from raftmon.driver.histories.operation import Outcome
-from raftmon.driver.histories.synthetic import simulate
 from tests.driver.checkers.making import FAIL, INFO, op
 from tests.driver.checkers.search.test_search import CASES, spoil
+from tests.driver.histories.synthetic import simulate
 
 
 @pytest.mark.parametrize("name", CASES)
@@ -87,14 +87,14 @@ def test_the_timeline_keeps_the_order_of_calls_and_returns():
         replace(op(3, "cas", [9, 4], 4_000_000, 5_000_000, outcome=FAIL), seen=2, has_seen=True),
     ]
     lines = timeline(operations, Scale(1_000_000)).splitlines()
-    assert [line.split("[")[0].rstrip() for line in lines] == [
+    assert [line.split("|")[0].rstrip() for line in lines] == [
         "process 0   write 1",
         "process 12  cas 1 -> 2",
         "process 3   failed cas 9 -> 4, saw 2",
     ]
-    starts = [line.index("[") for line in lines]
+    starts = [line.index("|") for line in lines]
     assert starts == sorted(starts)
-    assert lines[0].index("]") < starts[2]
-    assert lines[0].index("]") > starts[1]
+    assert lines[0].rindex("|") < starts[2]
+    assert lines[0].rindex("|") > starts[1]
     assert lines[1].endswith("1.000 ms on")
     assert lines[2].endswith("3.000 to 4.000 ms")

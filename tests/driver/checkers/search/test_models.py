@@ -10,9 +10,9 @@ from raftmon.driver.checkers.search.linearizable import Linearizable
 from raftmon.driver.checkers.search.models import MODELS
 from raftmon.driver.histories.model import History
 from raftmon.driver.histories.operation import Outcome
-from raftmon.driver.histories.synthetic import Deed, simulate
 from tests.driver.checkers import every_order
 from tests.driver.checkers.making import FAIL, op
+from tests.driver.histories.synthetic import Deed, simulate
 
 OK = Outcome.OK
 

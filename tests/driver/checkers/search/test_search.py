@@ -22,9 +22,9 @@ from raftmon.driver.checkers.search.models import (
 )
 from raftmon.driver.checkers.search.search import Limits, search
 from raftmon.driver.histories.operation import Outcome
-from raftmon.driver.histories.synthetic import Deed, simulate
 from tests.driver.checkers import every_order
 from tests.driver.checkers.making import FAIL, INFO, op
+from tests.driver.histories.synthetic import Deed, simulate
 
 
 def register_deed(state, rng, process):

@@ -9,9 +9,9 @@ from raftmon.driver.checkers.search.layout import lay_out
 from raftmon.driver.checkers.search.limits import Limits
 from raftmon.driver.checkers.search.models import ILLEGAL, Counter, KeyValue, Model
 from raftmon.driver.checkers.search.walk import walk
-from raftmon.driver.histories.synthetic import Deed, simulate
 from tests.driver.checkers.making import op
 from tests.driver.checkers.search.test_search import CASES, spoil
+from tests.driver.histories.synthetic import Deed, simulate
 
 compiled = pytest.importorskip("raftmon.driver.checkers.search._walk", reason="the compiled walk was not built").walk
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from raftmon.driver.histories.operation import Operation, Outcome
-from raftmon.driver.histories.synthetic import register_deeds, simulate
+from tests.driver.histories.synthetic import register_deeds, simulate
 
 
 def small_history(rng, *, tell=1.0, delete=0.0, size=(2, 7)):
