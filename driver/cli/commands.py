@@ -40,6 +40,9 @@ COMMANDS: dict[str, Command] = {
     "sweep": Command(
         "raftmon.driver.cli.sweep", "run every combination of systems, workloads, faults and seeds, in one table"
     ),
+    "replay": Command(
+        "raftmon.driver.cli.replay", "run a recorded plan again, in the same order of messages, and list what differed"
+    ),
     "explore": Command(
         "raftmon.driver.cli.explore", "look for violations: mutate schedules of faults that reached new states"
     ),
