@@ -3,6 +3,7 @@
 .PHONY: help install install-dev run doctor reproduce test lint types pytest bench test-leftovers image clean
 ARGS ?=
 BIN := .venv/bin
+JOBS ?= 2
 TIMES ?= 20
 SEED ?= 1
 
@@ -18,13 +19,13 @@ install: ## set up what a run needs: packages, .venv, the default server
 install-dev:
 	@python3 setup/install.py --dev
 
-run: install ## run a cluster behind the monitor and judge what its clients saw
+run: install ## run a cluster behind the monitor and check what its clients saw
 	@$(BIN)/raftmon run $(ARGS)
 
-doctor: install ## prove, by doing, that this machine can run raftmon
+doctor: install ## check that this machine can run raftmon (tries every kernel feature it needs)
 	@$(BIN)/raftmon doctor $(ARGS)
 
-test: lint types pytest ## lint, types, every test, and that the tests left nothing behind
+test: lint types pytest ## lint, types, every test (JOBS=2 at a time), and that the tests left nothing behind
 
 lint: install-dev ## ruff (docstrings of public names included), formatting, direction of imports
 	$(call step,ruff check,$(BIN)/ruff check -q .)
@@ -38,7 +39,7 @@ pytest: export RAFTMON_LEFTOVERS := $(shell date +%s%N)
 pytest: install-dev
 	@mkdir -p .cache
 	$(call step,what is there before,$(BIN)/python -m raftmon.setup.leftovers save .cache/before.json)
-	$(call step,pytest,$(BIN)/python -m pytest $(ARGS))
+	$(call step,pytest,$(BIN)/python -m pytest -n $(JOBS) --dist loadgroup $(ARGS))
 	$(call step,what is left after,$(BIN)/python -m raftmon.setup.leftovers compare .cache/before.json)
 
 test-leftovers: install-dev ## kill `raftmon run` TIMES times at random moments: nothing may be left
