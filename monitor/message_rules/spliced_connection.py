@@ -10,7 +10,8 @@ from raftmon.monitor.raft.codecs.base import Codec
 from raftmon.monitor.raft.codecs.protobuf import Malformed
 from raftmon.monitor.raft.decoder import Decoder
 from raftmon.monitor.raft.message import RaftMessage
-from raftmon.monitor.splice.splicer import Edit, Insert, Keep, Remove, Splicer
+from raftmon.monitor.splice.policy import Edit, Insert, Keep, Remove
+from raftmon.monitor.splice.splicer import Splicer
 from raftmon.setup.topology import Link
 
 __all__ = ["EditedDirection", "Owner", "SplicedConnection", "UnitReader"]

@@ -14,55 +14,19 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
 
 from raftmon.monitor.packets.view import ACK, FIN, PSH, RST, SYN
-from raftmon.monitor.splice.edits import EditMap
+from raftmon.monitor.splice.direction import DEFAULT_MSS, FIRST_RTO_NS, HALF, Direction
+from raftmon.monitor.splice.policy import Edit, EditPolicy, Insert, Remove
 from raftmon.monitor.splice.segment import MASK, Segment, build, options_with, parse, stamp_option
 
-__all__ = ["Edit", "EditPolicy", "Insert", "Keep", "Remove", "SplicedPackets", "Splicer"]
+__all__ = ["SplicedPackets", "Splicer"]
 
 MAX_OWNED = 8 << 20
 """Bytes put in and not yet acknowledged, at most, in one direction."""
 MAX_EDITS = 10_000
-_FIRST_RTO_NS, _LAST_RTO_NS = 50_000_000, 2_000_000_000
+_LAST_RTO_NS = 2_000_000_000
 _BURST = 32
-_DEFAULT_MSS = 536
-_HALF = 1 << 31
-
-
-@dataclass(frozen=True, slots=True)
-class Keep:
-    """So many bytes pass as they are."""
-
-    size: int
-
-
-@dataclass(frozen=True, slots=True)
-class Remove:
-    """So many bytes are taken out."""
-
-    size: int
-
-
-@dataclass(frozen=True, slots=True)
-class Insert:
-    """These bytes are put in here."""
-
-    data: bytes
-
-
-Edit = Keep | Remove | Insert
-
-
-class EditPolicy(Protocol):
-    """What decides one direction. Both answers are operations in the order of the stream."""
-
-    def feed(self, data: bytes) -> Sequence[Edit]:
-        """The next bytes; kept and removed sizes must add up to their number."""
-
-    def finish(self) -> Sequence[Edit]:
-        """The stream ends here; only Insert is allowed."""
 
 
 @dataclass(slots=True)
@@ -73,51 +37,6 @@ class SplicedPackets:
     extra: list[bytes] = field(default_factory=list)
 
 
-class _Direction:
-    """What one end sends; the acknowledgements that the other end sends for it."""
-
-    def __init__(self, policy: EditPolicy) -> None:
-        self.policy = policy
-        self.map = EditMap()
-        self.first: int | None = None  # the sequence number of offset 0
-        self.template: bytes | None = None
-        self.stamp: int | None = None  # the latest timestamp of the sender
-        self.mss = _DEFAULT_MSS
-        self.scale: int | None = 0  # of windows that the sender announces; None where it is not known
-        self.finished = False
-        self.acked = 0  # by the receiver, in the edited stream
-        self.confirmed = False  # whether the receiver has acknowledged offset 0
-        self.right = 0  # the edge of the receiver's window, in the edited stream
-        self.told = 0  # acknowledged to the sender, in the original stream
-        self.told_window = 0  # the field last announced to the sender
-        self.sent = 0  # of what was put in, in the edited stream
-        self.rto_ns = _FIRST_RTO_NS
-        self.due_ns: int | None = None
-
-    def offset(self, number: int, near: int) -> int:
-        """A 32-bit number as an offset, the one nearest to ``near``."""
-        assert self.first is not None
-        return near + ((number - self.first - near + _HALF) & MASK) - _HALF
-
-    def number(self, offset: int) -> int:
-        """An offset as a sequence number."""
-        return ((self.first or 0) + offset) & MASK
-
-    def translate(self, offset: int) -> int:
-        """The edited place of a segment without payload, wherever it stands."""
-        edits = self.map
-        if offset > edits.next:
-            return offset - edits.next + edits.edited_next
-        return edits.to_edited(offset) if offset >= edits.base else offset - edits.base + edits.edited_base
-
-    def back(self, edited: int, *, least: bool = False) -> int:
-        """The original place of an edited one, also beyond the frontier."""
-        edits = self.map
-        if edited > edits.edited_next:
-            return edited - edits.edited_next + edits.next
-        return edits.to_original(max(edited, edits.edited_base), least=least)
-
-
 class Splicer:
     """One connection. ``forth`` edits what the first end sends (the one of ``packet(True, …)``), ``back`` the other.
 
@@ -125,7 +44,7 @@ class Splicer:
     """
 
     def __init__(self, forth: EditPolicy, back: EditPolicy) -> None:
-        self._ways = (_Direction(back), _Direction(forth))
+        self._ways = (Direction(back), Direction(forth))
         self.closed = False
         self.edited = False
         self.dropped = self.refused = 0
@@ -182,18 +101,18 @@ class Splicer:
             outcome.extra += self._pump(forth, now_ns) + self._pump(not forth, now_ns)
         return outcome
 
-    def _learn(self, direction: _Direction, other: _Direction, packet: bytes, segment: Segment) -> None:
+    def _learn(self, direction: Direction, other: Direction, packet: bytes, segment: Segment) -> None:
         """Take over what the segment says of its sender."""
         direction.template = packet
         if segment.stamps is not None and (
-            direction.stamp is None or (segment.stamps[0] - direction.stamp) & MASK < _HALF
+            direction.stamp is None or (segment.stamps[0] - direction.stamp) & MASK < HALF
         ):
             direction.stamp = segment.stamps[0]
         if segment.flags & SYN:
             if direction.first is None:
                 direction.first = (segment.seq + 1) & MASK
                 direction.scale = segment.scale or 0
-                other.mss = max(64, min(segment.mss or _DEFAULT_MSS, 1460) - 12)
+                other.mss = max(64, min(segment.mss or DEFAULT_MSS, 1460) - 12)
                 if segment.scale is None:
                     other.scale = 0
                 other.right = max(other.right, segment.window)
@@ -206,7 +125,7 @@ class Splicer:
             other.scale = None
 
     def _acknowledgement(
-        self, direction: _Direction, other: _Direction, segment: Segment, new: Segment, now_ns: int
+        self, direction: Direction, other: Direction, segment: Segment, new: Segment, now_ns: int
     ) -> bool:
         """Translate what the segment acknowledges; whether it then says nothing that the other end does not know."""
         if other.first is None:
@@ -223,7 +142,7 @@ class Splicer:
             other.right = max(other.right, edited + (segment.window << (direction.scale or 0)))
             if advanced:
                 other.acked = edited
-                other.rto_ns, other.due_ns = _FIRST_RTO_NS, None
+                other.rto_ns, other.due_ns = FIRST_RTO_NS, None
                 other.sent = max(other.sent, edited)
         had = other.told, other.told_window
         other.told = max(other.told, other.back(other.acked))
@@ -240,7 +159,7 @@ class Splicer:
         bare = not segment.payload and not segment.flags & (FIN | RST)
         return bare and advanced and not sack and had == (other.told, other.told_window)
 
-    def _blocks(self, other: _Direction, segment: Segment) -> tuple[tuple[int, int], ...]:
+    def _blocks(self, other: Direction, segment: Segment) -> tuple[tuple[int, int], ...]:
         """SACK blocks in the sender's numbers: never more than was received, none of what is acknowledged."""
         if not segment.sack or not self.edited:
             return segment.sack
@@ -291,7 +210,7 @@ class Splicer:
         return SplicedPackets(packets[0] if packets else None, packets[1:] + answer)
 
     def _edited_segment(
-        self, direction: _Direction, packet: bytes, segment: Segment, new: Segment, start: int, end: int, fin: bool,
+        self, direction: Direction, packet: bytes, segment: Segment, new: Segment, start: int, end: int, fin: bool,
         edge: int | None,
     ) -> list[bytes]:  # fmt: skip
         """The packets that carry what of the segment passes; what was put in may have used up the window for it."""
@@ -317,7 +236,7 @@ class Splicer:
             )
         return out
 
-    def _apply(self, direction: _Direction, operations: Sequence[Edit], end: int) -> None:
+    def _apply(self, direction: Direction, operations: Sequence[Edit], end: int) -> None:
         for operation in operations:
             if isinstance(operation, Insert):
                 self._insert(direction, operation.data)
@@ -331,7 +250,7 @@ class Splicer:
                 direction.map.keep(size)
         direction.map.keep(end - direction.map.next)
 
-    def _insert(self, direction: _Direction, data: bytes) -> bool:
+    def _insert(self, direction: Direction, data: bytes) -> bool:
         if direction.map.owned + len(data) > MAX_OWNED or len(direction.map.edits) >= MAX_EDITS:
             self.refused += 1
             return False

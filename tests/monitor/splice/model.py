@@ -8,8 +8,9 @@ import struct
 
 from raftmon.monitor.packets.checksums import transport_sum_is_valid
 from raftmon.monitor.packets.view import ACK, FIN, PSH, SYN
+from raftmon.monitor.splice.policy import Edit, Insert, Keep, Remove
 from raftmon.monitor.splice.segment import MASK, Segment, build, parse
-from raftmon.monitor.splice.splicer import Edit, Insert, Keep, Remove, Splicer
+from raftmon.monitor.splice.splicer import Splicer
 
 MSS = 40
 _HALF = 1 << 31

@@ -8,8 +8,9 @@ from hypothesis import strategies as st
 
 from raftmon.monitor.packets.view import ACK, FIN, RST
 from raftmon.monitor.splice.edits import EditMap
+from raftmon.monitor.splice.policy import Keep, Remove
 from raftmon.monitor.splice.segment import Segment, build, parse
-from raftmon.monitor.splice.splicer import Keep, Remove, Splicer
+from raftmon.monitor.splice.splicer import Splicer
 from tests.fuzz_splice import fuzz
 from tests.monitor.splice.model import Pass, RandomEdits, run, template
 
