@@ -13,7 +13,9 @@ import orjson
 from raftmon.monitor.attach.port_owners import PortOwners
 from raftmon.monitor.compiled import COMPILED
 from raftmon.monitor.config import MonitorConfig
+from raftmon.monitor.control.leader import LeaderView
 from raftmon.monitor.control.live_monitor import LiveMonitor
+from raftmon.monitor.control.node_signals import NodeAct, NodeSignals
 from raftmon.monitor.control.operations import Control
 from raftmon.monitor.control.server import ControlServer
 from raftmon.monitor.cpu import quiet_processor
@@ -33,6 +35,8 @@ from raftmon.monitor.raft.database.recorded_message import find_recorded
 from raftmon.monitor.raft.message import RaftMessage
 from raftmon.monitor.recorder.process import RecorderProcess
 from raftmon.monitor.rules.engine import Engine
+from raftmon.monitor.rules.roles import named_roles
+from raftmon.monitor.rules.rule import RuleSet
 from raftmon.monitor.rules.scripts import Scripts
 from raftmon.monitor.rules.serialization import ruleset_from_items
 from raftmon.monitor.rules.task import Task
@@ -58,9 +62,10 @@ class MonitorProcess:
         codec = codec_of(config.decode, all_codecs(config.codecs))
         self._agent = PostAgent(peers) if codec is not None and codec.editable else None
         self._raw = RawSender()
-        self._messages = MessageRules(codec, self._agent, present=self._book.present)
+        self._nodes = NodeSignals(possible=config.mode != "attach", on_act=self._node_act)
+        self._messages = MessageRules(codec, self._agent, present=self._book.present, nodes=self._nodes)
         if codec is not None and codec.unit is not None:
-            self._messages = SplicedRules(codec, present=self._book.present, send=self._raw.send)
+            self._messages = SplicedRules(codec, present=self._book.present, send=self._raw.send, nodes=self._nodes)
         self._watchdog = Watchdog()
         self._engine = Engine(
             self._book.links,
@@ -72,6 +77,7 @@ class MonitorProcess:
             strict=config.strict,
             message_stage=self._messages,
             watchdog=self._watchdog,
+            nodes=self._nodes,
         )
         names = [host.name for host in config.hosts]
         self._scripts = Scripts(
@@ -83,7 +89,9 @@ class MonitorProcess:
             strict=config.strict,
         )
         rules = ruleset_from_items(list(config.rules), names)  # type: ignore[arg-type]
-        self._engine.load(self._scripts.apply(rules), started_ns)
+        self._of_roles = tuple(rule for rule in rules if named_roles(rule, names))  # until somebody leads
+        there = RuleSet(tuple(rule for rule in rules if rule not in self._of_roles), rules.names, rules.numbered)
+        self._engine.load(self._scripts.apply(there), started_ns)
         self._tasks = TaskPool(self._task_ended, config.task_limit_s)
         self._delivery = Delivery(config.hold_max, self._raw.send, self._tasks, self._counters)
         self._handler = PacketHandler(config, self._book, self._engine, self._delivery, self._counters, self._log)
@@ -154,14 +162,24 @@ class MonitorProcess:
             read_counters=self.counters,
             clock_ns=time.monotonic_ns,
             messages=self._messages,
+            leaders=LeaderView(
+                Path(self._config.folder) / "messages.sqlite",
+                self._messages.watch,
+                tuple(host.name for host in self._config.hosts),
+                time.monotonic_ns,
+            ),
+            nodes=self._nodes,
             find=self._find if self._config.record and self._config.decode is not None else None,
         )
-        return Control(live, self._scripts, self._log)
+        return Control(live, self._scripts, self._log, self._of_roles)
 
     def _find(self, number: int) -> RaftMessage:
         folder = Path(self._config.folder)
         codecs = all_codecs(self._config.codecs)
         return find_recorded(folder / "messages.sqlite", folder / "packets.pcapng", number, codecs)
+
+    def _node_act(self, act: NodeAct) -> None:
+        self._log.warning(f"node-{act.what}-by-rule", **act.to_json())
 
     def _note(self, text: str) -> None:
         self._log.warning("script", text=text)
@@ -178,6 +196,7 @@ class MonitorProcess:
     def _finish(self) -> None:
         self._server.close()
         self._tasks.close()
+        self._nodes.close()
         if self._recorder is not None:
             self._recorder.finish()
         if self._agent is not None:

@@ -5,6 +5,7 @@ Used by ``raftmon run`` and by the fixtures of the pytest plugin. It must be ent
 
 from __future__ import annotations
 
+import contextlib
 import shutil
 import subprocess
 import threading
@@ -25,8 +26,9 @@ from raftmon.driver.cluster.monitor_process import QUEUE_NUM, READY_TIMEOUT_S, M
 from raftmon.driver.cluster.options import ClusterOptions
 from raftmon.driver.run_folder import RunFolder
 from raftmon.monitor.control.client import MonitorClient
+from raftmon.monitor.control.node_signals import start_ticks
 from raftmon.setup.disks.disk import NodeDisk
-from raftmon.setup.errors import RaftmonError
+from raftmon.setup.errors import InputError, RaftmonError
 from raftmon.setup.eventlog import EventLog, open_event_log
 from raftmon.setup.firewall import Firewall
 from raftmon.setup.namespaces import Network
@@ -62,6 +64,8 @@ class Cluster:
         self._rules: dict[str, list[str]] = {}
         self.disks = Disks(options.seed)
         self._down: set[str] = set()
+        self._killed_by_rules: set[str] = set()
+        self._acts_seen = 0
         self._lock = threading.RLock()
         self._leaders = LeaderFinder(adapter, topology, self.alive, folder.path / "messages.sqlite")
 
@@ -99,7 +103,7 @@ class Cluster:
         for node in self.topology.nodes:
             self._make_node(node)
         self._stack.callback(self._stop_nodes)
-        start_in_turn(self.adapter, self.topology.nodes, lambda node: self._nodes[node.name].start())
+        start_in_turn(self.adapter, self.topology.nodes, lambda node: self._launch(node.name))
         self.wait_ready()
 
     def _make_node(self, node: Host, topology: Topology | None = None) -> None:
@@ -115,6 +119,15 @@ class Cluster:
         if self.options.disks:
             self.disks.open(node.name, command.data)
         self._nodes[node.name] = NodeProcess(node.name, command.argv, command.env, folder, popen)
+
+    def _launch(self, node: str) -> None:
+        """Start its process, and tell the monitor which that is: rules may kill or pause it."""
+        process = self._nodes[node]
+        process.start()
+        pid = process.pid
+        if self.monitor is not None and pid is not None:
+            with contextlib.suppress(OSError, InputError):  # it has ended already
+                self.monitor.node(node, pid, start_ticks(pid))
 
     def _kill_nodes(self) -> None:
         """The monitor died: no phase may wait for nodes that it cut off."""
@@ -181,11 +194,41 @@ class Cluster:
         """What became of a trigger: ``state``, ``fired_ns`` (CLOCK_MONOTONIC), ``message``."""
         return next(one for one in self._need_monitor().triggers() if one["name"] == name)
 
+    def acts(self) -> list[str]:
+        """A sentence for each thing that rules did to nodes since the last call. A node that was killed stays down."""
+        if self.monitor is None:
+            return []
+        found = []
+        with self._lock:
+            new = self.monitor.acts()[self._acts_seen :]
+            self._acts_seen += len(new)
+            for act in new:
+                if act["what"] == "killed":
+                    self._down.add(act["node"])
+                    self._killed_by_rules.add(act["node"])
+                took_us = (act["done_ns"] - act["packet_ns"]) / 1000
+                found.append(f"{act['node']} {act['what']} by rule {act['rule']}, {took_us:.0f} us after the packet")
+                self.log.info(f"node {act['what']} by rule", **act)
+        return found
+
+    def revive(self) -> None:
+        """Start the nodes that rules killed and resume those that they paused."""
+        self.acts()
+        for name, process in list(self._nodes.items()):
+            if name in self._killed_by_rules and not process.alive:
+                self.start(name)
+            elif process.alive:
+                process.resume()
+        self._killed_by_rules.clear()
+
     def deaths(self) -> list[str]:
         """A sentence for each node that ended by itself since the last call; it stays down."""
         found = []
         for name, process in self._nodes.items():
             if name in self._down or process.alive:
+                continue
+            self.acts()
+            if name in self._down:  # by a rule, just now
                 continue
             self._down.add(name)
             code = process.exit_codes[-1] if process.exit_codes else None
@@ -212,7 +255,7 @@ class Cluster:
         if self.monitor is not None:
             self.remove_rules(f"dead-{node}")
         self._leaders.started(node)
-        self._nodes[node].start()
+        self._launch(node)
         self._down.discard(node)
         self.log.info("node started", node=node)
 

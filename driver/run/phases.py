@@ -183,6 +183,7 @@ class Run:
             stats = fleet.end_within(HURRY_S) if facts.interrupted else fleet.join()
             facts.clients = dataclasses.asdict(stats)
             facts.ended_ns = time.monotonic_ns()
+            cluster.revive()
             self._log.info("workload ended", end_ns=facts.ended_ns)
 
     def _fault_workers(self, cluster: Cluster) -> FaultWorkers:
@@ -203,6 +204,8 @@ class Run:
         end_ns = begin_ns + round(duration_s * 1e9)
         while time.monotonic_ns() < end_ns:
             cluster.check_alive()
+            for act in cluster.acts():
+                self._progress.event(act)
             for death in cluster.deaths():
                 self._progress.event(death)
                 self._facts.deaths.append(death)

@@ -85,6 +85,10 @@ class TestCluster:
         """All nodes but this one, in order."""
         return [other for other in self.nodes if other != node]
 
+    def acts(self) -> list[str]:
+        """A sentence for each thing that rules did to nodes (``kill``, ``pause``) since the last call."""
+        return self.inner.acts()
+
     def kill(self, *nodes: str) -> None:
         """SIGKILL; the test's own client of that node is hung up, and made anew when it is asked for."""
         for node in nodes:
@@ -113,13 +117,20 @@ class TestCluster:
             self.inner.resume(node)
 
     def cut(self, left: Iterable[str] | str, right: Iterable[str] | str, how: str = "drop") -> None:
-        """Cut every link between two sides, both ways, until ``heal``."""
-        sides = [[side] if isinstance(side, str) else list(side) for side in (left, right)]
+        """Cut every link between two sides, both ways, until ``heal``; ``leader`` and ``follower`` are those of now."""
+        sides = [self._having([side] if isinstance(side, str) else list(side)) for side in (left, right)]
         self._cut(between(*sides), how)
 
     def isolate(self, node: str, how: str = "drop") -> None:
-        """Cut a node from all others until ``heal``."""
-        self._cut(isolate(node, self.nodes), how)
+        """Cut a node, or the ``leader``, from all others until ``heal``."""
+        self._cut(isolate(self._having([node])[0], self.nodes), how)
+
+    def _having(self, names: list[str]) -> list[str]:
+        """Nodes by name, or by the role that they have now: ``leader``, ``follower`` (each of them)."""
+        found = []
+        for name in names:
+            found += [self.leader()] if name == "leader" else self.followers() if name == "follower" else [name]
+        return found
 
     def _cut(self, links: Iterable[Link], how: str) -> None:
         self._faults += 1

@@ -92,6 +92,17 @@ class MonitorClient:
         found: dict[str, Any] = self._ask("deliver", message=message, **fields)
         return found
 
+    def node(self, name: str, pid: int, started: int) -> None:
+        """Tell which process a node is now, for rules that kill or pause it; ``started`` as ``start_ticks`` gives."""
+        self._ask("nodes", node=name, pid=pid, started=started)
+
+    def acts(self) -> list[dict[str, Any]]:
+        """What rules did to nodes: ``node``, ``what`` (killed, paused, resumed), ``rule``, ``packet_ns``, ``done_ns``;
+        of a resumed node the last two are the same.
+        """
+        found: list[dict[str, Any]] = self._ask("acts")
+        return found
+
     def heal(self) -> int:
         """Remove all rules (but those of user scripts); gives how many there were."""
         return int(self._ask("heal"))

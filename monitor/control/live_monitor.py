@@ -7,6 +7,8 @@ from concurrent.futures import Future
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from raftmon.monitor.control.leader import LeaderView
+from raftmon.monitor.control.node_signals import NodeSignals
 from raftmon.monitor.message_rules.stage import MessageRules
 from raftmon.monitor.message_rules.trigger_words import Trigger
 from raftmon.monitor.message_rules.triggers import Armed
@@ -48,6 +50,8 @@ class LiveMonitor:
     - ``clock_ns``: CLOCK_MONOTONIC, or a test's
     - ``messages``: the rules on messages and the triggers; None where no message is read
     - ``find``: a message of the record by its number; raises InputError
+    - ``leaders``: who leads, for rules about roles
+    - ``nodes``: what kills and pauses nodes
     """
 
     engine: Engine
@@ -59,6 +63,8 @@ class LiveMonitor:
     clock_ns: Callable[[], int]
     messages: MessageRules | None = None
     find: Callable[[int], RaftMessage] | None = None
+    leaders: LeaderView | None = None
+    nodes: NodeSignals | None = None
 
     def post(self, work: Callable[[], Any]) -> Future[Any]:
         """Have ``work()`` done on the loop's thread, between two packets."""

@@ -9,13 +9,17 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 import functools
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from typing import Any
 
 from raftmon.monitor.control.live_monitor import LiveMonitor
 from raftmon.monitor.message_rules.trigger_words import parse_trigger, split_waiting
 from raftmon.monitor.message_rules.triggers import Armed
-from raftmon.monitor.rules.rule import RuleSet
+from raftmon.monitor.rules.actions.kinds import Kill, Pause
+from raftmon.monitor.rules.conditions import Always
+from raftmon.monitor.rules.language import write_rule
+from raftmon.monitor.rules.roles import named_roles, with_roles
+from raftmon.monitor.rules.rule import Rule, RuleSet
 from raftmon.monitor.rules.scripts import Scripts
 from raftmon.monitor.rules.serialization import rule_from_item, ruleset_to_items, with_items
 from raftmon.setup.errors import InputError, RaftmonError
@@ -24,14 +28,18 @@ from raftmon.setup.eventlog import EventLog
 __all__ = ["Control", "Request"]
 
 _SCRIPTS_S = 0.25
+_LEADER_NS = 2_000_000_000
 
 Request = dict[str, Any]
 
 
 class Control:
-    """What the operations do with the live monitor. ``scripts`` are followed as their files change."""
+    """What the operations do with the live monitor. ``scripts`` are followed as their files change; ``of_roles`` are
+    rules about roles that come into force as soon as somebody leads.
+    """
 
-    def __init__(self, live: LiveMonitor, scripts: Scripts, log: EventLog) -> None:
+    def __init__(self, live: LiveMonitor, scripts: Scripts, log: EventLog, of_roles: Sequence[Rule] = ()) -> None:
+        self._of_roles = list(of_roles)
         self._live = live
         self._scripts = scripts
         self._log = log
@@ -52,6 +60,8 @@ class Control:
             "held": self._held,
             "release": self._release,
             "deliver": self._deliver,
+            "nodes": self._nodes,
+            "acts": self._acts,
         }
 
     async def answer(self, request: Request) -> Any:
@@ -72,6 +82,7 @@ class Control:
         while True:
             await asyncio.sleep(_SCRIPTS_S)
             try:
+                await self._put_roles_in_force()
                 if await asyncio.to_thread(self._scripts.poll, self._live.clock_ns()):
                     await self._change(self._scripts.apply, "scripts-loaded", {"author": "file"})
             except InputError as error:  # what it asks for is impossible here; the rules in force stay
@@ -110,11 +121,15 @@ class Control:
             raise InputError("when takes a trigger as text and a rule as text or object")
         trigger = parse_trigger(text, self._live.names)
         if rule is not None:
-            await asyncio.to_thread(messages.check, with_items(self._live.ruleset, [rule]))
+            checked = rule_from_item(rule, self._live.ruleset.names)
+            if not named_roles(checked, self._live.names):
+                await asyncio.to_thread(messages.check, with_items(self._live.ruleset, [checked]))
+                if self._live.nodes is not None:
+                    self._live.nodes.check(RuleSet((checked,)))
 
         async def act(armed: Armed, given: str | Request) -> None:
             try:
-                named = rule_from_item(given, self._live.names)
+                named = await self._resolved(rule_from_item(given, self._live.ruleset.names))
                 named = named if named.name else dataclasses.replace(named, name=armed.name)
                 if any(one.name == named.name for one in self._live.ruleset):  # it fired before: all begins anew
                     await self._change(
@@ -125,8 +140,15 @@ class Control:
             except InputError as error:
                 self._log.warning("trigger-failed", trigger=text, error=str(error))
 
+        at_once = None if rule is None else self._signal_of(rule)
+
         def fired(armed: Armed) -> None:
-            if rule is not None:
+            if at_once is not None:  # on the loop's thread: no rule need come into force for it
+                name = at_once.name or armed.name
+                if self._live.nodes is not None and isinstance(at_once.action, Kill | Pause):
+                    self._live.nodes.act(at_once.action, at_once.action.node, name, armed.fired_ns or 0)
+                    armed.reaction_ns = self._live.clock_ns() - (armed.fired_ns or 0)
+            elif rule is not None:
                 loop.call_soon_threadsafe(start, act(armed, rule))
 
         def start(work: Coroutine[Any, Any, None]) -> None:
@@ -183,6 +205,53 @@ class Control:
         self._log.info("message-delivered-again", author=_author(request), message=number, to=target, text=text)
         return {"message": number, "to": target, "text": text}
 
+    async def _resolved(self, rule: Rule) -> Rule:
+        """The rule for the nodes that have its roles now; itself where it names none."""
+        if not named_roles(rule, self._live.names):
+            return rule
+        deadline_ns = self._live.clock_ns() + _LEADER_NS
+        while self._live.leaders is not None:
+            roles = await asyncio.to_thread(self._live.leaders.now)
+            if roles is not None:
+                return with_roles(rule, roles.leader, roles.followers)
+            if self._live.clock_ns() > deadline_ns:
+                break
+            await asyncio.sleep(0.05)
+        raise InputError(
+            "nobody leads now, as far as the recorded messages show, so the rule has no leader or follower to be "
+            "about: name the nodes, or add it again later"
+        )
+
+    async def _put_roles_in_force(self) -> None:
+        """Rules about roles that were there from the start, as soon as somebody leads."""
+        if self._of_roles and self._live.leaders is not None:
+            roles = await asyncio.to_thread(self._live.leaders.now)
+            if roles is not None:
+                waiting, self._of_roles = self._of_roles, []
+                there = [with_roles(rule, roles.leader, roles.followers) for rule in waiting]
+                lines = [write_rule(rule) for rule in there]
+                await self._change(
+                    lambda before: before.with_rules(there), "rule-added", {"author": "start"}, rule=lines
+                )
+
+    def _signal_of(self, item: str | Request) -> Rule | None:
+        """A rule that does nothing but kill or pause a node, whatever passes: that needs no packet to wait for."""
+        rule = rule_from_item(item, self._live.ruleset.names)
+        plain = isinstance(rule.match, Always) and rule == Rule(rule.name, rule.match, rule.action)
+        signals = isinstance(rule.action, Kill | Pause) and rule.action.node not in ("source", "target")
+        return rule if plain and signals and not named_roles(rule, self._live.names) else None
+
+    async def _nodes(self, request: Request) -> Any:
+        node, pid, started = (request.get(key) for key in ("node", "pid", "started"))
+        if not isinstance(node, str) or not isinstance(pid, int) or not isinstance(started, int):
+            raise InputError('"nodes" needs "node", "pid" and "started", its start in clock ticks since boot')
+        if self._live.nodes is not None:
+            await self._on_loop(functools.partial(self._live.nodes.know, node, pid, started))
+        return node
+
+    async def _acts(self, _request: Request) -> Any:
+        return [] if self._live.nodes is None else [act.to_json() for act in list(self._live.nodes.acts)]
+
     async def _rules(self, _request: Request) -> Any:
         return ruleset_to_items(self._live.ruleset)
 
@@ -194,9 +263,11 @@ class Control:
             if not isinstance(item, str | dict):
                 raise InputError(f"rule {number} is neither an object nor one line of text")
 
+        rules = [await self._resolved(rule_from_item(item, self._live.ruleset.names)) for item in items]
+
         def make(before: RuleSet) -> RuleSet:
             # Numbered from the start: whoever sets the same lines again has the same names, whose counts go on.
-            return with_items(dataclasses.replace(_script_rules(before), numbered=0), items)
+            return with_items(dataclasses.replace(_script_rules(before), numbered=0), rules)
 
         after = await self._change(make, "rules-set", request, items=items[:50])
         return [rule.name for rule in after]
@@ -206,16 +277,17 @@ class Control:
         if not isinstance(item, str | dict):
             raise InputError('"add" needs "rule": an object or one line of text')
         if isinstance(item, str) and (waiting := split_waiting(item)) is not None:
-            trigger, rule = waiting
-            return await self._when({**request, "trigger": trigger, "rule": rule})
+            return await self._when({**request, "trigger": waiting[0], "rule": waiting[1]})
+        asked = rule_from_item(item, self._live.ruleset.names)
+        rule = await self._resolved(asked)
         known: set[str] = set()
 
         def make(before: RuleSet) -> RuleSet:
             known.clear()
             known.update(rule.name for rule in before)
-            return with_items(before, [item])
+            return before.with_rule(rule)
 
-        after = await self._change(make, "rule-added", request, rule=item)
+        after = await self._change(make, "rule-added", request, rule=item if rule == asked else write_rule(rule))
         return next(rule.name for rule in after if rule.name not in known)  # rules of scripts stand behind it
 
     async def _remove(self, request: Request) -> Any:

@@ -16,7 +16,7 @@ from raftmon.monitor.packets.checksums import with_payload
 from raftmon.monitor.packets.view import RST, SYN, TCP
 from raftmon.monitor.rules.actions.decision import Decision
 from raftmon.monitor.rules.actions.effects import draw_delay_ns
-from raftmon.monitor.rules.actions.kinds import Accept, Action, Delay, Duplicate, Forge, Hold, Replay
+from raftmon.monitor.rules.actions.kinds import Accept, Action, Delay, Duplicate, Forge, Hold, Kill, Pause, Replay
 from raftmon.monitor.rules.gate import RuleGate
 from raftmon.monitor.rules.rule import Rule
 from raftmon.setup.topology import Link
@@ -36,6 +36,9 @@ class Owner(Protocol):
 
     def present(self, packet: bytes) -> bytes:
         """The packet in delivery addresses."""
+
+    def signal(self, link: Link, rule: str, action: Kill | Pause, now_ns: int) -> str:
+        """Kill or pause a node; what stands in the packet's comment."""
 
     def opinion(self, link: Link, gate: RuleGate, head: MessageHead, now_ns: int) -> Action | None:
         """What a rule wants done with a message."""
@@ -135,6 +138,9 @@ class LinkRules:
             packet.acted.append(gate.name)
             if isinstance(action, Replay):  # it passes, and the next rules decide on it
                 self._remember(head, gate.rule, action)
+                continue
+            if isinstance(action, Kill | Pause):
+                packet.comments.append(self._owner.signal(self.link, gate.name, action, packet.now_ns))
                 continue
             packet.comments.append(describe(type(action).__name__.lower(), head, ordinal))
             if isinstance(action, Forge):  # a user's answer: beside this message, on which the next rules decide

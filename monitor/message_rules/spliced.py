@@ -25,8 +25,8 @@ from raftmon.monitor.packets.view import ACK, SYN, TCP, Connection, PacketView
 from raftmon.monitor.raft.codecs.base import Codec
 from raftmon.monitor.raft.message import RaftMessage
 from raftmon.monitor.rules.actions.decision import Decision
-from raftmon.monitor.rules.actions.effects import ActionEffect, draw_delay_ns
-from raftmon.monitor.rules.actions.kinds import Accept, Action, Delay, Duplicate, Forge, Hold, Replay
+from raftmon.monitor.rules.actions.effects import ActionEffect, NodeSignals, draw_delay_ns
+from raftmon.monitor.rules.actions.kinds import Accept, Action, Delay, Duplicate, Forge, Hold, Kill, Pause, Replay
 from raftmon.monitor.rules.conditions.messages import head_test
 from raftmon.monitor.rules.gate import RuleGate
 from raftmon.monitor.rules.rule import Rule, RuleSet
@@ -43,8 +43,15 @@ _AGAIN_NS = 10_000_000
 class SplicedRules(MessageRules):
     """``codec`` must have a ``unit``; ``send`` sends a packet that bears delivery addresses."""
 
-    def __init__(self, codec: Codec, *, present: Callable[[bytes], bytes], send: Callable[[bytes], object]) -> None:
-        super().__init__(codec, None, present=present)
+    def __init__(
+        self,
+        codec: Codec,
+        *,
+        present: Callable[[bytes], bytes],
+        send: Callable[[bytes], object],
+        nodes: NodeSignals | None = None,
+    ) -> None:
+        super().__init__(codec, None, present=present, nodes=nodes)
         assert codec.unit is not None
         self.codec, self.unit, self.reader = codec, codec.unit, UnitReader(codec)
         self._send = send
@@ -224,6 +231,9 @@ class SplicedRules(MessageRules):
                 kept = KeptMessage(self._packet.now_ns, direction.link, head, (direction, unit))
                 if isinstance(action, Replay):  # it passes, and the next rules decide on it
                     self.replays.keep(gate.rule, action, kept)
+                    continue
+                if isinstance(action, Kill | Pause):
+                    self._packet.comments.append(self.signal(direction.link, gate.name, action, self._packet.now_ns))
                     continue
                 self._packet.comments.append(describe(type(action).__name__.lower(), head))
                 return self._carry_out(bound, action, kept)

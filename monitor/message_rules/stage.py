@@ -19,8 +19,20 @@ from raftmon.monitor.message_rules.trigger_words import Trigger
 from raftmon.monitor.message_rules.triggers import Armed, TriggerWatch
 from raftmon.monitor.raft.codecs.base import Codec
 from raftmon.monitor.raft.message import RaftMessage
-from raftmon.monitor.rules.actions.effects import ActionEffect
-from raftmon.monitor.rules.actions.kinds import Accept, Action, Delay, Drop, Duplicate, Forge, Hold, MessageCall, Replay
+from raftmon.monitor.rules.actions.effects import ActionEffect, NodeSignals, node_of
+from raftmon.monitor.rules.actions.kinds import (
+    Accept,
+    Action,
+    Delay,
+    Drop,
+    Duplicate,
+    Forge,
+    Hold,
+    Kill,
+    MessageCall,
+    Pause,
+    Replay,
+)
 from raftmon.monitor.rules.conditions import AllOf, AnyOf, Links, Match, Not
 from raftmon.monitor.rules.conditions.messages import KindIs, head_test
 from raftmon.monitor.rules.gate import RuleGate
@@ -44,7 +56,9 @@ class MessageRules:
         agent: Agent | None,
         *,
         present: Callable[[bytes], bytes] | None = None,
+        nodes: NodeSignals | None = None,
     ) -> None:
+        self.nodes = nodes
         self._codec = codec
         self._present = present or (lambda packet: packet)
         self.deliveries = Deliveries(agent)
@@ -84,9 +98,12 @@ class MessageRules:
         self.replays.load(rules, now_ns)
 
     def _check(self, rule: Rule) -> None:
-        if not isinstance(rule.action, Accept | Drop | Delay | Duplicate | Hold | Forge | Replay | MessageCall):
+        if not isinstance(
+            rule.action, Accept | Drop | Delay | Duplicate | Hold | Forge | Replay | Kill | Pause | MessageCall
+        ):
             raise InputError(
-                f"the rule {rule.name!r}: a message can be accepted, dropped, delayed, duplicated, held, replayed or "
+                f"the rule {rule.name!r}: a message can be accepted, dropped, delayed, duplicated, held, replayed, "
+                f""
                 f"forged, not {type(rule.action).__name__.lower()}"
             )
         self._check_test(rule)
@@ -200,13 +217,19 @@ class MessageRules:
             return None
         return cast("Action | None", answer)
 
+    def signal(self, link: Link, rule: str, action: Kill | Pause, now_ns: int) -> str:
+        """Kill or pause a node; what stands in the packet's comment."""
+        node = node_of(action, link)
+        done = self.nodes is not None and self.nodes.act(action, node, rule, now_ns)
+        return f"{type(action).__name__.lower()} {node}" + ("" if done else ": was not there")
+
     def _check_answer(self, answer: object, head: MessageHead) -> None:
-        if not isinstance(answer, Accept | Drop | Delay | Duplicate | Hold | Replay | Forge):
+        if not isinstance(answer, Accept | Drop | Delay | Duplicate | Hold | Replay | Forge | Kill | Pause):
             raise InputError(
                 f"message(view) returned {answer!r}; return accept(), drop(), delay(ms), duplicate(), hold(), "
-                "replay(when), forge(kind) or None"
+                "replay(when), kill(node), pause(node), forge(kind) or None"
             )
-        if isinstance(answer, Accept | Drop):
+        if isinstance(answer, Accept | Drop | Kill | Pause):
             return
         if isinstance(answer, Replay):
             trigger_of(answer, ())

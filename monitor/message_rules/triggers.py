@@ -67,6 +67,11 @@ class TriggerWatch:
         self._now = Occasion()
 
     @property
+    def leader(self) -> str | None:
+        """Who led last, as far as messages were looked at; None while nothing waits."""
+        return self._leader[0] if self._leader is not None and self._waiting else None
+
+    @property
     def waiting(self) -> bool:
         """Whether any trigger waits."""
         return bool(self._waiting)

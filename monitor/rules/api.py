@@ -43,9 +43,11 @@ __all__ = [
     "duplicate",
     "forge",
     "hold",
+    "kill",
     "loss",
     "loss_bursts",
     "mirror",
+    "pause",
     "rate",
     "reject",
     "reorder",
@@ -118,6 +120,16 @@ def rewrite(payload: bytes | Callable[[bytes], bytes | None]) -> Action:
     On TCP keep the length, unless the point is to break the stream: sequence numbers are not changed.
     """
     return kinds.Rewrite(payload) if callable(payload) else kinds.Payload(bytes(payload))
+
+
+def kill(node: str) -> Action:
+    """SIGKILL to a node, at once; ``source`` and ``target`` are the two ends of the link. What matched passes."""
+    return kinds.Kill(node)
+
+
+def pause(node: str, ms: float | None = None) -> Action:
+    """SIGSTOP to a node, at once, and SIGCONT after ``ms``. What matched passes."""
+    return kinds.Pause(node, ms)
 
 
 def mirror() -> Action:

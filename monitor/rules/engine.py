@@ -7,19 +7,22 @@ that a change of the rules on one link does not disturb the random stream of any
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
+from dataclasses import replace
 from typing import Any, Protocol
 
-from raftmon.monitor.rules.actions.effects import ActionEffect, bind
+from raftmon.monitor.rules.actions.effects import ActionEffect, NodeSignals, bind
 from raftmon.monitor.rules.conditions import Age, AllOf, Always, AnyOf, Dialled, Match, Not
 from raftmon.monitor.rules.evaluation import Evaluator
 from raftmon.monitor.rules.gate import RuleCounters, RuleGate
 from raftmon.monitor.rules.link_state import Chain, LinkState, PacketRule
+from raftmon.monitor.rules.roles import named_roles
 from raftmon.monitor.rules.rule import Rule, RuleSet
 from raftmon.monitor.rules.tallies import Tallies
 from raftmon.monitor.rules.watchdog import Watchdog
+from raftmon.setup.errors import InputError
 from raftmon.setup.topology import Link
 
-__all__ = ["Engine", "MessageStage"]
+__all__ = ["Engine", "MessageStage", "NodeStage"]
 
 
 class MessageStage(Protocol):
@@ -39,6 +42,13 @@ class MessageStage(Protocol):
         ``gate.name`` to ``decision.rules``. The effect says whether any did. Where ``decision.ended``, an earlier
         packet rule accepted the packet: the effect may look, to keep up with the stream, but not act.
         """
+
+
+class NodeStage(NodeSignals, Protocol):
+    """What kills and pauses nodes, and knows whether it can."""
+
+    def check(self, rules: RuleSet) -> None:
+        """Raise InputError for a rule that acts on nodes where that is impossible."""
 
 
 class Engine:
@@ -61,12 +71,14 @@ class Engine:
         strict: bool = False,
         message_stage: MessageStage | None = None,
         watchdog: Watchdog | None = None,
+        nodes: NodeStage | None = None,
     ) -> None:
+        self._nodes = nodes
         self._message_stage = message_stage
         self._evaluator = Evaluator(watchdog or Watchdog(), strict, on_error, started_ns)
         self._counters = Tallies()
         self._ruleset = RuleSet()
-        self._lines = [LinkState(link, seed, present, frozenset(listening)) for link in links]
+        self._lines = [LinkState(link, seed, present, frozenset(listening), nodes) for link in links]
 
     @property
     def hung(self) -> list[str]:
@@ -85,6 +97,7 @@ class Engine:
 
         Raises InputError, and changes nothing, where a rule on messages cannot be carried out here.
         """
+        self._check(ruleset)
         if self._message_stage is not None:
             self._message_stage.check(ruleset)
             self._message_stage.load(ruleset, now_ns)
@@ -92,6 +105,17 @@ class Engine:
         self._ruleset = ruleset
         for line in self._lines:
             self._rebuild(line, ruleset, now_ns)
+
+    def _check(self, ruleset: RuleSet) -> None:
+        names = {name for line in self._lines for name in (line.link.source, line.link.target)}
+        for rule in ruleset:
+            if roles := named_roles(rule, names):
+                raise InputError(
+                    f"the rule {rule.name!r} is about the {' and the '.join(sorted(roles))}, which only a rule in a "
+                    "line can be (raftmon ctl add, --rule): name the nodes"
+                )
+        if self._nodes is not None:
+            self._nodes.check(ruleset)
 
     def chain(self, link_id: int) -> Chain | None:
         """The function that judges packets of a link, None where no rule concerns it. Ask again after each load.
@@ -164,7 +188,7 @@ class Engine:
 
     def _bind(self, line: LinkState, rule: Rule, counters: RuleCounters) -> PacketRule:
         test = None if isinstance(rule.match, Always) else rule.match.compile(line.connections)
-        return PacketRule(rule, counters, line.rng, test, bind(rule.action, line.scene))
+        return PacketRule(rule, counters, line.rng, test, bind(rule.action, replace(line.scene, rule=rule.name)))
 
 
 def _asks_connections(match: Match) -> bool:

@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 from raftmon.monitor.packets.connections import ConnectionTable
 from raftmon.monitor.rules.actions.decision import Order
-from raftmon.monitor.rules.actions.effects import ActionEffect, Scene
+from raftmon.monitor.rules.actions.effects import ActionEffect, NodeSignals, Scene
 from raftmon.monitor.rules.actions.kinds import Call, Rewrite
 from raftmon.monitor.rules.conditions import Test
 from raftmon.monitor.rules.gate import RuleCounters, RuleGate
@@ -54,11 +54,16 @@ class LinkState:
     )
 
     def __init__(
-        self, link: Link, seed: str, present: Callable[[bytes], bytes] | None, listening: frozenset[int]
+        self,
+        link: Link,
+        seed: str,
+        present: Callable[[bytes], bytes] | None,
+        listening: frozenset[int],
+        nodes: NodeSignals | None = None,
     ) -> None:
         self.link = link
         self.rng = random.Random(f"{seed}/{link}")
-        self.scene = Scene(link, self.rng, present)
+        self.scene = Scene(link, self.rng, present, nodes)
         self.order = Order()
         self.connections = ConnectionTable(listening)
         self.rules: tuple[Rule, ...] = ()

@@ -39,6 +39,8 @@ class Rule:
     def __post_init__(self) -> None:
         if not isinstance(self.name, str) or len(self.name) > 64 or re.search(r'[\x00-\x1f"\\+]', self.name):
             raise InputError(f"a rule's name has at most 64 characters and none of \" \\ +, not {self.name!r}")
+        if self.count is None and self.action.once:
+            object.__setattr__(self, "count", 1)
         check_number("a rule's probability", self.probability, 0, 1)
         check_number("every_nth of a rule", self.every_nth, 1, 1 << 31, whole=True)
         check_number("after_ms of a rule", self.after_ms, 0, 1e12)

@@ -14,7 +14,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from raftmon.monitor.rules.actions import kinds
-from raftmon.monitor.rules.conditions import ALWAYS, Links, Match, both
+from raftmon.monitor.rules.conditions import ALWAYS, ROLES, Links, Match, both
 from raftmon.monitor.rules.language import parse_action, parse_match, parse_rule, write_action, write_match
 from raftmon.monitor.rules.language.vocabulary import ACTION_FIELDS
 from raftmon.monitor.rules.rule import Rule, RuleSet
@@ -68,7 +68,7 @@ def _hosts(value: Any, end: str, names: Sequence[str]) -> frozenset[str] | None:
     if not isinstance(hosts, list | tuple) or not hosts or not all(isinstance(host, str) for host in hosts):
         raise InputError(f'"{end}" of a rule is a name, a list of names or "*", not {value!r}')
     for host in hosts:
-        if names and host not in names:
+        if names and host not in names and host not in ROLES:
             raise InputError(f"there is no host {host!r} for a rule's {end}; the hosts are {', '.join(names)}")
     return frozenset(hosts)
 

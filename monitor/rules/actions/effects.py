@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 from raftmon.monitor.packets.checksums import transport_sum_is_valid, with_payload
 from raftmon.monitor.packets.view import PacketView
@@ -16,7 +16,7 @@ from raftmon.monitor.rules.actions.token_bucket import TokenBucket
 from raftmon.monitor.rules.verdict import Verdict
 from raftmon.setup.topology import Link
 
-__all__ = ["BINDERS", "ActionEffect", "Scene", "bind", "draw_delay_ns"]
+__all__ = ["BINDERS", "ActionEffect", "NodeSignals", "Scene", "bind", "draw_delay_ns", "node_of"]
 
 ActionEffect = Callable[[Decision], bool]  # False: it had nothing to do with this packet after all
 
@@ -24,13 +24,29 @@ _STATEFUL = kinds.LossBursts | kinds.Rate
 _STATES = 64  # of stateful actions that one user function may return
 
 
+class NodeSignals(Protocol):
+    """What kills and pauses nodes."""
+
+    def act(self, action: kinds.Kill | kinds.Pause, node: str, rule: str, packet_ns: int) -> bool:
+        """Do it now; whether the node was there."""
+
+
+def node_of(action: kinds.Kill | kinds.Pause, link: Link) -> str:
+    """The node that an action is about, on that link."""
+    return {"source": link.source, "target": link.target}.get(action.node, action.node)
+
+
 @dataclass(frozen=True, slots=True)
 class Scene:
-    """What an action may use on its link: ``rng`` is the link's own stream of random numbers."""
+    """What an action may use on its link: ``rng`` is the link's own stream of random numbers, ``rule`` its rule's name,
+    ``nodes`` what acts on nodes.
+    """
 
     link: Link
     rng: random.Random
     present: Callable[[bytes], bytes] | None = None
+    nodes: NodeSignals | None = None
+    rule: str = ""
 
 
 def bind(action: kinds.Action, scene: Scene) -> ActionEffect:
@@ -205,6 +221,18 @@ def _payload(action: kinds.Payload, _scene: Scene) -> ActionEffect:
     return lambda decision: decision.set_payload(action.payload)
 
 
+def _signal(action: kinds.Kill | kinds.Pause, scene: Scene) -> ActionEffect:
+    node, nodes = node_of(action, scene.link), scene.nodes
+
+    def apply(decision: Decision) -> bool:
+        if nodes is None or not nodes.act(action, node, scene.rule, decision.now_ns):
+            return False
+        decision.comments.append(f"{type(action).__name__.lower()} {node}")
+        return True
+
+    return apply
+
+
 def _mirror(_action: kinds.Mirror, _scene: Scene) -> ActionEffect:
     def apply(decision: Decision) -> bool:
         decision.record = True
@@ -278,6 +306,8 @@ BINDERS: dict[type[kinds.Action], Callable[..., ActionEffect]] = {
     kinds.Replace: _replace,
     kinds.Rewrite: _rewrite,
     kinds.Payload: _payload,
+    kinds.Kill: _signal,
+    kinds.Pause: _signal,
     kinds.Mirror: _mirror,
     kinds.Unrecorded: _unrecorded,
     kinds.Call: _call,

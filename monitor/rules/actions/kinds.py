@@ -24,10 +24,12 @@ __all__ = [
     "Duplicate",
     "Forge",
     "Hold",
+    "Kill",
     "Loss",
     "LossBursts",
     "MessageCall",
     "Mirror",
+    "Pause",
     "Payload",
     "Rate",
     "Reject",
@@ -62,6 +64,7 @@ class Action:
     stage: ClassVar[Literal["packet", "message"]] = "packet"
     terminal: ClassVar[bool] = False
     parsable: ClassVar[bool] = True  # whether it can be written as a line of text
+    once: ClassVar[bool] = False  # whether a rule acts once unless it says how often
 
 
 @dataclass(frozen=True, slots=True)
@@ -256,6 +259,27 @@ class Forge(Action):
     log_term: int = 0
     commit: int = 0
     reject: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Kill(Action):
+    """SIGKILL to a node, at once; what matched passes. ``source`` and ``target`` are the two ends of the link."""
+
+    once: ClassVar[bool] = True
+    node: str
+
+
+@dataclass(frozen=True, slots=True)
+class Pause(Action):
+    """SIGSTOP to a node, at once, and SIGCONT after ``ms`` (None: never); what matched passes."""
+
+    once: ClassVar[bool] = True
+    node: str
+    ms: float | None = None
+
+    def __post_init__(self) -> None:
+        if self.ms is not None:
+            check_number("the length of a pause in ms", self.ms, 1, MAX_MS)
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,6 +9,7 @@ from raftmon.monitor.rules.conditions.payload import Age, Dialled, PayloadHas, P
 from raftmon.monitor.rules.conditions.tree import (
     ALWAYS,
     NEVER,
+    ROLES,
     AllOf,
     Always,
     AnyOf,
@@ -27,6 +28,7 @@ from raftmon.monitor.rules.conditions.tree import (
 __all__ = [
     "ALWAYS",
     "NEVER",
+    "ROLES",
     "Address",
     "Age",
     "AllOf",

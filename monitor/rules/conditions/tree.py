@@ -12,6 +12,7 @@ from raftmon.setup.topology import Link
 __all__ = [
     "ALWAYS",
     "NEVER",
+    "ROLES",
     "AllOf",
     "Always",
     "AnyOf",
@@ -88,6 +89,10 @@ class Never(Leaf):
 
 ALWAYS = Always()
 NEVER = Never()
+
+
+ROLES = frozenset({"leader", "follower"})
+"""What may stand for hosts in a line; see ``raftmon.monitor.rules.roles``."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ from typing import Any
 
 from raftmon.monitor.rules.actions import kinds
 from raftmon.monitor.rules.language.cursor import Cursor
-from raftmon.monitor.rules.language.spelling import literal, number, share
+from raftmon.monitor.rules.language.spelling import host, literal, number, share
 from raftmon.monitor.rules.language.word import Word
 
 __all__ = ["PACKET_ACTIONS"]
@@ -64,6 +64,20 @@ def _rewrite(cursor: Cursor, _word: str) -> kinds.Action:
     return kinds.Replace(find, cursor.literal())
 
 
+def _node(cursor: Cursor) -> str:
+    if cursor.at("source", "target"):
+        return cursor.take().text
+    token, names = cursor.here, cursor.hosts()
+    if names is None or len(names) != 1:
+        cursor.fail("expected one node, source, target, leader or follower", token)
+    return next(iter(names))
+
+
+def _pause(cursor: Cursor, _word: str) -> kinds.Action:
+    node = _node(cursor)
+    return kinds.Pause(node, cursor.time_ms() if cursor.here.kind == "number" and cursor.here.unit != "%" else None)
+
+
 def _write_delay(delay: kinds.Delay) -> str:
     text = f"delay {number(delay.ms)}ms"
     if delay.jitter_ms:
@@ -89,6 +103,10 @@ def _write_rate(rate: kinds.Rate) -> str:
     if rate.queue_bytes != default.queue_bytes:
         text += f" queue {rate.queue_bytes}"
     return text if rate.burst_bytes == default.burst_bytes else f"{text} burst {rate.burst_bytes}"
+
+
+def _write_node(node: str) -> str:
+    return node if node in ("source", "target") else host(node)
 
 
 def _constant(word: str, kind: type[kinds.Action], help: str) -> Word[kinds.Action]:
@@ -159,6 +177,20 @@ PACKET_ACTIONS: tuple[Word[kinds.Action], ...] = (
         "replaces bytes in the payload",
         _rewrite,
         {kinds.Replace: lambda x: f"rewrite {literal(x.find)} to {literal(x.put)}"},
+    ),
+    Word(
+        ("kill",),
+        "kill n3, kill source, kill leader",
+        "kills a node at once (SIGKILL), the first time it matches; what matched passes",
+        lambda cursor, _word: kinds.Kill(_node(cursor)),
+        {kinds.Kill: lambda x: f"kill {_write_node(x.node)}"},
+    ),
+    Word(
+        ("pause",),
+        "pause n3 [2s]",
+        "stops a node at once (SIGSTOP), the first time it matches, and resumes it after a time",
+        _pause,
+        {kinds.Pause: lambda x: f"pause {_write_node(x.node)}" + ("" if x.ms is None else f" {number(x.ms)}ms")},
     ),
     _constant("mirror", kinds.Mirror, "marks it for the recorder, which keeps it"),
     _constant("unrecorded", kinds.Unrecorded, "keeps it out of packets.pcapng"),

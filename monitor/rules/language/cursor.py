@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from decimal import Decimal
 from typing import Any, NoReturn, TypeVar
 
+from raftmon.monitor.rules.conditions import ROLES
 from raftmon.monitor.rules.language.tokens import Token, complain, did_you_mean, tokenize
 from raftmon.setup.errors import InputError
 
@@ -144,7 +145,7 @@ class Cursor:
             if self.here.kind not in ("name", "string"):
                 self.fail(f"expected a host's name or *, not {self.here}")
             token = self.take()
-            if self.names and token.text not in self.names:
+            if self.names and token.text not in self.names and token.text not in ROLES:
                 hint = did_you_mean(token.text, self.names)
                 self.fail(f"there is no host {token.text!r}; the hosts are {', '.join(self.names)}{hint}", token)
             found.append(token.text)

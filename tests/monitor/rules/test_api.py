@@ -30,6 +30,8 @@ from raftmon.setup.errors import InputError
         (api.mirror(), kinds.Mirror()),
         (api.unrecorded(), kinds.Unrecorded()),
         (api.hold(), Hold()),
+        (api.kill("n1"), kinds.Kill("n1")),
+        (api.pause("target", 5), kinds.Pause("target", 5)),
         (api.replay("leader changes", 3), kinds.Replay("leader changes", 3)),
         (api.forge("MsgVote", term=9, index=4, log_term=2, commit=3), Forge("MsgVote", 9, 4, 2, 3)),
         (api.forge("MsgVoteResp", reject=True), Forge("MsgVoteResp", reject=True)),
