@@ -21,6 +21,21 @@ this one: ``raftmon.monitor`` and so on. What your own files import is small:
     workloads of your own
 ``raftmon.scenario``
     scenarios for ``raftmon reproduce``
+
+``raftmon.load(run)`` gives a recorded run as pandas data frames, for notebooks.
 """
 
-__all__: list[str] = []
+from typing import Any
+
+__all__ = ["load"]
+
+
+def load(run: Any = None, store: Any = "store") -> Any:
+    """A recorded run: ``operations``, ``messages`` and ``events`` as data frames, ``results``, ``config``, ``verdict``.
+
+    ``run`` is a run's folder or a part of its name, the newest of ``store`` where nothing is given. Raises InputError
+    where there is none, or pandas is missing.
+    """
+    from raftmon.driver.exports.frames import load as load_run  # the package itself imports nothing
+
+    return load_run(run, store)

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import argparse
 import sys
+import tempfile
 import time
+import zipfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -22,6 +24,7 @@ from raftmon.driver.cli.arguments import CommandParser
 from raftmon.driver.cli.listing import checker_lines
 from raftmon.driver.cli.progress import progress
 from raftmon.driver.cli.standard_input import is_stream, name_of_input, spooled_input
+from raftmon.driver.exports.packed import unpack
 from raftmon.driver.histories import FORMATS, History, read_history
 from raftmon.driver.histories.formats import Reading, is_history_folder
 from raftmon.driver.results.verdict import stores_result
@@ -94,6 +97,9 @@ def main(arguments: argparse.Namespace) -> int:
         with spooled_input(arguments.what) as path:
             return _check_file(path, arguments, name_of_input(arguments.what))
     path = _path(arguments)
+    if path.is_file() and zipfile.is_zipfile(path):
+        with tempfile.TemporaryDirectory(prefix="raftmon-") as folder:
+            return _check_file(unpack(path, Path(folder)).path, arguments, str(path))
     if path.is_dir() and not is_history_folder(path):
         if arguments.html is not None:
             raise InputError(f"--html draws one history, and {path} is a folder of them: name a file")

@@ -1,38 +1,103 @@
-"""``raftmon export``: a run's packets for Wireshark, each with the Raft messages that it completes as its comment."""
+"""``raftmon export``: a run in other people's formats: Wireshark, Perfetto, CSV, Parquet, OpenTelemetry, one zip."""
 
 from __future__ import annotations
 
 import argparse
 import sqlite3
+from importlib.resources import files
 from pathlib import Path
 
 from raftmon.driver.cli.arguments import CommandParser
 from raftmon.driver.cli.message_source import add_message_source, message_source
+from raftmon.driver.exports.packed import pack
+from raftmon.driver.exports.perfetto import write_perfetto
+from raftmon.driver.exports.rows import RunRows
+from raftmon.driver.exports.spans import write_otlp
+from raftmon.driver.exports.tables import write_csv, write_parquet
+from raftmon.driver.run_folder import find_run
 from raftmon.monitor.packets.capture_reader import read_capture
 from raftmon.monitor.packets.pcapng_writer import PcapngWriter
 from raftmon.setup.errors import InputError
 
-__all__ = ["main", "parser"]
+__all__ = ["describe", "main", "parser"]
 
 _MOST_COMMENT = 8000
 _BATCH = 1000
+_FORMS = ("pcapng", "perfetto", "csv", "parquet", "otlp", "zip", "lua")
 
 
 def parser() -> CommandParser:
     """The options of ``raftmon export``."""
     made = CommandParser(
         "export",
-        "Write the packets of a run or capture as pcapng, and add Raft messages as the comment of the packet "
-        "that completes them (Wireshark: column or filter frame.comment).",
-        "raftmon export --pcapng raft.pcapng\ntshark -r raft.pcapng -Y 'frame.comment contains \"MsgVote\"'",
+        "Write a run in other people's formats. --pcapng adds Raft messages as the comment of the packet that "
+        "completes them (also of a capture); --perfetto opens in ui.perfetto.dev and chrome://tracing; --csv and "
+        "--parquet write operations, messages and events; --otlp writes spans of operations; --zip packs a run for "
+        "raftmon check; --lua writes a Wireshark plugin that makes fields (raft.kind, raft.term) of the comments.",
+        "raftmon export --pcapng raft.pcapng --lua raft.lua\n"
+        "tshark -X lua_script:raft.lua -r raft.pcapng -Y 'raft.kind == \"MsgVote\" and raft.term > 2'\n"
+        "raftmon export latest --perfetto trace.json\nraftmon export --csv tables/ --otlp spans.json",
     )
     add_message_source(made)
-    made.add_argument("--pcapng", type=Path, required=True, metavar="FILE", help="the file to write")
+    add = made.add_argument
+    add("--pcapng", type=Path, metavar="FILE", help="packets for Wireshark, with Raft messages as comments")
+    add("--perfetto", type=Path, metavar="FILE.json", help="a trace: clients, nodes, faults, messages as flows")
+    add("--most-messages", type=int, default=200_000, metavar="N", help="of --perfetto (default: 200000)")
+    add("--csv", type=Path, metavar="FOLDER", help="operations.csv, messages.csv, events.csv")
+    add("--parquet", type=Path, metavar="FOLDER", help="the same as Parquet (needs raftmon[parquet])")
+    add("--otlp", type=Path, metavar="FILE.json", help="OpenTelemetry spans (OTLP JSON; Jaeger reads it)")
+    add("--zip", type=Path, metavar="FILE.zip", help="the run without node data, for raftmon check")
+    add("--lua", type=Path, metavar="FILE.lua", help="a Wireshark plugin that reads the comments of --pcapng")
     return made
 
 
 def main(arguments: argparse.Namespace) -> int:
-    """Write it."""
+    """Write what was asked for."""
+    asked = [form for form in _FORMS if getattr(arguments, form) is not None]
+    if not asked:
+        raise InputError(f"say what to write: {', '.join(f'--{form}' for form in _FORMS)}")
+    if arguments.lua is not None:
+        _write_lua(arguments.lua)
+    if arguments.pcapng is not None:
+        _pcapng(arguments)
+    if set(asked) - {"lua", "pcapng"}:
+        _run(arguments)
+    return 0
+
+
+def _write_lua(target: Path) -> None:
+    if target.exists():
+        raise InputError(f"{target} exists: name another file")
+    target.write_bytes(files("raftmon.driver.exports").joinpath("raft_comments.lua").read_bytes())
+    print(f"{target}: put it into Wireshark's plugin folder, or give tshark -X lua_script:{target}")
+
+
+def _run(arguments: argparse.Namespace) -> None:
+    folder = find_run(arguments.source, arguments.store)
+    rows = RunRows(folder)
+    for form in ("perfetto", "otlp", "zip"):
+        target = getattr(arguments, form)
+        if target is not None and target.exists():
+            raise InputError(f"{target} exists: name another file")
+    try:
+        if arguments.perfetto is not None:
+            events, left_out = write_perfetto(rows, arguments.perfetto, arguments.most_messages)
+            more = f"; {left_out:,} messages left out (--most-messages)" if left_out else ""
+            print(f"{events:,} events, written to {arguments.perfetto}: open it in ui.perfetto.dev{more}")
+        if arguments.otlp is not None:
+            print(f"{write_otlp(rows, arguments.otlp):,} spans, written to {arguments.otlp}")
+        for write, target in ((write_csv, arguments.csv), (write_parquet, arguments.parquet)):
+            if target is not None:
+                for path, count in write(rows, target).items():
+                    print(f"{count:,} rows, written to {path}")
+    except OSError as error:
+        raise InputError(f"cannot write {error.filename}: {error.strerror}; choose another place") from error
+    if arguments.zip is not None:
+        count, size = pack(folder, arguments.zip)
+        print(f"{count} files, {size / 1e6:,.1f} MB, written to {arguments.zip}: raftmon check reads it anywhere")
+
+
+def _pcapng(arguments: argparse.Namespace) -> None:
     with message_source(arguments) as source:
         if source.capture is None:
             raise InputError("there are no packets beside this record: name the capture or a run that recorded packets")
@@ -43,7 +108,6 @@ def main(arguments: argparse.Namespace) -> int:
         except OSError as error:
             raise InputError(f"cannot write {arguments.pcapng}: {error.strerror}; choose another place") from error
     print(f"{packets:,} packets, {comments:,} with Raft messages, written to {arguments.pcapng}")
-    return 0
 
 
 def _write(connection: sqlite3.Connection, capture: Path, target: Path) -> tuple[int, int]:
