@@ -66,7 +66,7 @@ def _etcd(summary: str, **fixed: Any) -> SystemKind:
 
 
 SYSTEMS: dict[str, SystemKind] = {
-    "etcd": _etcd("etcd 3.4 or 3.5 as it is delivered"),
+    "etcd": _etcd("stock etcd 3.4 or 3.5"),
     "etcd-pre-vote": _etcd("etcd with --pre-vote=true", pre_vote=True),
     "etcd-no-pre-vote": _etcd("etcd with --pre-vote=false", pre_vote=False),
     "pysyncobj": SystemKind(
@@ -97,8 +97,12 @@ SYSTEMS: dict[str, SystemKind] = {
     "dqlite": SystemKind(
         "raftmon.adapters.dqlite:DqliteAdapter", "dqlite: SQLite replicated by Raft", "dqlite", raft_is_read=True
     ),
-    "memory": SystemKind("raftmon.adapters.memory:MemoryAdapter", "a register in the client host's memory, with lies"),
-    "nothing": SystemKind("raftmon.adapters.nothing:NothingAdapter", "answers at once: measures the driver itself"),
+    "memory": SystemKind(
+        "raftmon.adapters.memory:MemoryAdapter", "an in-memory register that can misbehave on request (--lie)"
+    ),
+    "nothing": SystemKind(
+        "raftmon.adapters.nothing:NothingAdapter", "answers immediately: measures the driver's own overhead"
+    ),
 }
 
 

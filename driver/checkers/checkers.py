@@ -88,7 +88,7 @@ def _words(text: str) -> frozenset[str]:
 _TXN = _words("txn")
 _CHANGES = _words("write put delete cas")
 _LOCKS = _words("acquire release guarded")
-_LEVEL = {"level": "the isolation level that transactions are held to"}
+_LEVEL = {"level": "isolation level to check for"}
 _MODEL_WORKLOADS = {"key-value": ("key-value",), "multi-register": ("multi-register",), "counter": ("counter",)}
 _MODEL_ASKED_BY = {
     "counter": _words("inc dec"),
@@ -115,21 +115,21 @@ CHECKERS: dict[str, CheckerKind] = {
     },
     "list-append": CheckerKind(
         _level("elle", "ListAppend"),
-        "transactions on lists show no anomaly",
+        "transactions on lists are isolated (Elle's list-append)",
         _TXN,
         _LEVEL,
         workloads=("append", "list-append", "mixed"),
     ),
     "rw-register": CheckerKind(
         _level("elle", "RwRegister"),
-        "transactions on registers show no anomaly",
+        "transactions on registers are isolated (Elle's rw-register)",
         _TXN,
         _LEVEL,
         workloads=("rw-register",),
     ),
     "queue": CheckerKind(
         _later("queues", "Queue"),
-        "a queue in FIFO order (order=fifo) or in any (order=any), drains included",
+        "queues lose and duplicate nothing; FIFO order with order=fifo",
         _words("enqueue dequeue drain"),
         {"order": "fifo or any"},
         workloads=("queue",),
@@ -137,38 +137,43 @@ CHECKERS: dict[str, CheckerKind] = {
     ),
     "kafka": CheckerKind(
         _later("kafka", "Kafka"),
-        "logs lose, repeat and reorder no acknowledged record",
+        "logs lose, duplicate and reorder no acknowledged record",
         _words("send poll txn assign subscribe crash debug-topic-partitions"),
         asked_by=_words("send poll"),
     ),
     "long-fork": CheckerKind(
-        _later("long_fork", "LongFork"), "reads of several keys see all writes in one order", _words("txn read write")
+        _later("long_fork", "LongFork"),
+        "all readers see writes to different keys in one order (no long fork)",
+        _words("txn read write"),
     ),
     "unique-ids": CheckerKind(
         _later("unique_ids", "UniqueIds"),
-        "no identifier is generated twice",
+        "generated identifiers are unique",
         _words("generate"),
         asked_by=_words("generate"),
     ),
     "bank": CheckerKind(
         _later("bank", "Bank"),
-        "transfers keep the sum of all accounts",
+        "the total balance is constant (snapshot isolation)",
         _words("transfer read"),
         workloads=("bank",),
         asked_by=_words("transfer"),
     ),
     "lock": CheckerKind(
         _later("lock", "Lock"),
-        "no two processes hold a lock at once",
+        "locks provide mutual exclusion",
         _LOCKS,
         asked_by=_words("acquire guarded"),
     ),
     "lock-under-lease": CheckerKind(
-        _lock_under_lease, "the same of locks that end with a lease", _LOCKS, workloads=("lock",)
+        _lock_under_lease,
+        "locks under leases: mutual exclusion until the lease may have expired",
+        _LOCKS,
+        workloads=("lock",),
     ),
     "set-full": CheckerKind(
         _later("set_full", "SetFull"),
-        "no element of a set is lost or read stale",
+        "acknowledged elements are neither lost nor read stale",
         _words("add read"),
         aliases={"broadcast": "add"},
         workloads=("set", "lock"),
@@ -176,21 +181,21 @@ CHECKERS: dict[str, CheckerKind] = {
     ),
     "watch": CheckerKind(
         _later("watch", "Watch"),
-        "watches give every event once and in order",
+        "watches deliver every event once and in order",
         _words("watch read") | _CHANGES,
         workloads=("mixed", "watch"),
         asked_by=_words("watch"),
     ),
     "lease": CheckerKind(
         _later("lease", "Lease"),
-        "keys live as long as their leases",
+        "keys exist exactly as long as their leases",
         _words("grant revoke keepalive attach read") | _CHANGES,
         workloads=("lease",),
         asked_by=_words("grant keepalive"),
     ),
     "stores-agree": CheckerKind(
         _later("stores_agree", "StoresAgree"),
-        "all nodes hold the same in the end",
+        "all nodes hold the same data at the end",
         _words("store"),
         asked_by=_words("store"),
     ),

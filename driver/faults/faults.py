@@ -27,15 +27,15 @@ from raftmon.setup.kinds import Kinds, first_line
 __all__ = ["catalogue", "fault_kind", "fault_kinds", "make_fault", "random_faults"]
 
 _HOW = {"how": FaultOption("drop", "drop (silence) or reject (resets)")}
-_WHERE = FaultOption("all", "the nodes whose links they are", "nodes")
-_NODE = {"node": FaultOption("follower", "the node it is done to", "node")}
-_DISK = {"node": FaultOption("one", "the nodes whose disks they are", "nodes")}
-_BYTES = FaultOption("", "how many of the last bytes")
+_WHERE = FaultOption("all", "nodes whose links are affected", "nodes")
+_NODE = {"node": FaultOption("follower", "the affected node", "node")}
+_DISK = {"node": FaultOption("one", "nodes whose disks are affected", "nodes")}
+_BYTES = FaultOption("", "number of bytes at the end (default: docs/faults.md)")
 
 _VERBS: dict[str, tuple[Callable[[str, str], Fault], str]] = {
-    "kill": (Kill, "SIGKILL, started again at the end:"),
-    "pause": (Pause, "SIGSTOP, SIGCONT at the end:"),
-    "restart": (Restart, "SIGKILL and start again at once:"),
+    "kill": (Kill, "SIGKILL, restarted when the fault ends:"),
+    "pause": (Pause, "SIGSTOP, SIGCONT when the fault ends:"),
+    "restart": (Restart, "SIGKILL and immediate restart:"),
 }
 _RANDOM_NODE_FAULTS = ("kill-leader", "kill-one", "pause-leader", "pause-one", "restart-one")
 
@@ -110,7 +110,7 @@ def _intermittent(summary: str) -> FaultKind:
     return FaultKind(
         lambda name, mtbf, how: Intermittent(name, duration_s(mtbf, f"--fault {name}(mtbf=)"), how),
         summary,
-        {"mtbf": FaultOption("1s", "how long they are cut, and then joined (--mtbf where not given)"), **_HOW},
+        {"mtbf": FaultOption("1s", "how long the cut lasts, and the pause before the next (default: --mtbf)"), **_HOW},
         least_nodes=2,
     )
 
@@ -143,94 +143,101 @@ def _disk_error(name: str, node: str, calls: str, chance: str, count: str) -> Fa
 
 
 _FAULTS: dict[str, FaultKind] = {
-    "full-partition": _partition("the leader against all others", random=True),
-    "full-partition-one": _partition("one node against all others"),
-    "partial-partition": _partition("the leader and one follower, who both still reach the rest", random=True),
-    "halves": _partition("one half against the other", random=True),
-    "majority-ring": _partition("everyone sees a majority, no two the same one", least_nodes=4),
-    "bridge": _partition("two halves that only one node can reach", least_nodes=3),
-    "one-way": _partition("the leader is heard by nobody but hears all", random=True),
-    "client-from-node": _partition("the clients and one node", least_nodes=1, client_traffic=True),
+    "full-partition": _partition("isolates the leader from all other nodes", random=True),
+    "full-partition-one": _partition("isolates one node from all others"),
+    "partial-partition": _partition("cuts the leader off from one follower; both still reach the rest", random=True),
+    "halves": _partition("splits the cluster into two halves", random=True),
+    "majority-ring": _partition("every node reaches a majority, no two nodes the same one", least_nodes=4),
+    "bridge": _partition("two halves, connected by one node", least_nodes=3),
+    "one-way": _partition("drops what the leader sends; it still receives", random=True),
+    "client-from-node": _partition("cuts the clients off from one node", least_nodes=1, client_traffic=True),
     "slow-links": _links(
-        "every link delayed",
+        "delays packets on every link",
         "delay {delay} ±{jitter}",
         random=True,
-        delay="100ms: how long",
-        jitter="10ms: more or less by so much",
+        delay="100ms: delay",
+        jitter="10ms: jitter: ± this much",
     ),
-    "lossy-links": _links("every link loses packets", "loss {loss}", random=True, loss="10%: the share"),
-    "duplicated-packets": _links("every link duplicates packets", "duplicate {share}", share="10%: the share"),
+    "lossy-links": _links("drops packets at random on every link", "loss {loss}", random=True, loss="10%: the share"),
+    "duplicated-packets": _links("duplicates packets on every link", "duplicate {share}", share="10%: the share"),
     "reordered-packets": _links(
-        "every link reorders packets",
+        "reorders packets on every link",
         "reorder {time} {share}",
         share="10%: the share of packets held back",
         time="20ms: how long they are",
     ),
-    "rate-limit": _links("every link has a bandwidth", "rate {rate}", rate="512kbit: bits a second"),
+    "rate-limit": _links("limits the bandwidth of every link", "rate {rate}", rate="512kbit: bits a second"),
     "leader": FaultKind(
-        _on_node(Kill, "leader"), "reckon's: SIGKILL of the leader half-way, for good", window=(0.5, 1.0)
+        _on_node(Kill, "leader"),
+        "reckon's: SIGKILL of the leader half-way through the run, never restarted",
+        window=(0.5, 1.0),
     ),
     "leader-recovery": FaultKind(
-        _on_node(Kill, "leader"), "reckon's: SIGKILL of the leader, started again a third later"
+        _on_node(Kill, "leader"), "reckon's: SIGKILL of the leader, restarted after a third of the run"
     ),
     "kill-n": FaultKind(
         lambda name, n: KillN(name, _whole(name, "n", n)),
         "SIGKILL of the first n nodes for the whole run",
-        {"n": FaultOption("1", "how many")},
+        {"n": FaultOption("1", "number of nodes")},
         window=(0.0, 1.0),
     ),
-    "intermittent-partial": _intermittent("leader and one follower, cut and joined every mtbf"),
-    "intermittent-full": _intermittent("a follower and all others, cut and joined every mtbf"),
-    "member-add": FaultKind(MemberAdd, "a further node joins, and is put out at the end", spares=1),
+    "intermittent-partial": _intermittent("link between the leader and one follower, cut and healed every mtbf"),
+    "intermittent-full": _intermittent("one follower, isolated and healed every mtbf"),
+    "member-add": FaultKind(MemberAdd, "adds a member, removed when the fault ends", spares=1),
     "member-remove": FaultKind(
-        lambda name, node: MemberRemove(name, node), "a node is put out, and joins anew at the end", _NODE
+        lambda name, node: MemberRemove(name, node), "removes a member, added again (empty) when the fault ends", _NODE
     ),
     "member-replace": FaultKind(
-        lambda name, node: MemberReplace(name, node), "a node is put out and replaced by a new one", _NODE
+        lambda name, node: MemberReplace(name, node), "removes a member and adds an empty one in its place", _NODE
     ),
-    "wal-truncate": FaultKind(_damage, "kill, cut the log's tail off, start", {**_NODE, "bytes": _BYTES}),
-    "wal-flip": FaultKind(_damage, "kill, invert a bit of the log's tail, start", {**_NODE, "bytes": _BYTES}),
-    "wal-unsynced": FaultKind(_damage, "kill, cut off what the log had not synced, start", _NODE),
+    "wal-truncate": FaultKind(_damage, "SIGKILL, truncate the write-ahead log, restart", {**_NODE, "bytes": _BYTES}),
+    "wal-flip": FaultKind(
+        _damage, "SIGKILL, flip a bit at the end of the write-ahead log, restart", {**_NODE, "bytes": _BYTES}
+    ),
+    "wal-unsynced": FaultKind(_damage, "SIGKILL, drop what the write-ahead log had not synced, restart", _NODE),
     "power-cut": FaultKind(
         _power_cut,
-        "nodes die and what they had not synced is gone",
+        "kills nodes and loses everything they had not synced",
         {
             **_DISK,
-            "keep": FaultOption("0", "the chance that a dirty page had reached the disk"),
-            "torn": FaultOption("0", "the chance that it had in part"),
+            "keep": FaultOption("0", "probability that an unsynced page reached the disk"),
+            "torn": FaultOption("0", "probability that it did so partially (torn)"),
         },
         disks=True,
     ),
     "slow-disk": FaultKind(
         _slow_disk,
-        "a disk is slow",
+        "slows disk operations down",
         {
             **_DISK,
-            "delay": FaultOption("20ms", "how long"),
-            "jitter": FaultOption("0ms", "more or less by so much"),
-            "calls": FaultOption("write,fsync", "which calls"),
+            "delay": FaultOption("20ms", "delay"),
+            "jitter": FaultOption("0ms", "jitter: ± this much"),
+            "calls": FaultOption("write,fsync", "affected operations"),
         },
         disks=True,
     ),
     "full-disk": FaultKind(
-        _full_disk, "a disk is full", {**_DISK, "room": FaultOption("0", "bytes it can still take")}, disks=True
+        _full_disk,
+        "the disk is full (ENOSPC)",
+        {**_DISK, "room": FaultOption("0", "bytes of free space left")},
+        disks=True,
     ),
     "disk-error": FaultKind(
         _disk_error,
-        "a disk fails with EIO",
+        "disk operations fail with EIO",
         {
             **_DISK,
-            "calls": FaultOption("fsync", "which calls"),
-            "chance": FaultOption("100%", "of each call to fail"),
-            "count": FaultOption("0", "how many fail at most (0: no limit)"),
+            "calls": FaultOption("fsync", "affected operations"),
+            "chance": FaultOption("100%", "probability that a call fails"),
+            "count": FaultOption("0", "maximum number of failures (0: no limit)"),
         },
         disks=True,
     ),
     "slow-node": _links(
-        "all links of one node delayed",
+        "delays packets on all links of one node",
         "delay {delay}",
-        where=FaultOption("one", "the node", "nodes"),
-        delay="100ms: how long",
+        where=FaultOption("one", "the affected node", "nodes"),
+        delay="100ms: delay",
     ),
 }
 

@@ -52,10 +52,10 @@ def _wan(topology: Topology, quality: Quality, argument: str) -> Placement:
 
 
 TOPOLOGIES: dict[str, TopologyKind] = {
-    "simple": TopologyKind(_simple, "a star: every link alike (--link-latency, --link-jitter, --link-loss)"),
+    "simple": TopologyKind(_simple, "a star of identical links (--link-latency, --link-jitter, --link-loss)"),
     "wan": TopologyKind(
         _wan,
-        "a node and a client host a site, real latencies between regions; wan:ireland,tokyo,oregon picks them",
+        "one node and one client host per region, with measured latencies; wan:ireland,tokyo,oregon picks regions",
         "REGION,…",
         client_host_a_node=True,
     ),

@@ -55,15 +55,15 @@ class WorkloadKind:
         return inspect.signature(self.make).parameters
 
 
-_KEYS = {"keys": "how many keys"}
-_PREFIX = {"prefix": "put before every key"}
-_CHOICE = {"choice": "which keys are asked for: uniform, zipf or hot", "skew": "how uneven a choice of zipf or hot is"}
-_SESSION = {"session_s": "how long one watch lasts"}
+_KEYS = {"keys": "number of keys"}
+_PREFIX = {"prefix": "prefix of every key"}
+_CHOICE = {"choice": "distribution of keys: uniform, zipf or hot", "skew": "skew of zipf or hot"}
+_SESSION = {"session_s": "duration of one watch in seconds"}
 
 WORKLOADS: dict[str, WorkloadKind] = {
     "register": WorkloadKind(
         RegisterWorkload,
-        "reads, writes and cas on registers",
+        "reads, writes and compare-and-set on registers",
         {
             **_KEYS,
             "reads": "weight of reads",
@@ -75,71 +75,73 @@ WORKLOADS: dict[str, WorkloadKind] = {
     ),
     "uniform": WorkloadKind(
         UniformWorkload,
-        "reckon's: reads and writes at given times",
+        "reckon's: reads and writes at scheduled times",
         {
-            "max_key": "keys are 0 to it",
-            "payload_size": "bytes of a written value",
-            "write_ratio": "share of writes",
+            "max_key": "largest key (keys are 0 to this)",
+            "payload_size": "size of written values in bytes",
+            "write_ratio": "fraction of writes",
             **_CHOICE,
         },
     ),
     "set": WorkloadKind(
         SetWorkload,
-        "adds to sets, reads of whole sets",
+        "adds elements to sets and reads whole sets",
         {
-            "size": "elements until the next set is begun",
-            "sets": "how many sets at most",
-            "reads": "share of reads",
+            "size": "elements of a set before the next is started",
+            "sets": "maximum number of sets",
+            "reads": "fraction of reads",
             **_PREFIX,
         },
     ),
     "append": WorkloadKind(
         AppendWorkload,
-        "transactions that append to lists and read them",
+        "transactions of appends to and reads of lists",
         {
-            "keys": "lists at a time",
-            "most": "micro-operations of a transaction at most",
-            "length": "elements of a list",
+            "keys": "number of lists in use at a time",
+            "most": "maximum operations in a transaction",
+            "length": "maximum length of a list",
         },
     ),
     "bank": WorkloadKind(
         BankWorkload,
-        "transfers between accounts, reads of all",
+        "transfers between accounts and reads of all balances",
         {
-            "accounts": "how many accounts",
-            "balance": "what each begins with",
-            "most": "transferred at once at most",
-            "reads": "share of reads",
+            "accounts": "number of accounts",
+            "balance": "initial balance of each",
+            "most": "maximum amount of a transfer",
+            "reads": "fraction of reads",
         },
     ),
     "lock": WorkloadKind(
         LockWorkload,
-        "a set guarded by the system's lock alone",
+        "read-modify-write of sets under the system's lock",
         {
-            "locks": "how many locks, a set each",
-            "guard": "where the sets are: stored or memory",
-            "ttl_s": "time to live of a lock's lease",
-            "hold_ms": "between reading a set and writing it",
+            "locks": "number of locks, each guarding one set",
+            "guard": "where the guarded set is kept: stored (in the system) or memory (of the client host)",
+            "ttl_s": "time to live of a lock's lease in seconds",
+            "hold_ms": "pause between reading a set and writing it",
         },
     ),
-    "watch": WorkloadKind(WatchWorkload, "writers, and watchers that resume", {**_KEYS, **_SESSION, **_CHOICE}),
+    "watch": WorkloadKind(
+        WatchWorkload, "writers, and watchers that resume where they stopped", {**_KEYS, **_SESSION, **_CHOICE}
+    ),
     "lease": WorkloadKind(
         LeaseWorkload,
-        "keys under leases, kept alive or not",
+        "keys attached to leases that are renewed, revoked or expire",
         {
-            "ttl_s": "time to live that is asked for",
-            "renewals": "keep-alives of a life",
-            "pause_ms": "between two operations of a client",
-            "revoked": "share of leases that are revoked",
+            "ttl_s": "requested time to live in seconds",
+            "renewals": "keep-alives sent to each lease",
+            "pause_ms": "pause between two operations of a client",
+            "revoked": "fraction of leases that are revoked",
         },
     ),
     "mixed": WorkloadKind(
         MixedWorkload,
-        "registers, transactions and watches on one log",
+        "registers, transactions and watches on the same keys",
         {
             **_KEYS,
-            "transactions": "share of transactions",
-            "watchers_every": "one client of so many watches",
+            "transactions": "fraction of transactions",
+            "watchers_every": "one in this many clients watches",
             **_SESSION,
             **_CHOICE,
         },

@@ -115,13 +115,13 @@ def _constant(word: str, kind: type[kinds.Action], help: str) -> Word[kinds.Acti
 
 
 PACKET_ACTIONS: tuple[Word[kinds.Action], ...] = (
-    _constant("accept", kinds.Accept, "lets it pass and asks no later rule"),
-    _constant("drop", kinds.Drop, "takes it away"),
-    _constant("reject", kinds.Reject, "takes it away and says so: TCP resets, else an ICMP error"),
+    _constant("accept", kinds.Accept, "accepts the packet; later rules are not evaluated"),
+    _constant("drop", kinds.Drop, "drops the packet"),
+    _constant("reject", kinds.Reject, "drops it and answers with a TCP reset or an ICMP error"),
     Word(
         ("delay",),
         "delay 50ms [±10ms] [normal|pareto] [unordered]",
-        "holds it; ± adds jitter, unordered lets packets overtake",
+        "delays it; ± adds jitter, unordered allows overtaking",
         _delay,
         {kinds.Delay: _write_delay},
         {"delay": kinds.Delay},
@@ -129,7 +129,7 @@ PACKET_ACTIONS: tuple[Word[kinds.Action], ...] = (
     Word(
         ("loss",),
         "loss 10% | loss bursts enter 1% leave 30%",
-        "loses it by chance: each alone, or in bursts",
+        "drops at random, independently or in bursts (Gilbert)",
         _loss,
         {
             kinds.Loss: lambda x: f"loss {share(x.probability)}",
@@ -142,7 +142,7 @@ PACKET_ACTIONS: tuple[Word[kinds.Action], ...] = (
     Word(
         ("duplicate",),
         "duplicate [3] [gap 5ms]",
-        "sends it twice, or 3 times more",
+        "sends it twice, or 3 more times",
         _duplicate,
         {kinds.Duplicate: _write_duplicate},
         {"duplicate": kinds.Duplicate},
@@ -150,7 +150,7 @@ PACKET_ACTIONS: tuple[Word[kinds.Action], ...] = (
     Word(
         ("reorder",),
         "reorder 10ms",
-        "holds it and lets those behind overtake it",
+        "holds it so that later packets overtake it",
         lambda cursor, _word: kinds.Reorder(cursor.time_ms()),
         {kinds.Reorder: lambda x: f"reorder {number(x.ms)}ms"},
         {"reorder": kinds.Reorder},
@@ -158,7 +158,7 @@ PACKET_ACTIONS: tuple[Word[kinds.Action], ...] = (
     Word(
         ("corrupt",),
         "corrupt [3 bits] [repaired]",
-        "flips bits; repaired puts the checksum right",
+        "flips bits; repaired fixes the checksum afterwards",
         _corrupt,
         {kinds.Corrupt: _write_corrupt},
         {"corrupt": kinds.Corrupt},
@@ -166,7 +166,7 @@ PACKET_ACTIONS: tuple[Word[kinds.Action], ...] = (
     Word(
         ("rate",),
         "rate 512kbit [queue 128kB] [burst 10kB]",
-        "limits each link to a bit rate (token bucket)",
+        "limits the bit rate of each link (token bucket)",
         _rate,
         {kinds.Rate: _write_rate},
         {"rate": kinds.Rate},
@@ -174,7 +174,7 @@ PACKET_ACTIONS: tuple[Word[kinds.Action], ...] = (
     Word(
         ("rewrite",),
         'rewrite "old" to "new"',
-        "replaces bytes in the payload",
+        "replaces bytes of the payload",
         _rewrite,
         {kinds.Replace: lambda x: f"rewrite {literal(x.find)} to {literal(x.put)}"},
     ),
@@ -192,6 +192,6 @@ PACKET_ACTIONS: tuple[Word[kinds.Action], ...] = (
         _pause,
         {kinds.Pause: lambda x: f"pause {_write_node(x.node)}" + ("" if x.ms is None else f" {number(x.ms)}ms")},
     ),
-    _constant("mirror", kinds.Mirror, "marks it for the recorder, which keeps it"),
-    _constant("unrecorded", kinds.Unrecorded, "keeps it out of packets.pcapng"),
+    _constant("mirror", kinds.Mirror, "records it even if another rule is unrecorded"),
+    _constant("unrecorded", kinds.Unrecorded, "does not record it in packets.pcapng"),
 )

@@ -88,7 +88,7 @@ MESSAGE_CONDITIONS: tuple[Word[Match], ...] = (
     Word(
         tuple(KINDS),
         "MsgApp, MsgVote, MsgHeartbeat, …",
-        "messages of that kind, by its name in etcd's raftpb",
+        "messages of this kind (names of etcd's raftpb)",
         lambda _cursor, word: KindIs(word),
         {KindIs: lambda x: x.kind},
     ),
@@ -102,21 +102,21 @@ MESSAGE_CONDITIONS: tuple[Word[Match], ...] = (
     Word(
         ("key",),
         'key has "user/"',
-        "appends with an entry on such a key",
+        "appends with an entry whose key contains this",
         _key,
         {KeyHas: lambda x: f"key has {literal(x.needle)}"},
     ),
     Word(
         ("op",),
         "op = lease_revoke",
-        "messages with an entry that does this (put, txn, lease_grant, conf_change, noop, …)",
+        "messages with such an entry (put, txn, lease_grant, conf_change, noop, …)",
         _operation,
         {OperationIs: lambda x: f"op = {x.name}"},
     ),
     Word(
         ("context",),
         'context = "0x00a1", context = 7',
-        "messages with this context: text, bytes as `raftmon messages` shows them, or a number of 8 bytes",
+        "messages with this context: text, bytes as `raftmon messages` prints them, or an 8-byte number",
         _context,
         {ContextIs: lambda x: f"context = {x.written}"},
     ),
@@ -132,7 +132,7 @@ MESSAGE_ACTIONS: tuple[Word[Action], ...] = (
     Word(
         ("forge",),
         "forge MsgTimeoutNow [term 9] [index 4] [reject] …",
-        "sends a message that no node wrote, once a link",
+        "sends a forged message, once per link",
         _forge,
         {Forge: _write_forge},
     ),

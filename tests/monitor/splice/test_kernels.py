@@ -119,7 +119,8 @@ def test_two_kernels_get_the_edited_streams_and_no_reset(size, loss, edit):
         server.start()
         try:
             got[0] = _all_of(dialled, data[0])
-            server.join(30)
+            server.join(120)
+            assert not server.is_alive(), "the stream did not end in two minutes"
             until(lambda: splicer.owned == 0)  # the last acknowledgement may still be on its way
         finally:
             wire.stopping = True

@@ -104,7 +104,9 @@ def test_the_table_of_the_docs_is_the_table_of_the_rows() -> None:
     expected = []
     for codec in BUILT_IN:
         systems = ", ".join(f"`{pattern}`" for pattern in codec.systems)
-        spliced = "by splicing: drop, delay, duplicate, hold" if codec.unit else f"no: {codec.why_not}"
+        spliced = (
+            "by splicing: drop, delay, duplicate, hold, replay; triggers" if codec.unit else f"no: {codec.why_not}"
+        )
         expected.append((codec.name, codec.summary, systems, "yes" if codec.editable else spliced))
     assert [row for row in rows if row[0] in {codec.name for codec in BUILT_IN}] == expected
 
