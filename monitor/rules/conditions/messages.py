@@ -74,7 +74,7 @@ class Number(_OfMessages):
 
 @dataclass(frozen=True, slots=True)
 class ContextIs(_OfMessages):
-    """Messages whose context is one of ``values``; false where a message has none, or more than its head shows.
+    """Messages whose context is one of ``values``; one that has none, or more than its head shows, has an empty one.
 
     A number stands for its eight bytes in either order: etcd 3.4 to 3.6 write the id of a read big-endian, the counter
     of raft 3.7 is little-endian.
@@ -85,7 +85,7 @@ class ContextIs(_OfMessages):
 
     def test(self, head: MessageHead) -> bool:
         """Whether it holds."""
-        return head.context in self.values
+        return (head.context or b"") in self.values
 
 
 @dataclass(frozen=True, slots=True)
