@@ -30,7 +30,7 @@ _HOW = {"how": FaultOption("drop", "drop (silence) or reject (resets)")}
 _WHERE = FaultOption("all", "nodes whose links are affected", "nodes")
 _NODE = {"node": FaultOption("follower", "the affected node", "node")}
 _DISK = {"node": FaultOption("one", "nodes whose disks are affected", "nodes")}
-_BYTES = FaultOption("", "number of bytes at the end (default: docs/faults.md)")
+_BYTES = FaultOption("", "bytes at the end of the log (default: 256 to truncate, one bit of the last 4096 to flip)")
 
 _VERBS: dict[str, tuple[Callable[[str, str], Fault], str]] = {
     "kill": (Kill, "SIGKILL, restarted when the fault ends:"),
