@@ -94,7 +94,7 @@ def _outages(results: Results) -> list[Text]:
 
 
 def _rules(results: Results) -> list[Text]:
-    """The user's own rules, removed ones too: how often each acted, and whether its code failed."""
+    """The user's own rules, removed ones too: how many packets or messages it matched and acted on, and whether its code failed."""
     lines = []
     removed = 0
     for name, counts in ((results.monitor or {}).get("rules") or {}).items():
@@ -106,9 +106,9 @@ def _rules(results: Results) -> list[Text]:
             continue
         who = f"{name} (removed)" if gone else name
         if counts.get("packets"):
-            text = f"{who}: acted {counts.get('hits', 0):,} times, asked {counts['packets']:,} times"
+            text = f"{who}: matched {counts['packets']:,}, acted on {counts.get('hits', 0):,}"
         else:
-            text = f"{who}: never asked, as nothing came that it is for"
+            text = f"{who}: matched nothing"
         lines.append(Text(text))
         if counts.get("errors"):
             words = f"{name}: your code raised {counts['errors']:,} times, and the packets passed; see events.jsonl"

@@ -52,7 +52,7 @@ def cap_verdict(
     if not served or consistent is Valid.UNKNOWN:
         why = next((r.sentence for r in consistency if r.valid is Valid.UNKNOWN), "no consistency was checked")
         if not served:
-            why = "there are no operations"
+            why = "the history has no operations"
         return CapVerdict(Label.UNKNOWN, f"Unknown: {why}.", _where(_cut_off(served, windows, False)))
     broken = consistent is Valid.NO
     unserved = _cut_off(served, windows, broken)
@@ -62,12 +62,12 @@ def cap_verdict(
         return _without_faults(broken, anomaly, calm)
     nodes = _names(unserved)
     if broken and unserved:
-        sentence = f"Neither consistent nor available: {nodes} unserved while cut."
+        sentence = f"Neither consistent nor available: requests to {nodes} went unanswered during a partition."
         return CapVerdict(Label.NEITHER, sentence, f"{anomaly} {_where(unserved)}")
     if broken:
         partly = _cut_off(served, windows, False)
         kinds = " its reads or its updates" if partly else ""
-        sentence = f"Available and inconsistent: every node answered{kinds} while cut, some wrongly."
+        sentence = f"Available and inconsistent: every node answered{kinds} during the partition, some incorrectly."
         return CapVerdict(Label.AP, sentence, f"{anomaly} {_where(partly)}".strip())
     if unserved:
         return CapVerdict(Label.CP, "Consistent, partially unavailable (CP)", _where(unserved))
@@ -77,11 +77,11 @@ def cap_verdict(
 def _without_faults(broken: bool, anomaly: str, calm: Sequence[NodeAvailability]) -> CapVerdict:
     if broken or calm:
         words = [word for word, true in (("inconsistent", broken), ("unavailable", bool(calm))) if true]
-        where = f" {', '.join(one.node for one in calm)} answered too little." if calm else ""
-        return CapVerdict(Label.NEITHER, f"Even without faults {' and '.join(words)}.", (anomaly + where).strip())
-    sentence = (
-        "Consistent and available, both only without faults: no fault was started, so nothing was put to the test."
-    )
+        where = f" {', '.join(one.node for one in calm)} answered too few requests." if calm else ""
+        return CapVerdict(
+            Label.NEITHER, f"{' and '.join(words).capitalize()} even without faults.", (anomaly + where).strip()
+        )
+    sentence = "Consistent and available, but no fault was injected."
     return CapVerdict(Label.BOTH, sentence)
 
 
@@ -110,8 +110,7 @@ def _silent(one: NodeAvailability, window: Window) -> bool:
 
 
 def _names(unserved: Sequence[NodeAvailability]) -> str:
-    nodes = list(dict.fromkeys(one.node for one in unserved))
-    return f"{', '.join(nodes)} {'was' if len(nodes) == 1 else 'were'} for a time"
+    return ", ".join(dict.fromkeys(one.node for one in unserved))
 
 
 def _where(unserved: Sequence[NodeAvailability]) -> str:

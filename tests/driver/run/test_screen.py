@@ -36,8 +36,8 @@ def test_removed_rules_keep_their_line_and_rules_of_faults_have_none():
             summary(Results.from_json({**RESULTS, "monitor": {**RESULTS["monitor"], "rules": rules}}), "store/run")
         )
     text = captured.get()
-    assert "swap: acted 4 times, asked 9 times" in text
-    assert "cut (removed): acted 4 times, asked 9 times" in text
+    assert "swap: matched 9, acted on 4" in text
+    assert "cut (removed): matched 9, acted on 4" in text
     assert "fault-" not in text
     assert "dead-" not in text
     assert "r4 (removed)" in text
