@@ -94,7 +94,7 @@ def _outages(results: Results) -> list[Text]:
 
 
 def _rules(results: Results) -> list[Text]:
-    """The user's own rules, removed ones too: how many packets or messages it matched and acted on, and whether its code failed."""
+    """The user's own rules, removed ones too: what each matched and acted on, and whether its code failed."""
     lines = []
     removed = 0
     for name, counts in ((results.monitor or {}).get("rules") or {}).items():
