@@ -17,7 +17,7 @@ __all__ = ["Adapter", "Client", "Definite", "Indefinite", "NodeCommand"]
 
 
 class Definite(Exception):
-    """The operation certainly did not happen. The message says why (``fail`` in the history)."""
+    """The operation certainly did not happen; the message says why (``fail`` in the history)."""
 
     def __init__(self, message: str, *, seen: Any = None, has_seen: bool = False) -> None:
         super().__init__(message)
@@ -26,12 +26,12 @@ class Definite(Exception):
 
 
 class Indefinite(Exception):
-    """Nobody knows whether the operation happened (``info`` in the history)."""
+    """It is unknown whether the operation happened (``info`` in the history)."""
 
 
 @dataclass(frozen=True, slots=True)
 class NodeCommand:
-    """How to start one node: an argument vector, its environment, and where its data lies."""
+    """How to start one node: its argument vector, its environment, and where its data is."""
 
     argv: Sequence[str]
     data: Path
@@ -40,7 +40,7 @@ class NodeCommand:
 
 @runtime_checkable
 class Client(Protocol):
-    """One thread's connection to one node.
+    """A connection to one node, used by one thread.
 
     Each call ends in one of three ways: it returns (ok), raises Definite (fail) or raises Indefinite (info). Any other
     exception counts as Indefinite.
@@ -60,7 +60,7 @@ class Client(Protocol):
 
 
 class Adapter(Protocol):
-    """One system under test."""
+    """A system under test."""
 
     name: str
 

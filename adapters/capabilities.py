@@ -47,14 +47,14 @@ class Joinable(Protocol):
 
 @runtime_checkable
 class Revision(Protocol):
-    """A client that knows the store's revision in the last answer (0 before the first)."""
+    """Capability: the store's revision in the last response (0 before the first)."""
 
     revision: int
 
 
 @runtime_checkable
 class Append(Protocol):
-    """Lists that grow at the end, in one atomic step."""
+    """Capability: atomic appends to lists."""
 
     def append(self, key: str, value: Any) -> None:
         """Put ``value`` at the end of the list at ``key``."""
@@ -62,7 +62,7 @@ class Append(Protocol):
 
 @runtime_checkable
 class Transactions(Protocol):
-    """Several keys in one atomic step."""
+    """Capability: atomic transactions on several keys."""
 
     def transact(self, expected: Mapping[str, Any], writes: Mapping[str, Any]) -> None:
         """Write all of ``writes`` if every key of ``expected`` holds what it says; otherwise raise Definite."""
@@ -73,7 +73,7 @@ class Transactions(Protocol):
 
 @runtime_checkable
 class Lock(Protocol):
-    """The system's own lock."""
+    """Capability: the system's own lock."""
 
     def acquire(self, name: str, ttl_s: float) -> Any:
         """Take the lock; returns a token for ``release``. Raises Definite where another holds it."""
@@ -83,7 +83,7 @@ class Lock(Protocol):
 
 
 class Granted(NamedTuple):
-    """A lease and the time to live that the system gave it, which may be more than was asked."""
+    """A lease and its time to live as granted, which may be longer than requested."""
 
     lease: Any
     ttl_s: float
@@ -91,7 +91,7 @@ class Granted(NamedTuple):
 
 @runtime_checkable
 class Lease(Protocol):
-    """Keys that vanish unless kept alive."""
+    """Capability: keys that expire unless their lease is kept alive."""
 
     def grant(self, ttl_s: int) -> Granted:
         """A new lease."""
@@ -108,7 +108,7 @@ class Lease(Protocol):
 
 @runtime_checkable
 class Watch(Protocol):
-    """Changes in the order of the log."""
+    """Capability: changes in the order of the log."""
 
     def watch(self, prefix: str, from_revision: int, timeout_s: float) -> Iterator[tuple[int, str, Any]]:
         """(revision, key, value) of every change from that revision on; ends after ``timeout_s`` without one."""
@@ -116,7 +116,7 @@ class Watch(Protocol):
 
 @runtime_checkable
 class WatchResponses(Protocol):
-    """Changes as the server sends them: which of them came together, and up to where the server had got."""
+    """Capability: changes as the server sends them, grouped by response, with the server's revision."""
 
     def watch_responses(self, prefix: str, from_revision: int, duration_s: float) -> Iterator[dict[str, Any]]:
         """``{"revision": of the header, "events": [{"type", "key", "value", "revision"}]}`` for ``duration_s``."""
@@ -138,7 +138,7 @@ class Members(Protocol):
 
 @runtime_checkable
 class WriteAheadLog(Protocol):
-    """Systems whose log of writes lies in files that only grow at the end."""
+    """Capability: the files of the write-ahead log, which only grow at the end."""
 
     def log_files(self, data: Path) -> Sequence[Path]:
         """The files of the log under a node's data folder, oldest first; the last one is written to."""
@@ -146,7 +146,7 @@ class WriteAheadLog(Protocol):
 
 @runtime_checkable
 class Hash(Protocol):
-    """A digest of a node's whole store."""
+    """Capability: a hash of everything that a node stores."""
 
     def hash_at(self, node: Host, revision: int, timeout_s: float) -> tuple[int, int]:
         """(hash, revision it is of); ``revision`` 0 means the newest. Equal revisions must have equal hashes."""
@@ -154,7 +154,7 @@ class Hash(Protocol):
 
 @runtime_checkable
 class Inspect(Protocol):
-    """What one node holds by itself, without asking the others: says *where* two stores differ."""
+    """Capability: what one node stores: its applied index and its first keys; shows where two stores differ."""
 
     def applied_index(self, node: Host, timeout_s: float) -> int | None:
         """Index of the last log entry in the node's store, None where it did not answer. Never raises."""
@@ -164,7 +164,7 @@ class Inspect(Protocol):
 
 
 class Leadership(NamedTuple):
-    """What a node says of itself: whether it leads, and the term it is in (0 where the system has none)."""
+    """What a node reports of itself: whether it leads, and its term (0 if the system has none)."""
 
     leads: bool
     term: int
@@ -172,7 +172,7 @@ class Leadership(NamedTuple):
 
 @runtime_checkable
 class Leader(Protocol):
-    """Nodes that say whether they lead. The wire is the better witness: a node that was cut off may still think so."""
+    """Capability: nodes report whether they lead. A partitioned node may still report that it does."""
 
     def leadership(self, node: Host, timeout_s: float) -> Leadership | None:
         """The node's own view, None where it did not answer. Never raises."""

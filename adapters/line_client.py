@@ -24,7 +24,7 @@ _CHUNK = 1 << 16
 
 
 class LineClient:
-    """read, write and cas on one node. It connects when it is first asked, and again after any failure."""
+    """A client of one node that speaks JSON lines; it connects on first use, and again after any failure."""
 
     def __init__(self, address: tuple[str, int], timeout_s: float, outcomes: Sequence[Row] = ()) -> None:
         self._address = address

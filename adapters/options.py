@@ -13,7 +13,7 @@ _FLAGS = {True: ("true", "1", "yes", "on"), False: ("false", "0", "no", "off")}
 
 
 class Options:
-    """Reads options one by one; ``done`` refuses what nobody asked for. Every error is an InputError."""
+    """Reads options one by one; ``done`` refuses unknown ones. Every error is an InputError."""
 
     def __init__(self, system: str, given: Mapping[str, Any] | None) -> None:
         self._system = system

@@ -28,7 +28,7 @@ class Row:
 
 
 def judge(table: Sequence[Row], code: str, message: str) -> Row | None:
-    """The first row that fits, None where none does (then the outcome is unknown)."""
+    """The first row that matches, None if none does (the outcome is then unknown)."""
     for row in table:
         if row.code in (None, code) and row.text in message:
             return row

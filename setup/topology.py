@@ -29,7 +29,7 @@ def _net6(net: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Link:
-    """A *directed* pair of names. Links are the truth: a partition is a set of links."""
+    """A *directed* pair of host names. A partition is a set of links."""
 
     source: str
     target: str
@@ -95,7 +95,7 @@ class Host:
 
 @dataclass(frozen=True, slots=True)
 class Topology:
-    """The nodes and client hosts of one run; ``spares`` are hosts for nodes that join later, numbered after them."""
+    """The nodes and client hosts of one run; ``spares`` are hosts for nodes that join later."""
 
     nodes: tuple[Host, ...]
     clients: tuple[Host, ...] = ()

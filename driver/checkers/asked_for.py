@@ -32,7 +32,7 @@ def _row(name: str, level: str | None = None) -> tuple[Checker, frozenset[str] |
 
 
 def checkers_for(workload: str, history: History | None = None, *, level: str | None = None) -> list[Checker]:
-    """The assumptions, and what a workload's histories are to be judged by.
+    """The assumptions, and the checkers for a workload's histories.
 
     For a workload that no checker names the history decides; without one it is taken for a register's. ``level`` is the
     isolation level that transactions are held to. Raises InputError for one that does not exist.
@@ -44,7 +44,7 @@ def checkers_for(workload: str, history: History | None = None, *, level: str | 
 
 
 def checkers_for_history(history: History, *, level: str | None = None) -> list[Checker]:
-    """The assumptions, and the checkers that know the functions found in ``history``.
+    """The assumptions, and the checkers that understand the functions found in ``history``.
 
     A history of which no checker understands anything is judged by one that says so: *unknown*.
     """

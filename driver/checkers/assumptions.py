@@ -40,7 +40,7 @@ class Broken:
 
 @dataclass(frozen=True, slots=True)
 class Assumptions:
-    """A checker in its own right: valid where every assumption holds, else unknown."""
+    """A checker of its own: valid if every assumption holds, else unknown."""
 
     name: str = ASSUMPTIONS_NAME
     linear: ClassVar[bool] = True

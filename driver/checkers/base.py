@@ -23,7 +23,7 @@ ASSUMPTIONS_NAME = "assumptions"
 
 
 class Valid(enum.StrEnum):
-    """The three verdicts; each is the word that is printed."""
+    """The three verdicts; their values are the words that are printed."""
 
     YES = "valid"
     NO = "invalid"
@@ -40,7 +40,7 @@ _EXIT_STATUS = {Valid.YES: EXIT_VALID, Valid.NO: EXIT_INVALID, Valid.UNKNOWN: EX
 
 @dataclass(frozen=True, slots=True)
 class Counterexample:
-    """The operations that cannot be reconciled, fewest first thought of, in words and as a picture of text.
+    """Operations that cannot be linearized, as few as possible, with a sentence and a text timeline.
 
     ``operations`` are those of the history itself (in order of call). ``sentence`` says why they cannot be reconciled.
     ``key`` is the key they are about, None where keys do not matter. ``at_ns`` is when it first showed
@@ -58,7 +58,7 @@ class Counterexample:
 
 @dataclass(slots=True)
 class Result:
-    """One checker's verdict. ``sentence`` can stand alone; ``details`` are plain JSON values, a checker's own."""
+    """One checker's verdict: ``sentence`` can stand alone, ``details`` are plain JSON values."""
 
     valid: Valid
     checker: str
@@ -111,7 +111,7 @@ def operation_as_json(operation: Operation) -> dict[str, Any]:
 
 @runtime_checkable
 class Checker(Protocol):
-    """One question asked of a history."""
+    """One question about a history."""
 
     @property
     def name(self) -> str:

@@ -25,7 +25,7 @@ __all__ = ["CHECKERS", "CheckerKind", "checker", "checker_kind", "checker_kinds"
 
 @dataclass(frozen=True, slots=True)
 class CheckerKind:
-    """One checker.
+    """One row of the table of checkers.
 
     ``make``
         called with the options that were given, by name, as text; returns a fresh Checker

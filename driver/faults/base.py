@@ -16,12 +16,12 @@ __all__ = ["Effect", "Fault", "Target", "Unavailable"]
 
 
 class Unavailable(Exception):
-    """The fault cannot be done now; the message says why. It is an event of the run, not a failure of it."""
+    """The fault is impossible at the moment; the message says why. It is logged as an event; the run goes on."""
 
 
 @dataclass(frozen=True, slots=True)
 class Effect:
-    """What a fault did: one sentence, and the nodes and links it touches (for windows and pictures)."""
+    """What a fault did: one sentence, and the nodes and links it affects."""
 
     sentence: str
     nodes: tuple[str, ...] = ()
@@ -29,7 +29,7 @@ class Effect:
 
 
 class Target(Protocol):
-    """What a fault may do to a running cluster; thread-safe, as faults run on worker threads."""
+    """What a fault may do to the running cluster; thread-safe, as each fault runs on a thread of its own."""
 
     topology: Topology
 
@@ -84,7 +84,7 @@ class Target(Protocol):
 
 
 class Fault(Protocol):
-    """One fault, good for one start and one stop."""
+    """One fault: started once and stopped once."""
 
     name: str
 

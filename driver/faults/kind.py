@@ -16,7 +16,7 @@ _ONE_NODE = ("one", "leader", "follower")
 
 @dataclass(frozen=True, slots=True)
 class FaultOption:
-    """One option of a fault, ``NAME(option=value)``; a text until the fault reads it.
+    """One option of a fault, ``NAME(option=value)``; text until the fault parses it.
 
     ``selects`` is ``node`` where the value must mean one node, ``nodes`` where any selector will do, else empty.
     """
@@ -40,7 +40,7 @@ class FaultOption:
 
 @dataclass(frozen=True, slots=True)
 class FaultKind:
-    """One fault: how to make it and everything that is known of it beforehand.
+    """One row of the table of faults: how to make it, and its properties.
 
     ``make``
         called with the fault's name and each option by name, as text; returns a fresh Fault, raises InputError

@@ -27,7 +27,7 @@ __all__ = ["Operation", "Outcome"]
 
 
 class Outcome(enum.StrEnum):
-    """How an operation ended, as far as its client can know."""
+    """How an operation ended, as far as its client knows."""
 
     OK = "ok"
     FAIL = "fail"  # certainly did not happen

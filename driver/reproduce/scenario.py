@@ -15,12 +15,12 @@ __all__ = ["CouldNotSetUp", "Scenario"]
 
 
 class CouldNotSetUp(Exception):
-    """The conditions of the bug could not be brought about; the message says which and why."""
+    """The conditions of the bug could not be reproduced; the message says which and why."""
 
 
 @dataclass(frozen=True, slots=True)
 class Scenario:
-    """What a scenario is about.
+    """What a scenario reproduces, and where.
 
     ``affected`` and ``control`` are server specifications (``etcd@3.4.23``), the default one first. Where every version
     that can be had is affected, ``control`` is empty and ``why_no_control`` says so. ``options`` are the adapter's.

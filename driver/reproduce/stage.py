@@ -27,7 +27,7 @@ ETCD_CLIENT_PORT = 2379
 
 
 class Stage:
-    """One attempt's cluster; the vocabulary is that of the pytest fixtures, with recorded clients."""
+    """The cluster of one attempt; its methods are those of the pytest fixtures, with recorded clients."""
 
     def __init__(self, scenario: Scenario, cluster: Cluster, seed: str) -> None:
         self.scenario = scenario

@@ -35,7 +35,7 @@ __all__ = ["TestClients", "TestCluster", "TestHistory", "TestMonitor", "eventual
 
 
 def eventually(ask: Callable[[], T | None], what: str, timeout_s: float = 30.0, poll_s: float = 0.05) -> T:
-    """The first true answer of ``ask``; AssertionError that says ``what`` did not come true within ``timeout_s``."""
+    """The first true answer of ``ask``; raises AssertionError naming ``what`` after ``timeout_s`` seconds."""
     deadline = time.monotonic() + timeout_s
     while not (answer := ask()):
         if time.monotonic() > deadline:
@@ -45,7 +45,7 @@ def eventually(ask: Callable[[], T | None], what: str, timeout_s: float = 30.0, 
 
 
 class TestCluster:
-    """The fixture ``cluster``: a running cluster that a test does things to."""
+    """The fixture ``cluster``: a running cluster."""
 
     __test__ = False  # pytest shall not take it for a test class
 
@@ -169,7 +169,7 @@ class TestCluster:
 
 
 class TestMonitor:
-    """The fixture ``monitor``: rules and counters of the monitor that stands between the nodes."""
+    """The fixture ``monitor``: rules and counters of the running monitor."""
 
     __test__ = False
 
@@ -232,7 +232,7 @@ class Work:
 
 
 class TestClients:
-    """The fixture ``clients``: client hosts that work while the test does something to the cluster."""
+    """The fixture ``clients``: client hosts that run a workload during the test."""
 
     __test__ = False
 
@@ -297,7 +297,7 @@ class TestClients:
 
 
 class TestHistory:
-    """The fixture ``history``: what the clients did, and what the checkers say to it."""
+    """The fixture ``history``: what the clients did, and the checkers' verdict on it."""
 
     __test__ = False
 

@@ -15,7 +15,7 @@ MAX_LATENCY_MS = 60_000.0
 
 @dataclass(frozen=True, slots=True)
 class Quality:
-    """One direction of a link: one-way latency and jitter (uniform, both ways round) in ms, loss in %, rate in kbit/s.
+    """One direction of a link: one-way latency and jitter (± uniform) in ms, loss in %, rate in kbit/s.
 
     ``rate_kbit_s`` None is without limit. Raises InputError for a value that no link can have.
     """
@@ -68,7 +68,7 @@ def _number(value: float) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Placement:
-    """A topology with the quality of its links and, where it has them, the site of each host.
+    """A topology with the quality of its links and, if it has sites, the site of each host.
 
     ``rules`` are one-line rules for the monitor. ``client_traffic`` says that clients' links have a quality too, so
     that their packets have to go through the queue.
@@ -81,7 +81,7 @@ class Placement:
 
 
 def link_rules(topology: Topology, qualities: Mapping[Link, Quality]) -> tuple[tuple[str, ...], bool]:
-    """(rules, whether clients' links are among them) for the links that are not perfect.
+    """(rules, whether clients' links are among them) for all links that are not perfect.
 
     Links of the same quality share a rule; each link keeps its own state in it (buckets, order).
     """

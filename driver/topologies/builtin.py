@@ -12,7 +12,7 @@ __all__ = ["all_links", "place_simple", "place_wan"]
 
 
 def all_links(topology: Topology) -> list[Link]:
-    """Every directed pair of hosts of which at least one is a node: clients do not talk to each other."""
+    """Every directed link between two nodes or a node and a client host."""
     clients = {host.name for host in topology.clients}
     hosts = list(topology.hosts())
     return [

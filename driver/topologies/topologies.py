@@ -24,7 +24,7 @@ _TOML = "FILE.toml"
 
 @dataclass(frozen=True, slots=True)
 class TopologyKind:
-    """One topology.
+    """One row of the table of topologies.
 
     ``place``
         ``place(topology, quality, argument) -> Placement``, a pure function: ``topology`` has the hosts, ``quality``

@@ -15,7 +15,7 @@ __all__ = ["Call", "OperationResult", "ThreadPlan", "Workload", "slot_random"]
 
 
 class Call(NamedTuple):
-    """One operation to do; the fields are those of an ``invoke`` event (see driver/histories/operation.py).
+    """One operation to perform; its fields are those of an ``invoke`` event.
 
     ``given`` is what ``perform`` needs beside them; no event shows it.
     """
@@ -27,7 +27,7 @@ class Call(NamedTuple):
 
 
 class OperationResult(NamedTuple):
-    """What ``perform`` may return where the ``ok`` event shall tell more than a value.
+    """What ``perform`` may return if the ``ok`` event needs more than a value.
 
     ``extra`` are further fields of the event (a revision, a lease); ``key`` is the key where the invocation had none
     because the system chooses it.
@@ -39,7 +39,7 @@ class OperationResult(NamedTuple):
 
 
 class ThreadPlan(Protocol):
-    """What one slot does, one call after the other."""
+    """What one client does: one call after another."""
 
     def next(self) -> Call:
         """The next call. It depends on the seed, and on nothing but what ``observe`` was told."""
@@ -52,7 +52,7 @@ class ThreadPlan(Protocol):
 
 
 class Workload(Protocol):
-    """One kind of work. ``needs`` are the Protocols of adapters/capabilities.py that it cannot do without."""
+    """A kind of client load. ``needs`` are the capabilities that it requires (adapters/capabilities.py)."""
 
     name: str
     needs: tuple[type, ...]

@@ -36,7 +36,7 @@ __all__ = [
 
 @dataclass(frozen=True, slots=True)
 class WorkloadKind:
-    """One workload.
+    """One row of the table of workloads.
 
     ``make``
         its class; its keyword parameters are the workload's options, of the types of their defaults

@@ -18,7 +18,7 @@ _TCP = struct.Struct(">HHIIH")
 
 
 class Consumer(Protocol):
-    """What takes one direction's bytes."""
+    """What the bytes of one direction are fed to."""
 
     def data(self, payload: bytes, mark: int) -> None:
         """The next bytes of the stream; ``mark`` is the number of the packet that brought them."""
@@ -32,7 +32,7 @@ class Consumer(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Flow:
-    """One direction of one connection: its end points as text, and whether its first packet was seen.
+    """One direction of one connection: its end points as text, and whether the capture has its first packet.
 
     ``opener`` is true for the side that sent the SYN; where none was seen, for the side of the first packet.
     """

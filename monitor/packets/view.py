@@ -30,7 +30,7 @@ _MAX_EXTENSIONS = 16
 
 
 class PacketView:
-    """One packet as it arrived. Build it with the packet's bytes, its directed link and the time it came.
+    """One packet as it arrived. Build it from the packet's bytes, its directed link and its arrival time.
 
     ``version`` is 4 or 6, None where the bytes are not IP. ``protocol`` is the transport's number (6 is TCP).
     ``source_port`` and ``target_port`` are there for TCP and UDP, except in later fragments. ``flags``, ``seq``,

@@ -46,7 +46,7 @@ ENTRY_TYPES = {0: "normal", 1: "conf_change", 2: "conf_change_v2"}
 
 @dataclass(frozen=True, slots=True)
 class LoggedOperation:
-    """One thing an entry does to the replicated state.
+    """One change that an entry makes to the replicated state.
 
     ``name`` is ``put``, ``delete_range``, ``range``, ``txn``, ``lease_grant``, ``conf_change``, ``noop`` and so on;
     ``key`` and ``value`` are bytes, empty where the operation has none; ``detail`` holds the rest in words.
@@ -65,7 +65,7 @@ def _unread(_kind: int, data: bytes) -> tuple[LoggedOperation, ...]:
 
 @dataclass(slots=True)
 class Entry:
-    """One log entry as it stood in a message. ``term`` and ``index`` are 0 in a proposal: the leader gives them."""
+    """One log entry as contained in a message."""
 
     term: int
     index: int
@@ -81,7 +81,7 @@ class Entry:
 
 @dataclass(slots=True)
 class Channel:
-    """The one-way way a message took: which connection, in which framing, between whom.
+    """How a message travelled: on which connection, in which framing, between whom.
 
     ``name`` is ``message``, ``msgapp``, ``pipeline``, ``snapshot`` (etcd), ``route`` (nats) or ``peer`` (pysyncobj).
     ``system`` is the name of its codec; ``ordered`` and ``answers_bear_own_term`` are what that says of the channel

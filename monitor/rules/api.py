@@ -63,59 +63,59 @@ _MIRROR, _UNRECORDED = kinds.Mirror(), kinds.Unrecorded()
 
 
 def accept() -> Action:
-    """Let it pass and ask no later rule."""
+    """Accept the packet; later rules are not evaluated."""
     return _ACCEPT
 
 
 def drop() -> Action:
-    """Take it away."""
+    """Drop the packet."""
     return _DROP
 
 
 def reject() -> Action:
-    """Take it away and say so to its sender: a TCP reset (to both ends), an ICMP error for anything else."""
+    """Drop the packet and answer its sender: with a TCP reset (to both ends), or an ICMP error for anything else."""
     return _REJECT
 
 
 def delay(
     ms: float, jitter_ms: float = 0.0, distribution: Distribution = "uniform", *, keep_order: bool = True
 ) -> Action:
-    """Hold it for ``ms`` milliseconds, give or take ``jitter_ms``; raises InputError for numbers out of range."""
+    """Delay the packet by ``ms`` milliseconds ± ``jitter_ms``; raises InputError for numbers out of range."""
     return kinds.Delay(ms, jitter_ms, distribution, keep_order)
 
 
 def loss(probability: float) -> Action:
-    """Lose it with that probability (0 to 1)."""
+    """Drop the packet with this probability (0 to 1)."""
     return kinds.Loss(probability)
 
 
 def loss_bursts(enter: float, leave: float, bad: float = 1.0, good: float = 0.0) -> Action:
-    """Gilbert-Elliott loss: the chances to enter and leave the bad state, and the loss in the bad and good state."""
+    """Gilbert-Elliott loss: probabilities of entering and leaving the bad state, and of loss in either state."""
     return kinds.LossBursts(enter, leave, bad, good)
 
 
 def duplicate(copies: int = 1, gap_ms: float = 0.0) -> Action:
-    """Send so many more of it, each ``gap_ms`` after the one before."""
+    """Send that many more copies, each ``gap_ms`` after the previous one."""
     return kinds.Duplicate(copies, gap_ms)
 
 
 def reorder(ms: float) -> Action:
-    """Hold it back while those behind it overtake."""
+    """Hold the packet so that later packets overtake it."""
     return kinds.Reorder(ms)
 
 
 def corrupt(bits: int = 1, *, repair: bool = False) -> Action:
-    """Flip random bits; the checksum is left wrong unless ``repair``."""
+    """Flip random bits; the checksum becomes wrong unless ``repair`` is true."""
     return kinds.Corrupt(bits, repair)
 
 
 def rate(kbit_s: float, queue_bytes: int = 65536, burst_bytes: int = 3000) -> Action:
-    """A token bucket: return equal ones for all packets that shall share it. There is one on each link."""
+    """A token bucket per link: packets share it if your function returns equal ones for them."""
     return kinds.Rate(kbit_s, queue_bytes, burst_bytes)
 
 
 def rewrite(payload: bytes | Callable[[bytes], bytes | None]) -> Action:
-    """Put another payload in (or what a function makes of it); lengths and checksums are repaired.
+    """Replace the payload, with bytes or by a function; lengths and checksums are updated.
 
     On TCP keep the length, unless the point is to break the stream: sequence numbers are not changed.
     """
@@ -123,34 +123,34 @@ def rewrite(payload: bytes | Callable[[bytes], bytes | None]) -> Action:
 
 
 def kill(node: str) -> Action:
-    """SIGKILL to a node, at once; ``source`` and ``target`` are the two ends of the link. What matched passes."""
+    """Send SIGKILL to a node immediately; ``source`` and ``target`` are the two ends of the link."""
     return kinds.Kill(node)
 
 
 def pause(node: str, ms: float | None = None) -> Action:
-    """SIGSTOP to a node, at once, and SIGCONT after ``ms``. What matched passes."""
+    """Send SIGSTOP to a node immediately, and SIGCONT after ``ms``."""
     return kinds.Pause(node, ms)
 
 
 def mirror() -> Action:
-    """Let it pass and have the recorder keep it, whatever else it leaves out."""
+    """Accept the packet and record it, even if another rule says not to."""
     return _MIRROR
 
 
 def unrecorded() -> Action:
-    """Let it pass and keep it out of the recording."""
+    """Accept the packet and do not record it."""
     return _UNRECORDED
 
 
 def hold() -> Action:
-    """From ``message(view)``: keep the message back until the rule goes (its file changes), then deliver it."""
+    """In ``message(view)``: hold the message until it is released or the rule is removed, then deliver it."""
     return _HOLD
 
 
 def forge(
     kind: str, *, term: int = 0, index: int = 0, log_term: int = 0, commit: int = 0, reject: bool = False
 ) -> Action:
-    """From ``message(view)``: send such a message too, on the same link; the one that is judged goes its way.
+    """In ``message(view)``: send such a message as well, on the same link; the message at hand passes.
 
     Raises InputError for a kind that raftpb does not have.
     """
@@ -160,7 +160,7 @@ def forge(
 
 
 def replay(when: str, last: int = 100) -> Action:
-    """From ``message(view)``: let the message pass, and deliver it again each time the trigger ``when`` fires.
+    """In ``message(view)``: let the message pass, and deliver it again each time the trigger ``when`` fires.
 
     Of the messages of one ``when`` the newest ``last`` are remembered. Triggers are fed by the links that the rules
     look at. Raises InputError for numbers out of range.
@@ -169,7 +169,7 @@ def replay(when: str, last: int = 100) -> Action:
 
 
 def work(task: Task, *, hold: bool = False) -> Verdict:
-    """Have ``task`` run on a worker thread; the packet is dropped, or held until the task has ended (``hold``).
+    """Run ``task`` on a worker thread; the packet is dropped, or held until the task has ended (``hold``).
 
     Hand back the same Task for later packets until ``task.ended`` and they share its fate.
     """

@@ -12,7 +12,7 @@ __all__ = ["MessageView"]
 
 @dataclass(frozen=True, slots=True)
 class MessageView:
-    """What the first bytes of a message tell, before the rest has come; None stands for what they do not.
+    """What the first bytes of a message tell, before the rest has arrived; None where they do not tell.
 
     ``kind`` is raftpb's name, such as ``MsgApp``. ``entries`` is how many it carries, ``keys`` are those that its
     entries write to, as far as they begin in the same TCP segment. ``size`` is in bytes, with the framing of its stream

@@ -36,7 +36,7 @@ _JUDGING = ("packet", "message")
 
 @dataclass(frozen=True, slots=True)
 class Context:
-    """What ``configure(context)`` is given.
+    """The argument of ``configure(context)``.
 
     ``names`` are the hosts, ``links`` the links of the run, ``options`` what the user set, ``note(text)`` writes a line
     into the run's event log. ``random`` is seeded by the run's seed and the script's name.

@@ -9,7 +9,7 @@ __all__ = ["Task"]
 
 
 class Task:
-    """One piece of work: ``run()`` on a worker thread, given up after ``limit_s`` seconds (None: the monitor's limit).
+    """Work for a worker thread: ``run()``, abandoned after ``limit_s`` seconds (None: the monitor's limit).
 
     ``ended`` is true once it returned, raised, was refused or given up; then ``result`` or ``error`` says how.
     """

@@ -13,7 +13,7 @@ __all__ = ["ACCEPT", "DROP", "Copy", "Verdict"]
 
 @dataclass(frozen=True, slots=True)
 class Copy:
-    """One copy of the packet that shall leave, at ``due_ns`` (CLOCK_MONOTONIC; 0 is at once).
+    """One copy of the packet to send, at ``due_ns`` (CLOCK_MONOTONIC; 0 sends it immediately).
 
     ``data`` is the whole IP packet in its *arrival* addresses, with valid lengths and checksums (or wrong ones where a
     rule wants them wrong); None means the bytes as they came. The loop does the presented addresses afterwards.
@@ -25,7 +25,7 @@ class Copy:
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """Everything that shall happen because of one packet.
+    """Everything that is done because of one packet.
 
     ``copies``: none means dropped; several mean duplicated. ``rule`` names the rule or rules that decided, joined by
     ``+``. ``comment`` stands beside the packet in packets.pcapng, empty for a plain accept. ``inject`` are further

@@ -14,7 +14,7 @@ __all__ = ["CasRegister", "MultiRegister", "Register"]
 
 
 class CasRegister(Model):
-    """Read, write, cas and delete of one value; ``initial_value`` is what is there before the first write."""
+    """Read, write, cas and delete of one value; ``initial_value`` is the value before the first write."""
 
     name = "cas-register"
     kinds = frozenset((READ, WRITE, CAS, DELETE))

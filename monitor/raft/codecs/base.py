@@ -24,7 +24,7 @@ MAX_SNIFFED = 4 << 10
 
 @dataclass(slots=True)
 class TapCounters:
-    """What the taps of one capture could not use, in bytes.
+    """Bytes that the taps of one capture could not use.
 
     ``unparsed``: in a conversation that was followed, yet not understood. ``skipped``: before a place to join was
     found, at the start of the capture or after a hole. ``foreign``: of connections that carry something else.
@@ -36,7 +36,7 @@ class TapCounters:
 
 
 class Output(Protocol):
-    """Where a codec puts what it read; the decoder of one capture.
+    """Where a codec puts what it read: the decoder of one capture.
 
     ``now_ns`` is the time of the packet at hand; ``taps`` counts bytes that were not used; ``buffers.used`` must be
     raised by the bytes that a codec keeps and lowered when it lets them go; ``directory`` knows names and addresses.
@@ -61,7 +61,7 @@ class Output(Protocol):
 
 
 class PairTaps(Protocol):
-    """Makes the consumers of one connection's two directions."""
+    """Makes the consumers of both directions of one connection."""
 
     def __call__(self, client: Flow, server: Flow, *, joined: bool) -> tuple[Consumer, Consumer]:
         """The taps of the opener's and of the other direction; ``joined``: the connection's beginning was not seen."""
@@ -74,7 +74,7 @@ def never(segment: bytes) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Codec:
-    """One protocol.
+    """One protocol: one row of the table of codecs.
 
     ``name`` stands in ``Channel.system`` and in the column ``system`` of a message record; ``summary`` is one line.
 

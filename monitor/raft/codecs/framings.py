@@ -17,7 +17,7 @@ __all__ = ["CodecTap", "JsonStreamTap", "LengthPrefixedTap", "taps_of"]
 
 
 class CodecTap(FramedTap):
-    """What taps of one's own have: the flow, the tap of the other direction, and messages made in one call.
+    """Base class of taps of your own: the flow, the tap of the other direction, and messages made in one call.
 
     ``codec`` is the name of the row, ``channel_name`` that of its channels. ``source`` and ``target`` begin as the
     addresses of both ends where the topology (or a greeting) gives them names.
@@ -104,7 +104,7 @@ class LengthPrefixedTap(CodecTap):
 
 
 class JsonStreamTap(CodecTap):
-    """JSON objects one after the other, by lines or by nothing between them. ``begin`` starts every message."""
+    """JSON objects that follow each other, separated by lines or not at all."""
 
     begin = b"{"
 
@@ -132,7 +132,7 @@ class JsonStreamTap(CodecTap):
 
 
 def taps_of(tap: type[CodecTap]) -> Callable[[Output], PairTaps]:
-    """What a row's ``taps`` is for a tap class; the listening side is named by its address, as nobody tells it."""
+    """Makes a row's ``taps`` from a tap class; the listening side is named by its address."""
 
     def taps(output: Output) -> PairTaps:
         return pairs(output, lambda flow, _dials, joined: tap(output, flow, joined=joined))

@@ -17,7 +17,7 @@ _SCALAR = re.compile(VARINT)
 
 
 class Malformed(ValueError):
-    """The bytes are not what the format allows."""
+    """The bytes violate the format."""
 
 
 class Varints(dict[bytes, int]):

@@ -59,7 +59,7 @@ def _check_truth(what: str, value: bool) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Action:
-    """What all actions share. ``stage`` says whether it acts on packets or on messages."""
+    """Base class of all actions. ``stage`` says whether it acts on packets or on messages."""
 
     stage: ClassVar[Literal["packet", "message"]] = "packet"
     terminal: ClassVar[bool] = False
