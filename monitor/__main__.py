@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from raftmon.monitor.config import MonitorConfig
-from raftmon.monitor.process import MonitorProcess
+from raftmon.monitor.recorder.process import RecorderProcess
 from raftmon.setup.errors import EXIT_INTERNAL, InputError, RaftmonError
 
 
@@ -28,8 +28,15 @@ def main(argv: Sequence[str]) -> int:
     except OSError as error:
         print(f"raftmon monitor: cannot read {argv[0]}: {error.strerror}", file=sys.stderr)
         return InputError.exit_status
+    recorder: RecorderProcess | None = None
     try:
-        process = MonitorProcess(MonitorConfig.from_json(text, argv[0]), Path(argv[0]))
+        config = MonitorConfig.from_json(text, argv[0])
+        if config.record:  # before the imports below: both processes then start side by side
+            recorder = RecorderProcess(Path(argv[0]), config.record_backlog_bytes)
+        from raftmon.monitor.process import MonitorProcess
+
+        process = MonitorProcess(config, Path(argv[0]), recorder)
+        recorder = None  # it is the process's now
         for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
             signal.signal(number, lambda *_: process.stop())
         process.run()
@@ -39,6 +46,9 @@ def main(argv: Sequence[str]) -> int:
     except OSError as error:
         print(f"raftmon monitor: {error}", file=sys.stderr)
         return EXIT_INTERNAL
+    finally:
+        if recorder is not None:
+            recorder.abandon()
     return 0
 
 

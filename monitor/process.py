@@ -48,9 +48,12 @@ __all__ = ["MonitorProcess"]
 
 
 class MonitorProcess:
-    """One monitor from start to end. Raises InputError for bad rules, RaftmonError where the kernel refuses."""
+    """One monitor from start to end. ``recorder`` is its recorder where that was started before.
 
-    def __init__(self, config: MonitorConfig, config_path: Path) -> None:
+    Raises InputError for bad rules, RaftmonError where the kernel refuses.
+    """
+
+    def __init__(self, config: MonitorConfig, config_path: Path, recorder: RecorderProcess | None = None) -> None:
         self._config = config
         folder = Path(config.folder)
         self._log = open_event_log(folder / "events.jsonl", "monitor")
@@ -97,9 +100,12 @@ class MonitorProcess:
         self._handler = PacketHandler(config, self._book, self._engine, self._delivery, self._counters, self._log)
         # The queue first: where another monitor holds it, no file of a record may have been opened.
         self._loop = QueueLoop(config, self._handler, self._delivery, None, quiet_processor(os.getpid()))
-        self._recorder = RecorderProcess(config_path, config.record_backlog_bytes) if config.record else None
+        if recorder is None and config.record:
+            recorder = RecorderProcess(config_path, config.record_backlog_bytes)
+        self._recorder = recorder
         self._loop.timers = self._messages
         if self._recorder is not None:
+            self._recorder.begin()
             self._loop.record_to(self._recorder.backlog)
         self._queue_counters = QueueCounters(config.queue, self._loop.descriptor)
         self._loop.on_second = self._queue_counters.read

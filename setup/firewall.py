@@ -11,11 +11,14 @@ python-iptables is asked first; it knows only the legacy tables. Where these do 
 from __future__ import annotations
 
 import contextlib
+import ctypes.util
 import os
 import shutil
 import subprocess
+import sysconfig
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from types import TracebackType
 from typing import Any, Literal
 
@@ -29,6 +32,10 @@ Hook = Literal["PREROUTING", "FORWARD"]
 CHAINS: dict[Hook, str] = {"PREROUTING": "RAFTMON", "FORWARD": "RAFTMON-FORWARD"}
 _RESTORE_COMMANDS = ("iptables-restore", "iptables-nft-restore", "iptables-legacy-restore")
 _MAX_QUEUE = 65535
+_LIBRARY_FOLDERS = tuple(
+    Path(name)
+    for name in (f"/usr/lib/{sysconfig.get_config_var('MULTIARCH')}", "/usr/lib64", "/usr/lib", "/usr/local/lib")
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,10 +161,34 @@ def _remove_iptc(family: int) -> None:
 
 def _import_iptc() -> Any:
     try:
-        import iptc
+        with _quick_libraries():
+            import iptc
     except Exception as error:  # it loads the xtables libraries as it is imported
         raise RaftmonError(f"python-iptables cannot be loaded: {error}") from error
     return iptc
+
+
+@contextlib.contextmanager
+def _quick_libraries() -> Iterator[None]:
+    """While python-iptables is imported, its libraries are looked for in the usual folders first.
+
+    It asks ctypes for a dozen names, and for each ctypes runs ldconfig, gcc and ld: half a second of a run's start.
+    """
+    thorough = ctypes.util.find_library
+
+    def quick(name: str) -> str | None:
+        if "xtwrapper" in name:
+            return None  # python-iptables' own, which it then looks for beside itself
+        for folder in _LIBRARY_FOLDERS:
+            if found := sorted(folder.glob(f"lib{name}.so.*")):
+                return found[0].name
+        return thorough(name)
+
+    ctypes.util.find_library = quick
+    try:
+        yield
+    finally:
+        ctypes.util.find_library = thorough
 
 
 def _mangle(iptc: Any, family: int) -> Any:

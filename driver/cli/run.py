@@ -17,15 +17,10 @@ from raftmon.adapters.systems import system, system_names, with_server
 from raftmon.driver.cli.arguments import CommandParser
 from raftmon.driver.cli.console import NeutralConsole
 from raftmon.driver.quantities import duration_s, latency_ms, loss_percent
-from raftmon.driver.results.summary import summary
 from raftmon.driver.run.config import DEFAULT_FAULTS, RunConfig
 from raftmon.driver.run.live import remember_outer_pid
-from raftmon.driver.run.phases import run
 from raftmon.driver.run.plan import make_plan
-from raftmon.driver.run.replayed import replayed
-from raftmon.driver.run.screen import RunScreen
 from raftmon.driver.run_folder import check_store, find_run
-from raftmon.driver.testing.shell import open_shell
 from raftmon.driver.workloads.workloads import workload_names
 from raftmon.setup.errors import InputError
 from raftmon.setup.sandbox import enter
@@ -165,6 +160,8 @@ def config_of(arguments: argparse.Namespace) -> RunConfig:
 def _config(arguments: argparse.Namespace) -> RunConfig:
     if arguments.replay is None:
         return config_of(arguments)
+    from raftmon.driver.run.replayed import replayed
+
     return replayed(find_run(arguments.replay, arguments.store), trusted=arguments.trust)
 
 
@@ -190,6 +187,12 @@ def main(arguments: argparse.Namespace) -> int:
     if nodes_needed(adapter):
         remember_outer_pid()
         enter()
+    # What only the command inside needs is imported there: every run would pay for it twice.
+    from raftmon.driver.results.summary import summary
+    from raftmon.driver.run.phases import run
+    from raftmon.driver.run.screen import RunScreen
+    from raftmon.driver.testing.shell import open_shell
+
     end_as_by_ctrl_c()
     console = NeutralConsole(stderr=arguments.json, highlight=False, width=None if sys.stdout.isatty() else LOG_WIDTH)
     screen = RunScreen(console)

@@ -93,11 +93,17 @@ class Cluster:
     def _up(self) -> None:
         if not self.topology.nodes:
             return
-        self.network = self._stack.enter_context(Network(self.topology))
         if self.options.monitored:
-            self._stack.enter_context(Firewall(self.topology, QUEUE_NUM, client_traffic=self.options.client_traffic))
+            self._monitor_process.launch(self.topology, self.adapter.name)  # its start takes as long as the network's
+        try:
+            self.network = self._stack.enter_context(Network(self.topology))
+            if self.options.monitored:
+                traffic = self.options.client_traffic
+                self._stack.enter_context(Firewall(self.topology, QUEUE_NUM, client_traffic=traffic))
+        finally:
             self._stack.callback(self._monitor_process.stop)
-            self.monitor = self._monitor_process.start(self.topology, self.adapter.name)
+        if self.options.monitored:
+            self.monitor = self._monitor_process.wait_until_ready()
         self._say(f"{len(self.topology.nodes)} namespaces, monitor up; starting {self.adapter.name}")
         self._stack.callback(self.disks.close)
         for node in self.topology.nodes:

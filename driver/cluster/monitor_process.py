@@ -30,7 +30,7 @@ _TAIL = 2000
 
 
 class MonitorProcess:
-    """``start`` it once, ``stop`` it once; in between, ``why_died`` says at any time what ended it unasked.
+    """``launch`` it, ``wait_until_ready``, ``stop`` it, each once; ``why_died`` says at any time what ended it unasked.
 
     ``on_death`` is called on a thread of its own as soon as the process ends without having been told to.
     """
@@ -46,18 +46,23 @@ class MonitorProcess:
         self._client: MonitorClient | None = None
         self._wanted = False  # from when it is ready until it is told to end
 
-    def start(self, topology: Topology, system: str) -> MonitorClient:
-        """Start it with every rule in force and every trigger armed; the connection to it.
-
-        ``system`` is whose messages it decodes. Raises InputError for a rule that cannot be carried out on this system,
-        RaftmonError where the monitor does not start.
-        """
+    def launch(self, topology: Topology, system: str) -> None:
+        """Start the process; it needs no network yet. ``system`` is whose messages it decodes."""
         path = self._folder.path / "monitor-config.json"
         path.write_bytes(self._config(topology, system).to_json())
         with self._log_file.open("ab") as errors:
-            process = self._process = subprocess.Popen(
+            self._process = subprocess.Popen(
                 [*module_command("raftmon.monitor"), str(path)], stdin=subprocess.DEVNULL, stdout=errors, stderr=errors
             )
+
+    def wait_until_ready(self) -> MonitorClient:
+        """Return when every rule is in force and every trigger armed; the connection to it.
+
+        Raises InputError for a rule that cannot be carried out on this system, RaftmonError where the monitor does not
+        start.
+        """
+        process = self._process
+        assert process is not None, "launch it first"
         try:
             client = self._client = wait_until_ready(
                 self._folder.control_socket, "driver", READY_TIMEOUT_S, lambda: process.poll() is None

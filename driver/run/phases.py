@@ -41,7 +41,7 @@ from raftmon.setup.eventlog import open_event_log
 
 __all__ = ["Run", "run"]
 
-LEAD_S = 0.3
+LEAD_S = 0.1
 """From the order to begin until second 0: long enough for every client host to hear of it."""
 LEADER_S = 20.0
 """How long a cluster may take to have a leader, before the work and after the heal."""

@@ -20,6 +20,7 @@ import orjson
 from raftmon.monitor import cpu
 from raftmon.monitor.config import MonitorConfig
 from raftmon.monitor.packets.addresses import AddressBook
+from raftmon.monitor.recorder.pipe import GO
 from raftmon.monitor.recorder.recorder import Recorder, default_file, default_sinks
 from raftmon.setup.errors import EXIT_INTERNAL, EXIT_USAGE, InputError, RaftmonError
 
@@ -70,10 +71,15 @@ def record(recorder: Recorder, descriptor: int) -> None:
 
 
 def main(argv: Sequence[str]) -> int:
-    """The process: ``argv`` is the path of the monitor's configuration."""
+    """The process: ``argv`` is the path of the monitor's configuration.
+
+    With ``--wait`` no file is opened before the byte ``GO`` has come; where the pipe ends before it, nothing was done.
+    """
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)  # only the end of the pipe ends it, so that nothing already fed is lost
     signal.signal(signal.SIGPIPE, signal.SIG_IGN)
+    if "--wait" in argv[1:] and os.read(0, len(GO)) != GO:
+        return 0
     try:
         config = MonitorConfig.from_json(Path(argv[0]).read_bytes(), argv[0])
         recorder = Recorder(AddressBook(config), default_file(config), default_sinks(config))

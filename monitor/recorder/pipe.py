@@ -25,6 +25,7 @@ __all__ = [
     "BATCH_PACKETS",
     "DELIVERED",
     "FRAME_HEAD",
+    "GO",
     "LATE_NS",
     "NO_LINK",
     "SENT_DIFFERS",
@@ -42,6 +43,8 @@ BATCH_PACKETS, BATCH_NS = 256, 20_000_000
 LATE_NS = 60_000_000
 """How long something may lie in the pipe before ``Backlog`` calls it late, on the clock of the packets."""
 _PIPE_BYTES = 1 << 20
+GO = b"\x01"
+"""What comes before the first frame where the recorder was started early: it may open its files."""
 DELIVERED, SENT_DIFFERS = 1, 2
 """Flags of a frame."""
 FRAME_HEAD = struct.Struct("<QHHHHB")

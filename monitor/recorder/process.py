@@ -12,7 +12,7 @@ from typing import Any
 import orjson
 
 from raftmon.monitor import cpu
-from raftmon.monitor.recorder.pipe import Backlog, open_pipe
+from raftmon.monitor.recorder.pipe import GO, Backlog, open_pipe
 from raftmon.setup.errors import RaftmonError
 from raftmon.setup.python import module_command
 
@@ -24,13 +24,16 @@ _FINISH_S = 60.0
 
 
 class RecorderProcess:
-    """The child that records: its pipe, and what it last said about itself."""
+    """The child that records: its pipe, and what it last said about itself.
+
+    It may be made early, since its start takes as long as the monitor's own: it opens no file before ``begin``.
+    """
 
     def __init__(self, config_path: Path, backlog_bytes: int) -> None:
         reader, writer = open_pipe()
         self._writer = writer
         self._process = subprocess.Popen(
-            module_command("raftmon.monitor.recorder", str(config_path)), stdin=reader, stdout=subprocess.PIPE
+            module_command("raftmon.monitor.recorder", str(config_path), "--wait"), stdin=reader, stdout=subprocess.PIPE
         )
         os.close(reader)
         self.backlog = Backlog(writer, backlog_bytes, lambda: cpu.boost(self.pid))
@@ -50,6 +53,15 @@ class RecorderProcess:
             self.said = orjson.loads(line)
             self._first.set()
         self._first.set()  # it ended: nobody need wait for it
+
+    def begin(self) -> None:
+        """Let it open its files; before the first packet is fed."""
+        os.write(self._writer, GO)
+
+    def abandon(self) -> None:
+        """End it before it began: it has touched nothing."""
+        os.close(self._writer)
+        self._process.wait(_FINISH_S)
 
     def wait_until_started(self) -> None:
         """Return when it takes packets; raises RaftmonError where it ended, or did not begin in time."""

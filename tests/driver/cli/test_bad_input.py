@@ -154,7 +154,7 @@ def test_a_limit_of_processes_is_said_in_a_sentence(
     def fail(*_: object, **__: object) -> None:
         raise error
 
-    monkeypatch.setattr("raftmon.driver.cli.run.run", fail)
+    monkeypatch.setattr("raftmon.driver.run.phases.run", fail)
     assert main(["run", "--system", "memory", "--store", str(tmp_path)]) == 70
     captured = capsys.readouterr()
     assert captured.err.endswith(

@@ -30,7 +30,8 @@ def started(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, body: str, died: th
     monkeypatch.setattr(monitor_process, "wait_until_ready", lambda *_arguments: FakeClient())
     log = open_event_log(folder.events, "driver")
     made = MonitorProcess(folder, ClusterOptions(scripts=("/x/mine.py",)), log, died.set)
-    made.start(Topology.star(3), "etcd")
+    made.launch(Topology.star(3), "etcd")
+    made.wait_until_ready()
     return made
 
 
@@ -69,8 +70,9 @@ def test_a_monitor_that_refuses_its_rules_is_the_users_to_change(tmp_path, monke
     body = "import sys; print('raftmon monitor: n9 is no node', file=sys.stderr); sys.exit(64)"
     monkeypatch.setattr(monitor_process, "module_command", lambda _module: [sys.executable, "-c", body])
     process = MonitorProcess(folder, ClusterOptions(), open_event_log(folder.events, "driver"))
+    process.launch(Topology.star(3), "etcd")
     with pytest.raises(InputError, match=r"^n9 is no node$"):
-        process.start(Topology.star(3), "etcd")
+        process.wait_until_ready()
     process.stop()
 
 
