@@ -17,16 +17,34 @@ from raftmon.monitor.message_rules.comments import describe
 from raftmon.monitor.message_rules.link_rules import PacketAtHand
 from raftmon.monitor.message_rules.replays import trigger_of
 from raftmon.monitor.message_rules.scanner import MessageHead
-from raftmon.monitor.message_rules.spliced_connection import EditedDirection, SplicedConnection, UnitReader
-from raftmon.monitor.message_rules.stage import MessageRules
+from raftmon.monitor.message_rules.spliced_connection import (
+    EditedDirection,
+    QueuedUnit,
+    SplicedConnection,
+    UnitFate,
+    UnitReader,
+)
+from raftmon.monitor.message_rules.stage import ANSWERS, MessageRules, not_for_messages, wrong_answer
 from raftmon.monitor.message_rules.trigger_words import Trigger
 from raftmon.monitor.message_rules.triggers import Armed
 from raftmon.monitor.packets.view import ACK, SYN, TCP, Connection, PacketView
 from raftmon.monitor.raft.codecs.base import Codec
+from raftmon.monitor.raft.codecs.protobuf import Malformed
 from raftmon.monitor.raft.message import RaftMessage
 from raftmon.monitor.rules.actions.decision import Decision
 from raftmon.monitor.rules.actions.effects import ActionEffect, NodeSignals, draw_delay_ns
-from raftmon.monitor.rules.actions.kinds import Accept, Action, Delay, Duplicate, Forge, Hold, Kill, Pause, Replay
+from raftmon.monitor.rules.actions.kinds import (
+    Accept,
+    Action,
+    Delay,
+    Duplicate,
+    Forge,
+    Hold,
+    Kill,
+    MessageCall,
+    Pause,
+    Replay,
+)
 from raftmon.monitor.rules.conditions.messages import head_test
 from raftmon.monitor.rules.gate import RuleGate
 from raftmon.monitor.rules.rule import Rule, RuleSet
@@ -60,6 +78,7 @@ class SplicedRules(MessageRules):
         self._later: list[tuple[int, int, EditedDirection, bytes]] = []
         self._order = itertools.count()
         self._given_back: deque[KeptMessage] = deque()  # to be put back with the next tick
+        self._to_forge: list[tuple[Link, BoundRule]] = []  # as soon as the link's stream is followed
         self._active = False
         self._packet = PacketAtHand(0)
 
@@ -78,15 +97,39 @@ class SplicedRules(MessageRules):
                 self._active = True
 
     def _check(self, rule: Rule) -> None:
-        if isinstance(rule.action, Forge):
-            raise InputError(f"the rule {rule.name!r}: messages of {self.codec.name} cannot be forged")
+        if not isinstance(rule.action, ANSWERS | MessageCall):
+            raise InputError(not_for_messages(rule))
+        self._refuse(rule.action, f"the rule {rule.name!r}")
         self._check_test(rule)
+
+    def _refuse(self, action: Action, whose: str) -> None:
+        """Raise InputError for what this protocol does not allow."""
+        word = type(action).__name__.lower()
+        if (why := self.codec.refuses.get(word)) is not None:
+            raise InputError(
+                f"{whose}: {word} is impossible with {self.codec.name}: {why}; hold or cut the link instead"
+            )
+        if isinstance(action, Forge) and action.kind not in self.codec.forges:
+            possible = ", ".join(sorted(self.codec.forges)) or "none"
+            raise InputError(f"{whose}: a {action.kind} of {self.codec.name} cannot be forged (possible: {possible})")
+
+    def _check_answer(self, answer: object, head: MessageHead) -> None:
+        if not isinstance(answer, ANSWERS):
+            raise InputError(wrong_answer(answer))
+        self._refuse(answer, "message(view)")
+        if isinstance(answer, Replay):
+            trigger_of(answer, ())
 
     def bind(self, link: Link, gates: Sequence[RuleGate]) -> ActionEffect | None:
         """See ``MessageStage.bind``. Both directions of a spliced connection must be seen, so all links are."""
         known = {id(bound.gate): bound for bound in self._bounds.get(link, ())}
         bounds = [known.get(id(gate)) or BoundRule(gate, head_test(gate.rule.match)) for gate in gates]
         self._bounds[link] = tuple(bounds)
+        self._to_forge += [
+            (link, bound)
+            for bound in bounds
+            if isinstance(bound.gate.rule.action, Forge) and id(bound.gate) not in known
+        ]
         for gone in (bound for bound in known.values() if bound not in bounds):
             while gone.held:
                 self.deliver_kept(gone.held.popleft())
@@ -126,15 +169,32 @@ class SplicedRules(MessageRules):
             due.append(self._later[0][0])
         return 0 if self._given_back else min(due, default=None)
 
+    def _forge_waiting(self, direction: EditedDirection, now_ns: int) -> None:
+        """Forge what rules on this link want, now that its stream is followed and between two messages."""
+        for link, bound in list(self._to_forge):
+            gate = bound.gate
+            if link == direction.link and direction.last_unit and gate.in_window(now_ns):
+                self._to_forge.remove((link, bound))
+                if bound in self._bounds.get(link, ()) and gate.fires():
+                    assert isinstance(gate.rule.action, Forge)
+                    self._forge(gate.rule.action, direction, now_ns)
+                    gate.acted(0)
+
     def tick(self, now_ns: int) -> None:
         """Put messages back whose time has come, and send again what was not acknowledged. On the loop's thread."""
         while self._given_back:
-            message = self._given_back.popleft()
-            direction, unit = message.item
-            self._put(self._open_one(direction), unit, now_ns)
+            direction, item = self._given_back.popleft().item
+            if isinstance(item, QueuedUnit):
+                item.held = False
+                self._drain(direction, now_ns)
+            else:
+                self._put(self._open_one(direction), item, now_ns)
         while self._later and self._later[0][0] <= now_ns:
             _, _, direction, unit = heapq.heappop(self._later)
-            self._put(direction, unit, now_ns)
+            if unit:
+                self._put(direction, unit, now_ns)
+            else:
+                self._drain(direction, now_ns)
         for one in self._connections.values():
             if one.splicer.due_ns is not None and one.splicer.due_ns <= now_ns:
                 self._deliver(one.splicer.tick(now_ns))
@@ -152,16 +212,18 @@ class SplicedRules(MessageRules):
         for packet in packets:
             self._send(self.present(packet))
 
-    def _put(self, direction: EditedDirection, unit: bytes, now_ns: int) -> None:
+    def _put(self, direction: EditedDirection, unit: bytes, now_ns: int, again: bytes | None = None) -> bool:
+        """Put a unit in, or try ``again`` a little later with what that says (the unit unless given)."""
         assert direction.connection is not None
         if not direction.between_messages and not direction.connection.splicer.closed:
-            self._postpone(now_ns + _AGAIN_NS, direction, unit)
-            return
+            self._postpone(now_ns + _AGAIN_NS, direction, unit if again is None else again)
+            return False
         packets = direction.connection.splicer.insert(direction is direction.connection.directions[0], unit, now_ns)
         if packets is None:
             self.deliveries.undeliverable += 1
         else:
             self._deliver(packets)
+        return True
 
     def _postpone(self, due_ns: int, direction: EditedDirection, unit: bytes) -> None:
         if len(self._later) >= _MAX_WAITING:
@@ -211,49 +273,108 @@ class SplicedRules(MessageRules):
         one = self._connections[key] = SplicedConnection(self, link, ports, joined=not opens)
         return one
 
-    def decide(self, direction: EditedDirection, unit: bytes) -> tuple[bool, int]:
-        """Ask the rules about the messages of a unit: whether it is lost, and how many copies follow it at once."""
+    def decide(self, direction: EditedDirection, unit: bytes) -> UnitFate:
+        """See ``Owner.decide``: ask the rules about the messages of a unit."""
+        fate = self._asked(direction, unit)
+        if self._to_forge:
+            self._forge_waiting(direction, self._packet.now_ns)
+        if not self.codec.in_order or not direction.queue or fate is _QUEUED:
+            return fate
+        if not fate.lost or fate.instead:  # it passes behind what waits
+            self._enqueue(direction, QueuedUnit(fate.instead if fate.lost else unit))
+        return UnitFate(lost=True)
+
+    def _asked(self, direction: EditedDirection, unit: bytes) -> UnitFate:
+        now_ns = self._packet.now_ns
         for message in direction.read(unit):
             head = _head_of(message)
             if self.watch.waiting:
-                self.watch.feed(direction.link, head, self._packet.now_ns)
+                self.watch.feed(direction.link, head, now_ns)
             for bound in self._bounds.get(direction.link, ()):
                 gate = bound.gate
-                if not gate.in_window(self._packet.now_ns) or not bound.test(head) or not gate.fires():
+                if isinstance(gate.rule.action, Forge) or not gate.in_window(now_ns):
                     continue
-                action = self.opinion(direction.link, gate, head, self._packet.now_ns)
+                if not bound.test(head) or not gate.fires():
+                    continue
+                action = self.opinion(direction.link, gate, head, now_ns)
                 if action is None:
                     continue
                 gate.acted(0)
                 if isinstance(action, Accept):
-                    return False, 0
+                    return UnitFate()
                 self._packet.acted.append(gate.name)
-                kept = KeptMessage(self._packet.now_ns, direction.link, head, (direction, unit))
+                kept = KeptMessage(now_ns, direction.link, head, (direction, unit))
                 if isinstance(action, Replay):  # it passes, and the next rules decide on it
                     self.replays.keep(gate.rule, action, kept)
                     continue
                 if isinstance(action, Kill | Pause):
-                    self._packet.comments.append(self.signal(direction.link, gate.name, action, self._packet.now_ns))
+                    self._packet.comments.append(self.signal(direction.link, gate.name, action, now_ns))
                     continue
                 self._packet.comments.append(describe(type(action).__name__.lower(), head))
+                if isinstance(action, Forge):  # a user's answer: beside this message
+                    self._forge(action, direction, now_ns)
+                    continue
                 return self._carry_out(bound, action, kept)
-        return False, 0
+        return UnitFate()
 
-    def _carry_out(self, bound: BoundRule, action: Action, message: KeptMessage) -> tuple[bool, int]:
+    def _carry_out(self, bound: BoundRule, action: Action, message: KeptMessage) -> UnitFate:
         direction, unit = message.item
+        now_ns = self._packet.now_ns
         if isinstance(action, Delay):
-            self._postpone(self._packet.now_ns + draw_delay_ns(action, bound.gate.rng), direction, unit)
+            due_ns = now_ns + draw_delay_ns(action, bound.gate.rng)
+            if self.codec.in_order:
+                self._enqueue(direction, QueuedUnit(unit, due_ns))
+                return _QUEUED
+            self._postpone(due_ns, direction, unit)
         elif isinstance(action, Hold):
             if len(bound.held) >= _MAX_WAITING:
-                return False, 0
+                return UnitFate()
+            if self.codec.in_order:
+                queued = QueuedUnit(unit, held=True)
+                message.item = direction, queued
+                bound.held.append(message)
+                self._enqueue(direction, queued)
+                return _QUEUED
             bound.held.append(message)
         elif isinstance(action, Duplicate):
             if not action.gap_ms:
-                return False, action.copies
+                return UnitFate(copies=action.copies)
             for number in range(1, action.copies + 1):
-                self._postpone(self._packet.now_ns + int(number * action.gap_ms * 1e6), direction, unit)
-            return False, 0
-        return True, 0
+                self._postpone(now_ns + int(number * action.gap_ms * 1e6), direction, unit)
+            return UnitFate()
+        elif self.codec.instead_of is not None:
+            instead = self.codec.instead_of(unit)
+            return UnitFate(lost=instead is not None, instead=instead or b"")
+        return UnitFate(lost=True)
+
+    def _enqueue(self, direction: EditedDirection, queued: QueuedUnit) -> None:
+        if len(direction.queue) >= _MAX_WAITING:
+            self.deliveries.undeliverable += 1
+            return
+        direction.queue.append(queued)
+        if not queued.held:
+            self._postpone(queued.due_ns, direction, b"")
+
+    def _drain(self, direction: EditedDirection, now_ns: int) -> None:
+        """Put in what waits in order, up to the first that must wait longer."""
+        while direction.queue and not direction.queue[0].held and direction.queue[0].due_ns <= now_ns:
+            if not self._put(direction, direction.queue[0].unit, now_ns, again=b""):
+                return
+            direction.queue.popleft()
+
+    def _forge(self, action: Forge, direction: EditedDirection, now_ns: int) -> None:
+        assert self.codec.forge is not None
+        fields = {name: getattr(action, name) for name in ("term", "index", "log_term", "commit", "reject")}
+        try:
+            unit = self.codec.forge(action.kind, fields, direction.last_unit)
+        except Malformed:
+            self.deliveries.undeliverable += 1
+            return
+        head = MessageHead(action.kind, "spliced", None, None, action.term, action.log_term, action.index, 0)
+        self._given_back.append(KeptMessage(now_ns, direction.link, head, (direction, unit)))
+
+
+_QUEUED = UnitFate(lost=True)
 
 
 def _head_of(message: RaftMessage) -> MessageHead:

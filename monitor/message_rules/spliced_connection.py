@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Protocol
 
 from raftmon.monitor.packets.tcp_table import Flow
@@ -14,10 +16,29 @@ from raftmon.monitor.splice.policy import Edit, Insert, Keep, Remove
 from raftmon.monitor.splice.splicer import Splicer
 from raftmon.setup.topology import Link
 
-__all__ = ["EditedDirection", "Owner", "SplicedConnection", "UnitReader"]
+__all__ = ["EditedDirection", "Owner", "QueuedUnit", "SplicedConnection", "UnitFate", "UnitReader"]
 
 _MAX_UNIT = 4 << 20
 _MAX_UNKNOWN = 256 << 10
+_MAX_LIKE = 64 << 10
+
+
+@dataclass(slots=True)
+class UnitFate:
+    """What becomes of a unit: ``lost`` takes it out, ``instead`` is put in its place, ``copies`` follow it at once."""
+
+    lost: bool = False
+    instead: bytes = b""
+    copies: int = 0
+
+
+@dataclass(slots=True, eq=False)
+class QueuedUnit:
+    """A unit that waits in the order of its stream: until ``due_ns``, or while it is ``held``."""
+
+    unit: bytes
+    due_ns: int = 0
+    held: bool = False
 
 
 class Owner(Protocol):
@@ -30,8 +51,8 @@ class Owner(Protocol):
     def unit(self) -> Callable[[bytearray], int | None]:
         """The length of the unit at the beginning, None where more bytes are needed; raises Malformed."""
 
-    def decide(self, direction: EditedDirection, unit: bytes) -> tuple[bool, int]:
-        """Whether a unit is lost, and how many copies follow it at once."""
+    def decide(self, direction: EditedDirection, unit: bytes) -> UnitFate:
+        """What becomes of a unit."""
 
 
 class UnitReader(Decoder):
@@ -56,6 +77,8 @@ class EditedDirection:
         self._withheld = 0  # of the buffer's beginning: taken out already
         self._blind = 0  # bytes of a message too large to wait for
         self.connection: SplicedConnection | None = None
+        self.queue: deque[QueuedUnit] = deque()  # what waits where units may not overtake each other
+        self.last_unit = b""
 
     @property
     def between_messages(self) -> bool:
@@ -64,9 +87,8 @@ class EditedDirection:
 
     def feed(self, data: bytes) -> list[Edit]:
         """See ``EditPolicy.feed``."""
-        codec = self._owner.codec
         if not self._synchronised and not self._blind:
-            if codec.begins(data, False) is not True:
+            if not self._begins(data):
                 return [Keep(len(data))]
             self._synchronised = True
         out: list[Edit] = []
@@ -95,6 +117,12 @@ class EditedDirection:
         self._withheld = len(self._buffer)
         return out
 
+    def _begins(self, segment: bytes) -> bool:
+        codec = self._owner.codec
+        if codec.unit_begins is not None:
+            return codec.unit_begins(segment)
+        return codec.begins(segment, False) is True
+
     def finish(self) -> list[Edit]:
         """See ``EditPolicy.finish``: the beginning of a message that never came whole."""
         rest, self._buffer, self._withheld = bytes(self._buffer), bytearray(), 0
@@ -104,13 +132,14 @@ class EditedDirection:
         before = min(self._withheld, len(unit))
         self._withheld -= before
         del self._buffer[: len(unit)]
-        lost, copies = self._owner.decide(self, unit) if asked else (False, 0)
-        if lost:
-            return [Remove(len(unit) - before)]
-        return [Insert(unit[:before]), Keep(len(unit) - before), *([Insert(unit)] * copies)]
+        fate = self._owner.decide(self, unit) if asked else UnitFate()
+        if fate.lost:
+            return [Insert(fate.instead), Remove(len(unit) - before)]
+        return [Insert(unit[:before]), Keep(len(unit) - before), *([Insert(unit)] * fate.copies)]
 
     def read(self, unit: bytes) -> list[RaftMessage]:
         """The messages that a unit holds."""
+        self.last_unit = unit if len(unit) <= _MAX_LIKE else self.last_unit
         assert self.connection is not None
         return self.connection.read(self, unit)
 

@@ -41,7 +41,10 @@ from raftmon.monitor.rules.rule import Rule, RuleSet
 from raftmon.setup.errors import InputError
 from raftmon.setup.topology import Link
 
-__all__ = ["MessageRules"]
+__all__ = ["ANSWERS", "MessageRules", "not_for_messages", "wrong_answer"]
+
+ANSWERS = Accept | Drop | Delay | Duplicate | Hold | Forge | Replay | Kill | Pause
+"""What can be done with a message."""
 
 
 class MessageRules:
@@ -224,11 +227,8 @@ class MessageRules:
         return f"{type(action).__name__.lower()} {node}" + ("" if done else ": was not there")
 
     def _check_answer(self, answer: object, head: MessageHead) -> None:
-        if not isinstance(answer, Accept | Drop | Delay | Duplicate | Hold | Replay | Forge | Kill | Pause):
-            raise InputError(
-                f"message(view) returned {answer!r}; return accept(), drop(), delay(ms), duplicate(), hold(), "
-                "replay(when), kill(node), pause(node), forge(kind) or None"
-            )
+        if not isinstance(answer, ANSWERS):
+            raise InputError(wrong_answer(answer))
         if isinstance(answer, Accept | Drop | Kill | Pause):
             return
         if isinstance(answer, Replay):
@@ -237,6 +237,22 @@ class MessageRules:
             raise InputError(f"{answer!r} needs messages delivered, which is impossible here")
         if head.carrier == "snapshot" and not isinstance(answer, Forge):
             raise InputError("a MsgSnap is followed by its database and can only be dropped or accepted")
+
+
+def not_for_messages(rule: Rule) -> str:
+    """Why a rule on messages is refused whose action is for packets."""
+    return (
+        f"the rule {rule.name!r}: a message can be accepted, dropped, delayed, duplicated, held, replayed or forged, "
+        f"not {type(rule.action).__name__.lower()}"
+    )
+
+
+def wrong_answer(answer: object) -> str:
+    """Why what ``message(view)`` returned is refused."""
+    return (
+        f"message(view) returned {answer!r}; return accept(), drop(), delay(ms), duplicate(), hold(), replay(when), "
+        "kill(node), pause(node), forge(kind) or None"
+    )
 
 
 def _leaves(match: Match) -> list[Match]:

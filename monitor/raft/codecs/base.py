@@ -6,8 +6,8 @@ nothing and keeps no clock: bytes come in through two ``Consumer``s, one a direc
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from typing import Protocol
 
@@ -97,7 +97,15 @@ class Codec:
 
     ``unit(data)``, where there is one, lets rules act on single messages by splicing: it gives the size of the first
     unit of a stream (a message with its framing), or None where more bytes are needed to know it, and raises Malformed.
-    A unit must be one that can be taken out or repeated without the others noticing.
+    A unit must be one that can be taken out or repeated without the others noticing, unless the fields below say more:
+
+    - ``unit_begins(segment)``: whether a segment from the middle begins with a unit (else ``begins`` is asked)
+    - ``refuses``: by the word of an action on messages, why it is impossible, as the second half of a sentence
+    - ``in_order``: units may not overtake each other: one that is delayed or held holds back all behind it
+    - ``instead_of(unit)``: what the receiver gets in the place of a unit that is lost, where it must get something;
+      None for a unit that cannot be lost
+    - ``forge(kind, fields, like)``, for the kinds in ``forges``: a unit that no node wrote; ``fields`` are term, index,
+      log_term, commit and reject, ``like`` is the last unit of that stream. Raises Malformed for what cannot be made
     """
 
     name: str
@@ -112,6 +120,12 @@ class Codec:
     answers_bear_own_term: bool = True
     deviations: tuple[str, ...] = ()
     unit: Callable[[bytes | bytearray], int | None] | None = None
+    unit_begins: Callable[[bytes], bool] | None = None
+    refuses: Mapping[str, str] = field(default_factory=dict)
+    in_order: bool = False
+    instead_of: Callable[[bytes], bytes | None] | None = None
+    forge: Callable[[str, Mapping[str, int], bytes], bytes] | None = None
+    forges: frozenset[str] = frozenset()
 
     def speaks(self, system: str) -> bool:
         """Whether the nodes of the adapter of this name speak it."""

@@ -8,6 +8,7 @@ clients use the same port: their bytes are counted as foreign.
 from __future__ import annotations
 
 import struct
+from collections.abc import Mapping
 
 from raftmon.monitor.packets.tcp_table import Flow
 from raftmon.monitor.raft.codecs.base import Codec, Output, PairTaps
@@ -31,6 +32,56 @@ _ENTRY_NAMES = {1: "command", 2: "barrier", 3: "conf_change"}
 def _begins(start: bytes, from_start: bool) -> bool:
     """Whether a connection begins with the version of dqlite's protocol."""
     return from_start and start[:8] == _VERSION
+
+
+def _unit_begins(segment: bytes) -> bool:
+    return _plausible(segment, 0)
+
+
+def _unit(data: bytes | bytearray) -> int | None:
+    """See ``Codec.unit``: a message with its payload, or what a connection between nodes begins with."""
+    if len(data) < 16:
+        return None
+    kind, size = struct.unpack_from("<QQ", data)
+    if kind == 1 and size >= 1 << 32:  # the version, then the header of a request: its size in words, its type
+        if data[12] != _CONNECT:
+            raise Malformed("a client's connection")
+        return 16 + 8 * int.from_bytes(data[8:12], "little")
+    low, high = _HEADERS.get(kind, (1, 0))
+    if not low <= size <= high or size % 8:
+        raise Malformed("no message of libraft")
+    stop = 16 + size
+    if kind not in (_APPEND, _SNAPSHOT):
+        return int(stop)
+    if len(data) < stop:
+        return None
+    if kind == _SNAPSHOT:
+        at = 56 + int.from_bytes(data[48:56], "little")
+        return int(stop + int.from_bytes(data[at + -at % 8 : at + -at % 8 + 8], "little"))
+    count = int.from_bytes(data[48:56], "little")
+    if 40 + 16 * count > size:
+        raise Malformed("more entries than the header holds")
+    heads = range(56, 56 + 16 * count, 16)
+    return int(stop + sum(int.from_bytes(data[at + 12 : at + 16], "little") for at in heads))
+
+
+_FORGED = {
+    "MsgVote": (_VOTE, ("term", "", "index", "log_term", "")),
+    "MsgVoteResp": (_VOTE_RESULT, ("term", "grant", "")),
+    "MsgTimeoutNow": (_TIMEOUT_NOW, ("term", "index", "log_term")),
+    "MsgHeartbeat": (_APPEND, ("term", "index", "log_term", "commit", "", "")),
+    "MsgAppResp": (_APPEND_RESULT, ("term", "", "index")),
+}
+
+
+def _forge(kind: str, fields: Mapping[str, int], _like: bytes) -> bytes:
+    """See ``Codec.forge``; a vote is granted unless it is rejected."""
+    if kind not in _FORGED:
+        raise Malformed(f"of dqlite {', '.join(_FORGED)} can be forged")
+    number, names = _FORGED[kind]
+    values = {**fields, "grant": not fields["reject"]}
+    words = [int(values.get(name, 0)) for name in names]
+    return struct.pack(f"<{2 + len(words)}Q", number, 8 * len(words), *words)
 
 
 def _joins(segment: bytes) -> bool:
@@ -205,7 +256,11 @@ CODEC = Codec(
     joins=_joins,
     taps=_taps,
     systems=("dqlite",),
-    why_not="its messages are read from the record only, not in the packets' path",
+    why_not="its messages are cut out of their streams, not changed in place",
+    unit=_unit,
+    unit_begins=_unit_begins,
+    forge=_forge,
+    forges=frozenset(_FORGED),
     ordered=frozenset({"peer"}),
     deviations=("votes are refused while a leader is known, unless leadership is transferred; pre-vote is on",),
 )

@@ -195,6 +195,52 @@ def _timeout_now(message: RaftMessage, _content: dict[bytes, Any]) -> None:
 _REQUESTS = (_append, _vote, _snapshot, _timeout_now, _pre_vote)
 
 
+def _is_request(unit: bytes | bytearray) -> bool:
+    return unit[0] <= _PRE_VOTE
+
+
+def _unit(data: bytes | bytearray) -> int | None:
+    """See ``Codec.unit``: a request with what follows it, or an answer."""
+    if _is_request(data):
+        end = MsgpackEnd(skip=1).feed(data, 0)
+        if end < 0 or data[0] != _SNAPSHOT:
+            return None if end < 0 else end
+        content, _ = load(bytes(data[:end]), 1)
+        return end + (_number(content, b"Size") if isinstance(content, dict) else 0)
+    if not 0xA0 <= data[0] <= 0xBF and data[0] not in (0xD9, 0xDA):
+        raise Malformed("neither a request nor an answer of hashicorp/raft")
+    end = MsgpackEnd(values=2).feed(data, 0)
+    return None if end < 0 else end
+
+
+def _unit_begins(segment: bytes) -> bool:
+    return _START.match(segment) is not None or _ANSWER.match(segment) is not None
+
+
+_IN_ORDER = "answers come in the order of the requests"
+_REFUSALS = {b"Term": b"\x00", b"Granted": b"\xc2", b"Success": b"\xc2"}
+
+
+def _instead_of(unit: bytes) -> bytes | None:
+    """See ``Codec.instead_of``: the peer waits for an answer, so a lost request becomes one of term 0, which is refused
+    as stale, and a lost answer becomes a refusal.
+    """
+    asks = _is_request(unit)
+    at = 1 if asks else load(unit)[1]
+    if not 0x80 <= unit[at] <= 0x8F:
+        return None  # an answer that is an error: it is a refusal already
+    # A TimeoutNow bears no term: read as an append it has term 0.
+    out = bytearray(b"\x00" + unit[1 : at + 1] if unit[0] == _TIMEOUT_NOW and asks else unit[: at + 1])
+    at += 1
+    for _ in range(unit[len(out) - 1] & 15):
+        key, value_at = load(unit, at)
+        _, end = load(unit, value_at)
+        harmless = _REFUSALS.get(key) if asks == (key == b"Term") else None
+        out += unit[at:value_at] + (harmless or unit[value_at:end])
+        at = end
+    return bytes(out + unit[at:])
+
+
 def _taps(output: Output) -> PairTaps:
     return pairs(output, lambda flow, dials, joined: HashicorpTap(output, flow, asks=dials, joined=joined))
 
@@ -206,7 +252,16 @@ CODEC = Codec(
     joins=_joins,
     taps=_taps,
     systems=("hashicorp-raft",),
-    why_not="its messages are read from the record only, and answers come in the order of the requests",
+    why_not="its messages are cut out of their streams, not changed in place",
+    unit=_unit,
+    unit_begins=_unit_begins,
+    in_order=True,
+    instead_of=_instead_of,
+    refuses={
+        "duplicate": f"{_IN_ORDER}, so a copy would be answered in another's place",
+        "replay": f"{_IN_ORDER}, so an old message would be answered in another's place",
+        "forge": f"{_IN_ORDER}, so a forged message would be answered in another's place",
+    },
     ordered=frozenset({"peer"}),
     deviations=(
         "votes are refused while a leader is known, unless leadership is transferred",

@@ -269,6 +269,22 @@ def _begins(start: bytes, from_start: bool) -> bool:
     return _BEGINS(start) is not None
 
 
+def _unit(data: bytes | bytearray) -> int | None:
+    """See ``Codec.unit``: one line, with its payload."""
+    end = data.find(b"\r\n")
+    if end < 0:
+        if len(data) > _MAX_LINE:
+            raise Malformed("no line of a route")
+        return None
+    verb, _, rest = bytes(data[:end]).partition(b" ")
+    if verb in _PLAIN:
+        return end + 2
+    size = rest.split()[-1:]
+    if verb not in _SIZED or not size or not size[0].isdigit() or len(size[0]) > 9 or int(size[0]) > _MAX_PAYLOAD:
+        raise Malformed("no line of a route")
+    return end + 4 + int(size[0])
+
+
 def _taps(out: Output) -> PairTaps:
     shared = _Shared()
 
@@ -286,7 +302,8 @@ CODEC = Codec(
     _begins,
     _taps,
     systems=("nats",),
-    why_not="nats-server's route messages are read but not edited",
+    why_not="nats-server's messages are cut out of their streams, not changed in place",
+    unit=_unit,
     ordered=frozenset({"route"}),
     answers_bear_own_term=False,
 )

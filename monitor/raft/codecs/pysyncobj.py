@@ -8,7 +8,7 @@ from __future__ import annotations
 import io
 import pickle
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, NoReturn
 
 from raftmon.monitor.packets.tcp_table import Flow
@@ -222,6 +222,27 @@ def _unit(data: bytes | bytearray) -> int | None:
     return 4 + size
 
 
+_FORGED: dict[str, Callable[[Mapping[str, int]], dict[str, Any]]] = {
+    "MsgVote": lambda of: {"type": "request_vote", "last_log_index": of["index"], "last_log_term": of["log_term"]},
+    "MsgVoteResp": lambda of: {"type": "response_vote"},
+    "MsgHeartbeat": lambda of: {
+        "type": "append_entries", "commit_index": of["commit"], "entries": [], "prevLogIdx": of["index"],
+        "prevLogTerm": of["log_term"],
+    },
+    "MsgAppResp": lambda of: {
+        "type": "next_node_idx", "next_node_idx": of["index"] + 1, "reset": False, "success": not of["reject"],
+    },
+}  # fmt: skip
+
+
+def _forge(kind: str, fields: Mapping[str, int], _like: bytes) -> bytes:
+    """See ``Codec.forge``; a vote of PySyncObj is always granted."""
+    if kind not in _FORGED or (kind == "MsgVoteResp" and fields["reject"]):
+        raise Malformed(f"of PySyncObj {', '.join(_FORGED)} can be forged")
+    body = zlib.compress(pickle.dumps({**_FORGED[kind](fields), "term": fields["term"]}, 2))
+    return len(body).to_bytes(4, "little") + body
+
+
 def _taps(output: Output) -> PairTaps:
     return pairs(output, lambda flow, _dials, joined: PySyncObjTap(output, flow, joined=joined))
 
@@ -235,4 +256,6 @@ CODEC = Codec(
     why_not="pysyncobj's messages are compressed (zlib), so none can be changed in place",
     ordered=frozenset({"peer"}),
     unit=_unit,
+    forge=_forge,
+    forges=frozenset(_FORGED),
 )

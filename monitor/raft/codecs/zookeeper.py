@@ -74,6 +74,20 @@ def _end(data: bytes | bytearray, place: int) -> int:
     return at if at <= len(data) else MORE
 
 
+def _unit(data: bytes | bytearray) -> int | None:
+    """See ``Codec.unit``: a QuorumPacket, and behind a SNAP the snapshot."""
+    end = _end(data, 0)
+    if end == MORE:
+        return None
+    if int.from_bytes(data[:4], "big") != _SNAP:
+        return end
+    found = data.find(_SNAPSHOT_END, end)
+    return None if found < 0 else found + len(_SNAPSHOT_END)
+
+
+_FIFO = "Zab relies on FIFO channels, so one message that is {} is not a fault that it claims to survive"
+
+
 def _read_operations(kind: int, data: bytes) -> tuple[LoggedOperation, ...]:
     """What a transaction does (TxnHeader, then the transaction); of a request only that it is one."""
     if kind or len(data) < 32:
@@ -190,6 +204,15 @@ QUORUM = Codec(
     taps=_taps,
     systems=("zookeeper",),
     why_not=WHY_NOT,
+    unit=_unit,
+    unit_begins=_joins_quorum,
+    in_order=True,
+    refuses={
+        "drop": _FIFO.format("lost"),
+        "duplicate": _FIFO.format("doubled"),
+        "replay": _FIFO.format("sent again"),
+        "forge": _FIFO.format("forged"),
+    },
     ordered=frozenset({"peer"}),
     deviations=("Zab: the epoch is the term, accepting an epoch is the vote, a zxid the index",),
 )

@@ -1,5 +1,6 @@
 """Rules on messages of pysyncobj, whose compressed frames are cut out of their stream and put back."""
 
+import dataclasses
 import pickle
 import zlib
 
@@ -8,6 +9,7 @@ import pytest
 from raftmon.monitor.message_rules.spliced import SplicedRules
 from raftmon.monitor.packets.view import ACK, SYN
 from raftmon.monitor.raft.codecs.pysyncobj import CODEC
+from raftmon.monitor.raft.codecs.zookeeper import QUORUM
 from raftmon.monitor.rules.engine import Engine
 from raftmon.monitor.rules.serialization import ruleset_from_items
 from raftmon.monitor.splice.segment import Segment, build, parse
@@ -30,9 +32,9 @@ VOTE, APPEND = frame(), frame("append_entries", commit_index=7)
 class Bench:
     """n1 sends to n2 on one connection that n1 dialled; ``sent`` is what was put on the wire beside the packets."""
 
-    def __init__(self, *rules):
+    def __init__(self, *rules, codec=CODEC):
         self.sent = []
-        self.stage = SplicedRules(CODEC, present=lambda packet: packet, send=self.sent.append)
+        self.stage = SplicedRules(codec, present=lambda packet: packet, send=self.sent.append)
         self.engine = Engine([Link("n1", "n2"), Link("n2", "n1")], "seed", 0, message_stage=self.stage)
         self.now_ns, self.seq = MS, 101
         self.load(*rules)
@@ -119,7 +121,7 @@ def test_after_bytes_that_are_no_message_everything_passes():
 
 
 def test_forging_is_refused_in_words():
-    with pytest.raises(InputError, match="pysyncobj cannot be forged"):
+    with pytest.raises(InputError, match="a MsgTimeoutNow of pysyncobj cannot be forged"):
         Bench("n1->n2 forge MsgTimeoutNow")
 
 
@@ -159,3 +161,48 @@ def test_triggers_are_fed_by_what_passes():
     bench.say(APPEND)
     bench.say(VOTE)
     assert one.fired == 1
+
+
+def test_a_forged_message_follows_the_first_that_passes():
+    bench = Bench("n1->n2 forge MsgVoteResp term 9", "MsgVote accept")
+    assert bench.say(APPEND)[1] == APPEND
+    (body,) = [bench.later()]
+    assert pickle.loads(zlib.decompress(body[4:])) == {"type": "response_vote", "term": 9}
+    bench.say(APPEND)
+    assert bench.later() == b""
+
+
+IN_ORDER = dataclasses.replace(CODEC, in_order=True, instead_of=lambda unit: unit.upper() if len(unit) > 4 else None)
+
+
+def test_where_units_keep_their_order_a_delayed_one_holds_back_those_behind():
+    bench = Bench("MsgVoteResp delay 50ms", codec=IN_ORDER)
+    assert bench.say(VOTE)[1] == b""
+    assert bench.say(APPEND)[1] == b""
+    assert bench.later() == b""
+    assert bench.later(60 * MS) == VOTE + APPEND
+    assert bench.say(APPEND)[1] == APPEND
+
+
+def test_where_units_keep_their_order_a_held_one_holds_back_those_behind_until_it_is_released():
+    bench = Bench("MsgVoteResp hold", codec=IN_ORDER)
+    bench.say(VOTE + APPEND)
+    bench.say(VOTE)
+    assert bench.later(60 * MS) == b""
+    bench.stage.release("r1", 1)
+    assert bench.later() == VOTE + APPEND
+    bench.load()
+    assert bench.later() == VOTE
+    assert bench.say(APPEND)[1] == APPEND
+
+
+def test_where_a_lost_unit_needs_something_in_its_place_the_receiver_gets_that():
+    bench = Bench("MsgVoteResp drop", codec=IN_ORDER)
+    assert bench.say(APPEND + VOTE + APPEND)[1] == APPEND + VOTE.upper() + APPEND
+
+
+def test_what_a_protocol_does_not_allow_is_refused_with_its_reason():
+    with pytest.raises(InputError, match="drop is impossible with zookeeper: Zab relies on FIFO channels"):
+        Bench("MsgApp drop", codec=QUORUM)
+    with pytest.raises(InputError, match="not corrupt"):
+        Bench("MsgApp corrupt")

@@ -148,7 +148,7 @@ def test_a_header_that_goes_on_in_the_next_segment_holds_the_first_one_back() ->
     ("system", "line", "why"),
     [
         ("pysyncobj", "MsgVote drop", "compressed"),
-        ("nats-server", "MsgVote drop", "not edited"),
+        ("nats-server", "MsgVote drop", "not changed in place"),
         (None, "MsgVote drop", "no system whose messages are read"),
         ("etcd", "MsgSnap delay 5ms", "followed by its database"),
         ("etcd", "MsgVote corrupt", "not corrupt"),

@@ -104,9 +104,9 @@ def test_the_table_of_the_docs_is_the_table_of_the_rows() -> None:
     expected = []
     for codec in BUILT_IN:
         systems = ", ".join(f"`{pattern}`" for pattern in codec.systems)
-        spliced = (
-            "by splicing: drop, delay, duplicate, hold, replay; triggers" if codec.unit else f"no: {codec.why_not}"
-        )
+        words = ["drop", "delay", "duplicate", "hold", "replay", *(["forge"] if codec.forge else [])]
+        possible = ", ".join(word for word in words if word not in codec.refuses)
+        spliced = f"by splicing: {possible}; triggers" if codec.unit else f"no: {codec.why_not}"
         expected.append((codec.name, codec.summary, systems, "yes" if codec.editable else spliced))
     assert [row for row in rows if row[0] in {codec.name for codec in BUILT_IN}] == expected
 
