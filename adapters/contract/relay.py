@@ -62,7 +62,7 @@ class Relay:
     def cut(self) -> None:
         """Close the present connections, both ends."""
         with self._lock:
-            doomed, self._open, self._muted = self._open, {}, set()
+            doomed, self._open = self._open, {}  # a muted one stays muted: its pump may have an answer in hand
         for near, far in doomed.items():
             for end in (near, far):
                 with contextlib.suppress(OSError):
@@ -94,6 +94,8 @@ class Relay:
                     sink.sendall(data)
         with self._lock:
             self._open.pop(near, None)
+            if source is not near:
+                self._muted.discard(near)
         for end in (source, sink):
             with contextlib.suppress(OSError):
                 end.shutdown(socket.SHUT_RDWR)

@@ -65,7 +65,7 @@ def _unread(_kind: int, data: bytes) -> tuple[LoggedOperation, ...]:
 
 @dataclass(slots=True)
 class Entry:
-    """One log entry as contained in a message."""
+    """One log entry as contained in a message. In a proposal, ``term`` and ``index`` are 0: the leader sets them."""
 
     term: int
     index: int

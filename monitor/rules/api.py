@@ -123,12 +123,12 @@ def rewrite(payload: bytes | Callable[[bytes], bytes | None]) -> Action:
 
 
 def kill(node: str) -> Action:
-    """Send SIGKILL to a node immediately; ``source`` and ``target`` are the two ends of the link."""
+    """Send SIGKILL to a node immediately; ``source`` and ``target`` are the link's ends. The packet passes."""
     return kinds.Kill(node)
 
 
 def pause(node: str, ms: float | None = None) -> Action:
-    """Send SIGSTOP to a node immediately, and SIGCONT after ``ms``."""
+    """Send SIGSTOP to a node immediately, and SIGCONT after ``ms``. The packet passes."""
     return kinds.Pause(node, ms)
 
 

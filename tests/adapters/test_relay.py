@@ -82,3 +82,35 @@ def test_where_the_node_is_down_the_client_is_turned_away(tmp_path):
     with Relay(str(tmp_path / "relay"), str(tmp_path / "nobody")) as relay:
         assert connect(str(tmp_path / "relay")).recv(100) == b""
         assert relay.connections == 0
+
+
+class End:
+    """One end of a relayed connection. ``on_recv`` happens between the arrival of its one piece of data and its use."""
+
+    def __init__(self, on_recv=lambda: None):
+        self.sent, self._pieces, self._on_recv = [], [b"answer", b""], on_recv
+
+    def recv(self, _size):
+        piece = self._pieces.pop(0)
+        if piece:
+            self._on_recv()
+        return piece
+
+    def sendall(self, data):
+        self.sent.append(data)
+
+    def shutdown(self, _how):
+        pass
+
+    def close(self):
+        pass
+
+
+def test_an_answer_that_is_in_hand_while_the_relay_is_cut_stays_muted(echo, tmp_path):
+    relay = Relay(str(tmp_path / "relay"), echo[0])
+    near, far = End(), End(on_recv=relay.cut)
+    relay._open[near] = far
+    relay.mute()
+    relay._pump(far, near, near)
+    assert near.sent == []
+    assert relay._muted == set()

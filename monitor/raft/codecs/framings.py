@@ -104,7 +104,7 @@ class LengthPrefixedTap(CodecTap):
 
 
 class JsonStreamTap(CodecTap):
-    """JSON objects that follow each other, separated by lines or not at all."""
+    """JSON objects that follow each other, separated by lines or not at all. ``begin`` starts every message."""
 
     begin = b"{"
 
