@@ -11,7 +11,7 @@ import time
 from collections.abc import Iterator
 
 from raftmon.monitor.packets.view import ICMP, ICMPV6, TCP, UDP, PacketView
-from raftmon.monitor.rules.actions import Call
+from raftmon.monitor.rules.actions.kinds import Call
 from raftmon.monitor.rules.api import corrupt, rewrite
 from raftmon.monitor.rules.conditions import ALWAYS
 from raftmon.monitor.rules.engine import Engine

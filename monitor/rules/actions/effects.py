@@ -1,11 +1,11 @@
-"""Carries actions out: each is bound to one link, where its state and randomness live, and then applied to plans."""
+"""Carries actions out: each is bound to one link, where its state and random numbers live, then applied to decisions."""
 
 from __future__ import annotations
 
 import random
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 from raftmon.monitor.packets.checksums import transport_sum_is_valid, with_payload
 from raftmon.monitor.packets.view import PacketView
@@ -16,7 +16,7 @@ from raftmon.monitor.rules.actions.token_bucket import TokenBucket
 from raftmon.monitor.rules.verdict import Verdict
 from raftmon.setup.topology import Link
 
-__all__ = ["BINDERS", "ActionEffect", "NodeSignals", "Scene", "bind", "draw_delay_ns", "node_of"]
+__all__ = ["ActionEffect", "NodeSignals", "Scene", "bind", "binds", "draw_delay_ns", "node_of"]
 
 ActionEffect = Callable[[Decision], bool]  # False: it had nothing to do with this packet after all
 
@@ -49,11 +49,27 @@ class Scene:
     rule: str = ""
 
 
+_BINDERS: dict[type[kinds.Action], Callable[[Any, Scene], ActionEffect]] = {}
+
+_Binder = TypeVar("_Binder", bound=Callable[..., ActionEffect])
+
+
+def binds(*actions: type[kinds.Action]) -> Callable[[_Binder], _Binder]:
+    """Decorates the function ``(action, scene) -> ActionEffect`` that carries out these actions."""
+
+    def register(binder: _Binder) -> _Binder:
+        _BINDERS.update(dict.fromkeys(actions, binder))
+        return binder
+
+    return register
+
+
 def bind(action: kinds.Action, scene: Scene) -> ActionEffect:
-    """The action as a function on plans, with its own state for this link."""
-    return BINDERS[type(action)](action, scene)
+    """The action as a function on decisions, with its own state for this link."""
+    return _BINDERS[type(action)](action, scene)
 
 
+@binds(kinds.Accept)
 def _accept(_action: kinds.Accept, _scene: Scene) -> ActionEffect:
     def apply(decision: Decision) -> bool:
         decision.ended = True
@@ -62,6 +78,7 @@ def _accept(_action: kinds.Accept, _scene: Scene) -> ActionEffect:
     return apply
 
 
+@binds(kinds.Drop)
 def _drop(_action: kinds.Drop, _scene: Scene) -> ActionEffect:
     def apply(decision: Decision) -> bool:
         decision.lose("drop")
@@ -70,6 +87,7 @@ def _drop(_action: kinds.Drop, _scene: Scene) -> ActionEffect:
     return apply
 
 
+@binds(kinds.Reject)
 def _reject(_action: kinds.Reject, scene: Scene) -> ActionEffect:
     def apply(decision: Decision) -> bool:
         decision.lose("reject")
@@ -93,6 +111,7 @@ def draw_delay_ns(action: kinds.Delay, rng: random.Random) -> int:
     return min(max(0, round(ms * 1e6)), kinds.MAX_MS * 1_000_000)
 
 
+@binds(kinds.Delay)
 def _delay(action: kinds.Delay, scene: Scene) -> ActionEffect:
     rng = scene.rng
 
@@ -107,6 +126,7 @@ def _delay(action: kinds.Delay, scene: Scene) -> ActionEffect:
     return apply
 
 
+@binds(kinds.Reorder)
 def _reorder(action: kinds.Reorder, _scene: Scene) -> ActionEffect:
     hold_ns = round(action.ms * 1e6)
 
@@ -119,6 +139,7 @@ def _reorder(action: kinds.Reorder, _scene: Scene) -> ActionEffect:
     return apply
 
 
+@binds(kinds.Loss)
 def _loss(action: kinds.Loss, scene: Scene) -> ActionEffect:
     rng = scene.rng
 
@@ -131,6 +152,7 @@ def _loss(action: kinds.Loss, scene: Scene) -> ActionEffect:
     return apply
 
 
+@binds(kinds.LossBursts)
 def _loss_bursts(action: kinds.LossBursts, scene: Scene) -> ActionEffect:
     rng = scene.rng
     is_bad = False
@@ -147,6 +169,7 @@ def _loss_bursts(action: kinds.LossBursts, scene: Scene) -> ActionEffect:
     return apply
 
 
+@binds(kinds.Duplicate)
 def _duplicate(action: kinds.Duplicate, _scene: Scene) -> ActionEffect:
     gap_ns = round(action.gap_ms * 1e6)
 
@@ -158,6 +181,7 @@ def _duplicate(action: kinds.Duplicate, _scene: Scene) -> ActionEffect:
     return apply
 
 
+@binds(kinds.Corrupt)
 def _corrupt(action: kinds.Corrupt, scene: Scene) -> ActionEffect:
     rng = scene.rng
 
@@ -191,6 +215,7 @@ def _corrupt(action: kinds.Corrupt, scene: Scene) -> ActionEffect:
     return apply
 
 
+@binds(kinds.Rate)
 def _rate(action: kinds.Rate, _scene: Scene) -> ActionEffect:
     depart_ns = TokenBucket(action).depart_ns
 
@@ -201,10 +226,12 @@ def _rate(action: kinds.Rate, _scene: Scene) -> ActionEffect:
     return apply
 
 
+@binds(kinds.Replace)
 def _replace(action: kinds.Replace, _scene: Scene) -> ActionEffect:
     return lambda decision: decision.set_payload(decision.payload().replace(action.find, action.put))
 
 
+@binds(kinds.Rewrite)
 def _rewrite(action: kinds.Rewrite, _scene: Scene) -> ActionEffect:
     def apply(decision: Decision) -> bool:
         payload = action.function(decision.payload())
@@ -217,10 +244,12 @@ def _rewrite(action: kinds.Rewrite, _scene: Scene) -> ActionEffect:
     return apply
 
 
+@binds(kinds.Payload)
 def _payload(action: kinds.Payload, _scene: Scene) -> ActionEffect:
     return lambda decision: decision.set_payload(action.payload)
 
 
+@binds(kinds.Kill, kinds.Pause)
 def _signal(action: kinds.Kill | kinds.Pause, scene: Scene) -> ActionEffect:
     node, nodes = node_of(action, scene.link), scene.nodes
 
@@ -233,6 +262,7 @@ def _signal(action: kinds.Kill | kinds.Pause, scene: Scene) -> ActionEffect:
     return apply
 
 
+@binds(kinds.Mirror)
 def _mirror(_action: kinds.Mirror, _scene: Scene) -> ActionEffect:
     def apply(decision: Decision) -> bool:
         decision.record = True
@@ -242,6 +272,7 @@ def _mirror(_action: kinds.Mirror, _scene: Scene) -> ActionEffect:
     return apply
 
 
+@binds(kinds.Unrecorded)
 def _unrecorded(_action: kinds.Unrecorded, _scene: Scene) -> ActionEffect:
     def apply(decision: Decision) -> bool:
         decision.record = False
@@ -250,6 +281,7 @@ def _unrecorded(_action: kinds.Unrecorded, _scene: Scene) -> ActionEffect:
     return apply
 
 
+@binds(kinds.Call)
 def _call(action: kinds.Call, scene: Scene) -> ActionEffect:
     states: dict[kinds.Action, ActionEffect] = {}  # a rate or a burst that is returned again goes on where it was
 
@@ -290,25 +322,3 @@ def _actions(result: Any) -> Sequence[kinds.Action]:
                 f"packet(view) returned {one!r}, which is for single messages: return it from message(view)"
             )
     return wanted
-
-
-BINDERS: dict[type[kinds.Action], Callable[..., ActionEffect]] = {
-    kinds.Accept: _accept,
-    kinds.Drop: _drop,
-    kinds.Reject: _reject,
-    kinds.Delay: _delay,
-    kinds.Reorder: _reorder,
-    kinds.Loss: _loss,
-    kinds.LossBursts: _loss_bursts,
-    kinds.Duplicate: _duplicate,
-    kinds.Corrupt: _corrupt,
-    kinds.Rate: _rate,
-    kinds.Replace: _replace,
-    kinds.Rewrite: _rewrite,
-    kinds.Payload: _payload,
-    kinds.Kill: _signal,
-    kinds.Pause: _signal,
-    kinds.Mirror: _mirror,
-    kinds.Unrecorded: _unrecorded,
-    kinds.Call: _call,
-}

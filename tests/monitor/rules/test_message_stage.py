@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Any
 
-from raftmon.monitor.rules.actions import Action
 from raftmon.monitor.rules.actions.decision import Decision
+from raftmon.monitor.rules.actions.kinds import Action
 from raftmon.monitor.rules.conditions import ALWAYS
 from raftmon.monitor.rules.gate import RuleGate
 from raftmon.monitor.rules.replay import craft

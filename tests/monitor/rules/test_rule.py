@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from raftmon.monitor.rules import rule as rules_module
-from raftmon.monitor.rules.actions import Call
+from raftmon.monitor.rules.actions.kinds import Call
 from raftmon.monitor.rules.conditions import ALWAYS, Port
 from raftmon.monitor.rules.rule import Rule, RuleSet
 from raftmon.monitor.rules.serialization import ruleset_from_items, ruleset_to_items, with_items

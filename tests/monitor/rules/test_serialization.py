@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from raftmon.monitor.rules.actions import Call, Delay, Drop, LossBursts, Rate
+from raftmon.monitor.rules.actions.kinds import Call, Delay, Drop, LossBursts, Rate
 from raftmon.monitor.rules.conditions import ALWAYS, Links, Port, both
 from raftmon.monitor.rules.rule import Rule
 from raftmon.monitor.rules.serialization import rule_to_item, ruleset_from_items, ruleset_to_items

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from raftmon.monitor.packets.view import PacketView
-from raftmon.monitor.rules.actions import Call, Drop
+from raftmon.monitor.rules.actions.kinds import Call, Drop
 from raftmon.monitor.rules.api import accept, delay, drop, rate
 from raftmon.monitor.rules.conditions import ALWAYS
 from raftmon.monitor.rules.engine import Engine
