@@ -1,4 +1,4 @@
-"""Carries actions out: each is bound to one link, where its state and random numbers live, then applied to decisions."""
+"""Carries actions out: each is bound to one link, where its state and randomness live, then applied to decisions."""
 
 from __future__ import annotations
 

@@ -117,6 +117,7 @@ def test_no_two_rows_have_one_word_or_write_one_class() -> None:
 
 
 def test_every_action_that_can_be_a_line_has_a_row_that_writes_it() -> None:
-    lines = {kind for kind in vars(kinds).values() if isinstance(kind, type) and issubclass(kind, kinds.Action)}
-    lines -= {kinds.Action, *(kind for kind in lines if not kind.parsable)}
-    assert {kind for row in (*PACKET_ACTIONS, *MESSAGE_ACTIONS) for kind in row.writes} == lines
+    # by name: slots make a class anew, and the one before may still be there
+    ours = [kind for kind in kinds.Action.__subclasses__() if kind.__module__.startswith("raftmon.")]
+    written = {kind.__name__ for row in (*PACKET_ACTIONS, *MESSAGE_ACTIONS) for kind in row.writes}
+    assert written == {kind.__name__ for kind in ours if kind.parsable}
