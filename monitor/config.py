@@ -75,7 +75,7 @@ class MonitorConfig:
         if len(set(names)) != len(names):
             raise InputError(f"two hosts bear the same name in {', '.join(names)}: give each its own")
         if self.mode not in MODES:
-            raise InputError(f"there is no monitor mode {self.mode!r}; there are {', '.join(MODES)}")
+            raise InputError(f"unknown monitor mode {self.mode!r} (available: {', '.join(MODES)})")
         if self.malformed not in ("accept", "drop"):
             raise InputError(f"malformed packets are accepted or dropped, not {self.malformed!r}")
         if not 0 <= self.queue <= 65_535:

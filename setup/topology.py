@@ -144,7 +144,7 @@ class Topology:
             if host.name == name:
                 return host
         names = ", ".join(host.name for host in self.hosts())
-        raise InputError(f"there is no host {name!r} in this run; there are {names}")
+        raise InputError(f"unknown host {name!r} (available: {names})")
 
     def hosts(self) -> Iterator[Host]:
         """Nodes first, then hosts of nodes to come, then client hosts."""

@@ -18,6 +18,7 @@ from raftmon.driver.cli.arguments import CommandParser
 from raftmon.driver.cli.commands import COMMANDS
 from raftmon.driver.cli.output import neutral_output
 from raftmon.setup.errors import EXIT_INTERNAL, EXIT_USAGE, InputError, RaftmonError
+from raftmon.setup.kinds import unknown
 
 __all__ = ["CommandParser", "main"]
 
@@ -60,7 +61,7 @@ def _run(argv: Sequence[str] | None) -> int:
         return 0 if words else EXIT_USAGE
     name, rest = words[0], words[1:]
     if name not in COMMANDS:
-        print(f"raftmon: there is no command {name!r}; there are {', '.join(COMMANDS)}", file=sys.stderr)
+        print(f"raftmon: {unknown('command', name, COMMANDS)}", file=sys.stderr)
         return EXIT_USAGE
     try:
         module = importlib.import_module(COMMANDS[name].module)

@@ -42,5 +42,5 @@ class CommandParser(argparse.ArgumentParser):
 
     def error(self, message: str) -> NoReturn:
         """Print what was wrong and leave with 64."""
-        print(f"{self.prog}: {message}\n{self.prog} --help shows what it takes", file=sys.stderr)
+        print(f"{self.prog}: {message}\nsee {self.prog} --help", file=sys.stderr)
         raise SystemExit(EXIT_USAGE)

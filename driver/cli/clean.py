@@ -16,8 +16,9 @@ def parser() -> CommandParser:
     """The options of ``raftmon clean``."""
     made = CommandParser(
         "clean",
-        "Remove recorded runs from the store, oldest first, after listing them. Only folders that bear raftmon's mark "
-        "are runs; symbolic links are never followed, and live runs stay. Server binaries and everything else stay.",
+        "Remove recorded runs from the store, oldest first, after listing them. Only folders with "
+        "raftmon's mark count as runs; symbolic links are never followed. Live runs, server binaries and all other "
+        "files stay.",
         "raftmon clean --keep 3\nraftmon clean --yes",
     )
     made.add_store()
@@ -32,7 +33,7 @@ def main(arguments: argparse.Namespace) -> int:
         raise InputError(f"--keep is {arguments.keep}: give 0 or more")
     doomed, live = remove_runs(arguments.store, arguments.keep)
     for run in live:
-        print(f"left alone, as it is live: {_name(run)}")
+        print(f"kept, since it is live: {_name(run)}")
     if not doomed:
         print(f"nothing to remove in {arguments.store}")
         return 0

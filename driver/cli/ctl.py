@@ -1,4 +1,4 @@
-"""``raftmon ctl``: change the rules of a run that is on, and watch its monitor."""
+"""``raftmon ctl``: change the rules of a live run, and watch its monitor."""
 
 from __future__ import annotations
 

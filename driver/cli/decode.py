@@ -1,4 +1,4 @@
-"""``raftmon decode``: make a message record of anybody's capture."""
+"""``raftmon decode``: decode the Raft messages of a capture."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def parser() -> CommandParser:
         help="the record to write (default: NAME.messages.sqlite beside NAME.pcapng)",
     )
     add_capture_options(made)
-    made.add_argument("--json", action="store_true", help="print what was found as JSON")
+    made.add_argument("--json", action="store_true", help="print the result as JSON")
     return made
 
 
@@ -52,7 +52,7 @@ def default_target(capture: Path) -> Path:
 def main(arguments: argparse.Namespace) -> int:
     """Decode and say what was found; 1 where an invariant is broken."""
     if arguments.output is None and is_stream(arguments.file):
-        raise InputError(f"say with -o where the record of {name_of_input(arguments.file)} is to be written")
+        raise InputError(f"give -o FILE: where to write the record of {name_of_input(arguments.file)}")
     target = arguments.output or default_target(arguments.file)
     begin = time.perf_counter()
     with spooled_input(arguments.file) as path, progress(f"decoding {name_of_input(arguments.file)}"):
@@ -66,11 +66,11 @@ def main(arguments: argparse.Namespace) -> int:
         rate = result["messages"] / seconds if seconds else 0
         print(f"{result['messages']:,} messages from {result['packets']:,} packets in {seconds:.2f} s ({rate:,.0f}/s)")
         print(
-            f"unparsed {result['unparsed_bytes']:,} B, skipped before a join {result['skipped_bytes']:,} B, "
+            f"unparsed {result['unparsed_bytes']:,} B, skipped before synchronising {result['skipped_bytes']:,} B, "
             f"holes {result['hole_bytes']:,} B, not Raft {result['foreign_bytes']:,} B"
         )
         if arguments.port is not None:
-            print(f"left out, to other ports: {result['left_out_bytes']:,} B")
+            print(f"ignored (other ports): {result['left_out_bytes']:,} B")
         broken = {name: found["broken"] for name, found in result["invariants"].items() if found["broken"]}
         print("invariants: " + (", ".join(f"{name} broken {n} times" for name, n in broken.items()) or "none broken"))
         for note in result["notes"]:

@@ -94,7 +94,7 @@ def json_lines(path: Path) -> Iterator[dict[str, Any]]:
 def say_zero(command: str, source: MessageSource) -> None:
     """Tell on stderr what seconds count from, where there is no run and so no client's first operation."""
     if source.folder is None:
-        print(f"raftmon {command}: there is no run: seconds count from the first message", file=sys.stderr)
+        print(f"raftmon {command}: this is no run, so seconds count from the first message", file=sys.stderr)
 
 
 def add_capture_options(parser: CommandParser) -> None:
@@ -115,7 +115,7 @@ def _ports(text: str) -> frozenset[int]:
     except ValueError:
         found = frozenset()
     if not found or not all(1 <= port <= 65535 for port in found):
-        raise argparse.ArgumentTypeError(f"{text!r} is no list of ports: write --port 2380 or --port 12380,22380")
+        raise argparse.ArgumentTypeError(f"{text!r} is not a list of ports: write --port 2380 or --port 12380,22380")
     return found
 
 
@@ -170,7 +170,7 @@ def message_source(arguments: argparse.Namespace) -> Iterator[MessageSource]:
                 yield MessageSource(path, open_store(target), None, path)
             return
         if ports is not None:
-            raise InputError(f"--port chooses among a capture's connections: give the capture that {path} was made of")
+            raise InputError(f"--port selects connections of a capture: give the capture from which {path} was made")
         yield MessageSource(path, open_store(path), path.parent if (path.parent / "config.json").exists() else None)
         return
     run = find_run(given, arguments.store).path

@@ -41,15 +41,13 @@ def print_statistics(found: dict[str, Any]) -> None:
     print("\nelections")
     for election in found["elections"]:
         took = (
-            "nobody won"
-            if election["took_ms"] is None
-            else f"{election['winner']} leads after {election['took_ms']} ms"
+            "no winner" if election["took_ms"] is None else f"{election['winner']} leads after {election['took_ms']} ms"
         )
         silent = f" for {election['silent_ms']:.0f} ms" if election["silent_ms"] is not None else ""
         group = f" of {election['group']}" if election["group"] else ""
         print(
             f"  {election['at_s']:>10.3f} s  term {election['term']}{group}: {election['candidate']} stands "
-            f"({election['cause']}{silent}), votes of {', '.join(election['votes']) or 'nobody'}; {took}"
+            f"({election['cause']}{silent}), votes of {', '.join(election['votes']) or 'no node'}; {took}"
         )
     print("\nnodes (term, role, commit, match over time)")
     for node, states in found["nodes"].items():

@@ -62,7 +62,7 @@ def _kinds(names: Sequence[str]) -> tuple[str, ...]:
     for name in names:
         if name not in KINDS:
             meant = suggestion(name, KINDS)
-            raise InputError(f"--kind: there is no message {name!r}; {meant}there are {', '.join(KINDS)}")
+            raise InputError(f"--kind: unknown message {name!r}; {meant}(available: {', '.join(KINDS)})")
     return tuple(names)
 
 
@@ -74,7 +74,7 @@ def _known_nodes(connection: sqlite3.Connection, *names: str | None) -> None:
     known = [row["name"] for row in connection.execute(sides) if row["name"] is not None]
     for name in names:
         if name is not None and known and name not in known:
-            raise InputError(f"there is no node {name!r} in this record; there are {', '.join(known)}")
+            raise InputError(f"unknown node {name!r} in this record (available: {', '.join(known)})")
 
 
 def main(arguments: argparse.Namespace) -> int:

@@ -27,15 +27,15 @@ def parser() -> CommandParser:
     """The options of ``raftmon timeline``."""
     made = CommandParser(
         "timeline",
-        "Print one line for every change of term, leader or role that the wire shows, every election, fault and "
-        "client outage. Lines marked wire are from messages, status from what nodes said of themselves. Seconds count "
-        "from the clients' first operation, of a capture from its first message.",
+        "Print every change of term, leader or role, and every election, fault and client outage, one per line. Lines "
+        "marked wire come from decoded messages, status from what nodes reported. Seconds count from the clients' "
+        "first operation; in a capture, from its first message.",
         "raftmon timeline\nraftmon timeline capture.pcap.gz",
     )
     add_message_source(made)
     made.add_argument(
         "--outage-ms", type=float, default=_OUTAGE_MS, metavar="MS",
-        help="how long no operation must have succeeded to be an outage (default: 500)",
+        help="shortest interval without a successful operation that is an outage (default: 500)",
     )  # fmt: skip
     return made
 
@@ -78,12 +78,12 @@ def _wire(source: MessageSource) -> Iterator[_Line]:
     for row in connection.execute("SELECT * FROM elections ORDER BY start_ns"):
         group = f" ({row['grp']})" if row["grp"] else ""
         silent = f" for {row['silent_ms']:.0f} ms" if row["silent_ms"] is not None else ""
-        votes = ", ".join(orjson.loads(row["votes"])) or "nobody"
+        votes = ", ".join(orjson.loads(row["votes"])) or "no node"
         if row["end_ns"] is None:
-            result = "nobody was seen to win"
+            result = "no winner was seen"
         else:
             result = f"{row['winner']} led {(row['end_ns'] - row['start_ns']) / 1e6:.1f} ms later"
-        stands = f"{row['candidate']} stands ({row['cause']}{silent})"
+        stands = f"{row['candidate']} is a candidate ({row['cause']}{silent})"
         yield row["start_ns"], "wire", f"election of term {row['term']}: {stands}, votes of {votes}; {result}{group}"
     for row in connection.execute("SELECT * FROM violations ORDER BY id"):
         yield row["time_ns"], "BROKEN", f"{row['invariant']}: {row['sentence']}"
@@ -96,7 +96,7 @@ def _events(path: Path) -> Iterator[_Line]:
         if name == "status":
             said = ", ".join(f"{key} {event[key]}" for key in ("term", "role", "leader", "commit") if key in event)
             silent = event.get("role") == "silent"
-            text = f"{event.get('node')} says nothing" if silent else f"{event.get('node')} says: {said}"
+            text = f"{event.get('node')} does not respond" if silent else f"{event.get('node')} reports {said}"
             yield event["time_ns"], "status", text
         elif "fault" in event:
             label = str(event["fault"])
@@ -120,5 +120,5 @@ def _outages(path: Path, outage_ms: float) -> Iterator[_Line]:
         elif kind == "ok":
             if last_ok_ns is not None and event["time_ns"] - last_ok_ns > outage_ms * 1e6:
                 span_ms = (event["time_ns"] - last_ok_ns) / 1e6
-                yield last_ok_ns, "clients", f"no operation succeeded for {span_ms:.0f} ms, {asked} were asked for"
+                yield last_ok_ns, "clients", f"no operation succeeded for {span_ms:.0f} ms ({asked} invoked)"
             last_ok_ns, asked = event["time_ns"], 0

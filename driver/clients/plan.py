@@ -48,5 +48,5 @@ class ClientPlan:
         pinned = [word.strip() for word in self.pin.split(",")]
         for name in pinned:
             if name not in nodes:
-                raise InputError(f"--pin: there is no node {name!r} in this run; there are {', '.join(nodes)}")
+                raise InputError(f"--pin: unknown node {name!r} (available: {', '.join(nodes)})")
         return pinned

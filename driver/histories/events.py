@@ -119,7 +119,7 @@ class Events:
             return
         code = TYPES.get(kind) if isinstance(kind, str) else None
         if code is None:
-            self.complain(line, f"an event of type {kind!r}; there are invoke, ok, fail and info", READABLE)
+            self.complain(line, f"an event of unknown type {kind!r} (available: invoke, ok, fail, info)", READABLE)
             return
         if (f is None or (isinstance(f, str) and f in PLAIN_FUNCTIONS)) and are_micro_operations(event.get("value")):
             f = "txn"

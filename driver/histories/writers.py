@@ -111,7 +111,7 @@ def write_history(history: History, path: Path | str, format: str = "auto") -> s
             raise InputError(f"{path}: the ending tells no format; name one with --to: {', '.join(WRITERS)}")
         format = _ENDINGS[plain.suffix]
     if format not in WRITERS:
-        raise InputError(f"there is no format {format!r} to write; there are {', '.join(WRITERS)}")
+        raise InputError(f"unknown format {format!r} (available: {', '.join(WRITERS)})")
     try:
         with gzip.open(path, "wb") if path.suffix == ".gz" else path.open("wb") as file:
             WRITERS[format](history, file)  # type: ignore[arg-type]  # GzipFile is a BinaryIO in all but name

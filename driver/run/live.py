@@ -55,7 +55,7 @@ def command_on_host(folder: RunFolder, host: str, argv: Sequence[str]) -> list[s
     except OSError as error:
         raise InputError(f"the run {folder.path} belongs to somebody else ({error.strerror})") from error
     if host not in hosts:
-        raise InputError(f"there is no host {host!r} in that run; there are {', '.join(hosts)}")
+        raise InputError(f"unknown host {host!r} in that run (available: {', '.join(hosts)})")
     enter = ["nsenter", f"--target={init.pid}", "--mount", "--pid", f"--net={root / host}", "--wd"]
     if os.geteuid() != 0:
         enter += ["--user", "--preserve-credentials"]

@@ -95,7 +95,7 @@ def _list(table: Mapping[str, Any], name: str, path: Path) -> list[dict[str, Any
 def _known(table: Mapping[str, Any], names: tuple[str, ...], what: str) -> None:
     for name in table:
         if name not in names:
-            raise InputError(f"--topology {what}: {name!r} is not known; there are {', '.join(names)}")
+            raise InputError(f"--topology {what}: unknown {name!r} (available: {', '.join(names)})")
 
 
 def _sites(entries: list[dict[str, Any]], path: Path) -> list[_Site]:
@@ -136,7 +136,7 @@ def _between(entry: Mapping[str, Any], sites: list[_Site], topology: Topology, w
             hosts = [name]
         if hosts is None:
             there = ", ".join([*(site.name for site in sites), *(host.name for host in topology.hosts())])
-            raise InputError(f"--topology {what}: {side} = {name!r} is no site and no host; there are {there}")
+            raise InputError(f"--topology {what}: {side} = {name!r} is neither a site nor a host (available: {there})")
         ends.append(hosts)
     links = [Link(a, b) for a in ends[0] for b in ends[1] if a != b]
     return links if entry.get("one_way") else [*links, *(link.reverse for link in links)]

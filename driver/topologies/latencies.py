@@ -89,7 +89,7 @@ def regions(count: int, names: Sequence[str] = ()) -> tuple[str, ...]:
     """The sites of ``count`` nodes: those named, or the first ones of REGIONS. Raises InputError."""
     for name in names:
         if name not in REGIONS:
-            raise InputError(f"--topology wan: there is no region {name!r}; there are {', '.join(REGIONS)}")
+            raise InputError(f"--topology wan: unknown region {name!r} (available: {', '.join(REGIONS)})")
     chosen = tuple(names) or REGIONS[:count]
     if len(set(chosen)) != len(chosen):
         raise InputError(f"--topology wan: a region is named twice in {', '.join(chosen)}")

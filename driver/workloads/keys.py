@@ -29,7 +29,7 @@ class KeyChooser:
         if not 1 <= len(names) <= MAX_KEYS:
             raise InputError(f"a workload has 1 to {MAX_KEYS} keys, not {len(names)}: change --keys")
         if choice not in CHOICES:
-            raise InputError(f"there is no choice of keys {choice!r}; there are {', '.join(CHOICES)}")
+            raise InputError(f"unknown choice of keys {choice!r} (available: {', '.join(CHOICES)})")
         if choice == "hot" and not 0 < skew < 1:
             raise InputError(f"the hot key's share is {skew:g}: give skew more than 0 and less than 1")
         if choice == "zipf" and not 0 < skew <= 10:

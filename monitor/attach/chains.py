@@ -38,7 +38,7 @@ def parse_hosts(nodes: Sequence[str], presented: Sequence[str] = ()) -> tuple[Mo
     for text in presented:
         name, address, port = _parse(text, "--present")
         if name not in hosts:
-            raise InputError(f"--present {text}: there is no node {name}; there are {', '.join(hosts)}")
+            raise InputError(f"--present {text}: unknown node {name} (available: {', '.join(hosts)})")
         if port is not None:
             raise InputError(f"--present {text}: a presented address has no port")
         hosts[name] = replace(hosts[name], presented=address)

@@ -69,7 +69,7 @@ class Control:
         operation = self._operations.get(request.get("op", ""))
         if operation is None:
             there = ", ".join((*self._operations, "watch"))
-            raise InputError(f"there is no operation {request.get('op')!r}; there are {there}")
+            raise InputError(f"unknown operation {request.get('op')!r} (available: {there})")
         return await operation(request)
 
     async def stats(self) -> dict[str, Any]:

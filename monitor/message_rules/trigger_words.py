@@ -92,7 +92,7 @@ def _parse_behind(text: str, names: Sequence[str]) -> dict[str, Any] | None:
     if found is None:
         return None
     if names and found[1] not in names:
-        raise InputError(f"there is no host {found[1]!r} in the trigger {text!r}; the hosts are {', '.join(names)}")
+        raise InputError(f"unknown host {found[1]!r} in the trigger {text!r} (available: {', '.join(names)})")
     return {"node": found[1], "number": int(found[2] or _DEFAULT_BEHIND)}
 
 

@@ -101,7 +101,7 @@ class RuleSet:
         kept = tuple(rule for rule in self.rules if rule.name != name)
         if len(kept) == len(self.rules):
             there = ", ".join(rule.name for rule in self.rules) or "none"
-            raise InputError(f"there is no rule {name!r}; the rules there are: {there}")
+            raise InputError(f"unknown rule {name!r} (available: {there})")
         return RuleSet(kept, self.names, self.numbered)
 
     def for_link(self, link: Link) -> tuple[Rule, ...]:

@@ -69,7 +69,7 @@ def _hosts(value: Any, end: str, names: Sequence[str]) -> frozenset[str] | None:
         raise InputError(f'"{end}" of a rule is a name, a list of names or "*", not {value!r}')
     for host in hosts:
         if names and host not in names and host not in ROLES:
-            raise InputError(f"there is no host {host!r} for a rule's {end}; the hosts are {', '.join(names)}")
+            raise InputError(f"unknown host {host!r} as a rule's {end} (available: {', '.join(names)})")
     return frozenset(hosts)
 
 

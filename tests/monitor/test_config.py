@@ -61,7 +61,7 @@ def test_a_wrong_file_is_named_with_what_is_wrong(text, words):
         ([MonitoredHost("a", "10.0.0.300")], {}, "address of a is wrong"),
         ([MonitoredHost("a", "10.0.0.1", "fd00::1")], {}, "other family"),
         ([MonitoredHost("a", "10.0.0.1", port=70_000)], {}, "port of a"),
-        ([], {"mode": "bridge"}, "no monitor mode 'bridge'"),
+        ([], {"mode": "bridge"}, "unknown monitor mode 'bridge'"),
         ([], {"malformed": "explode"}, "accepted or dropped"),
     ],
 )

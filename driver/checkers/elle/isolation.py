@@ -54,7 +54,7 @@ def isolation_level(name: str) -> str:
     word = name.strip().lower().replace("_", "-").replace(" ", "-").replace("serialisable", "serializable")
     word = {"strict-serializability": "strict-serializable", "serializability": "serializable"}.get(word, word)
     if word not in LEVELS:
-        raise InputError(f"{name!r} is no isolation level that can be checked; there are {', '.join(LEVELS)}")
+        raise InputError(f"unknown isolation level {name!r} (available: {', '.join(LEVELS)})")
     return word
 
 

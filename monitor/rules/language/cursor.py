@@ -147,7 +147,7 @@ class Cursor:
             token = self.take()
             if self.names and token.text not in self.names and token.text not in ROLES:
                 hint = did_you_mean(token.text, self.names)
-                self.fail(f"there is no host {token.text!r}; the hosts are {', '.join(self.names)}{hint}", token)
+                self.fail(f"unknown host {token.text!r} (available: {', '.join(self.names)}){hint}", token)
             found.append(token.text)
             if not self.accept(","):
                 return frozenset(found)

@@ -106,7 +106,7 @@ def test_seconds_count_from_the_clients_first_operation(begun: Path, capsys: pyt
 def test_a_capture_says_that_its_seconds_count_from_the_first_message(capsys: pytest.CaptureFixture[str]) -> None:
     for command in ("timeline", "messages"):
         assert main([command, str(HEAD)]) == 0
-        assert f"raftmon {command}: there is no run: seconds count from the first" in capsys.readouterr().err
+        assert f"raftmon {command}: this is no run, so seconds count from the first" in capsys.readouterr().err
 
 
 def test_around_needs_an_invocation(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -146,9 +146,9 @@ def test_the_timeline_joins_wire_status_faults_and_clients(run: Path, capsys: py
     assert main(["timeline", str(run)]) == 0
     text = capsys.readouterr().out
     assert "n2 LEADS term 2" in text
-    assert "election of term 2: n2 stands (start), votes of n0, n1" in text
+    assert "election of term 2: n2 is a candidate (start), votes of n0, n1" in text
     assert "fault started: kill-one, killed n0" in text
-    assert "status  n0 says: term 2, role follower" in text
+    assert "status  n0 reports term 2, role follower" in text
     assert "no operation succeeded for 898 ms" in text
 
 
@@ -190,7 +190,7 @@ def test_only_connections_to_the_given_ports_are_decoded(tmp_path: Path, capsys:
     truth = json.loads(TRUTH.read_bytes())["messages"]
     target = tmp_path / "m.sqlite"
     assert main(["decode", str(GOLDEN), "-o", str(target), "--port", "12380,22380,32380"]) == 0
-    assert "left out, to other ports: " in capsys.readouterr().out
+    assert "ignored (other ports): " in capsys.readouterr().out
     assert _kinds(target) == truth
     # The member added near the end, whose connections the truth leaves out.
     assert main(["decode", str(GOLDEN), "-o", str(target)]) == 0
@@ -229,7 +229,7 @@ def test_a_run_decoded_from_its_packets_has_one_time_base(
     ]
     (tmp_path / "history.jsonl").write_text("\n".join(map(json.dumps, operation)))
     assert main(["timeline", str(tmp_path)]) == 0
-    assert "+0.250 s  status  n0 says nothing" in capsys.readouterr().out
+    assert "+0.250 s  status  n0 does not respond" in capsys.readouterr().out
     assert _call_json(tmp_path, "--around", "0") == _call_json(run, "--around", "0")
 
 
@@ -239,7 +239,7 @@ def test_a_misspelt_kind_is_no_empty_answer(tmp_path, capsys):
     capture = Path(__file__).parents[2] / "monitor" / "raft" / "data"
     file = next(path for path in sorted(capture.iterdir()) if ".pcap" in path.name)
     assert main(["messages", str(file), "--kind", "MsgVot"]) == 64
-    assert "there is no message 'MsgVot'; did you mean MsgVote" in capsys.readouterr().err
+    assert "unknown message 'MsgVot'; did you mean MsgVote" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("option", ["--from", "--to"])
@@ -248,7 +248,7 @@ def test_a_node_that_is_not_there_is_no_empty_answer(
 ) -> None:
     assert main(["messages", str(run), option, "n9"]) == 64
     error = capsys.readouterr().err
-    assert "there is no node 'n9' in this record; there are n0, n1, n2" in error
+    assert "unknown node 'n9' in this record (available: n0, n1, n2)" in error
     assert main(["messages", str(run), option, "n1", "--limit", "1"]) == 0
 
 

@@ -56,7 +56,7 @@ def test_triggers_are_looked_at_before_anything_starts():
     assert [fault.when for fault in made.faults] == ["MsgSnap -> n3"]
     assert plan(faults="kill-leader@when(MsgSnap -> n3)..3s").to_bytes() == made.to_bytes()
     assert plan(faults="member-add,kill-leader@when(MsgSnap -> n4)..3s").topology.spares, "n4 is the host that joins"
-    with pytest.raises(InputError, match="there is no host 'n4'"):
+    with pytest.raises(InputError, match="unknown host 'n4'"):
         plan(faults="kill-leader@when(MsgSnap -> n4)..3s")
     with pytest.raises(InputError, match="without --no-record"):
         plan(faults="kill-leader@when(term > 5)..3s", record=False)

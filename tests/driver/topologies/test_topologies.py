@@ -67,7 +67,7 @@ def test_spare_hosts_are_at_a_site_and_have_links():
     ("name", "nodes", "words"),
     [
         ("ring", 3, r"unknown topology 'ring' \(available: simple, wan, FILE.toml"),
-        ("wan:atlantis", 1, "no region 'atlantis'"),
+        ("wan:atlantis", 1, "unknown region 'atlantis'"),
         ("wan:tokyo", 3, "3 nodes but 1 regions"),
         ("wan:tokyo,tokyo", 2, "named twice"),
         ("wan", 11, "11 nodes but 10 regions"),
@@ -125,10 +125,10 @@ def test_a_file_says_what_sites_there_are_and_how_far_apart(tmp_path: Path):
     [
         ("[[site]", "is not TOML"),
         ("[[site]]\nnodes = 1\n", "no nodes or no clients"),
-        ("[[site]]\nnodes = 1\nclients = 1\ncolour = 1", "'colour' is not known"),
+        ("[[site]]\nnodes = 1\nclients = 1\ncolour = 1", "unknown 'colour'"),
         ("[[site]]\nnodes = -1\nclients = 1", "whole numbers"),
         ('[[site]]\nname = "a"\nnodes = 1\n[[site]]\nname = "a"', "another site 'a'"),
-        ('[[site]]\nnodes = 1\nclients = 1\n[[link]]\nfrom = "x"\nto = "n1"', "'x' is no site and no host"),
+        ('[[site]]\nnodes = 1\nclients = 1\n[[link]]\nfrom = "x"\nto = "n1"', "'x' is neither a site nor a host"),
         ('[links]\nlatency = "soon"\n[[site]]\nnodes = 1\nclients = 1', "'soon' is no latency"),
         ('[link]\nfrom = "a"\n[site]\nnodes = 1', r"write \[\[site\]\]"),
     ],

@@ -41,7 +41,7 @@ def test_every_draw_gives_a_key_even_at_the_ends(choice: str):
     ("names", "choice", "skew", "words"),
     [
         ([], "uniform", 0.9, "1 to 1000000 keys, not 0"),
-        (NAMES, "random", 0.9, "no choice of keys 'random'"),
+        (NAMES, "random", 0.9, "unknown choice of keys 'random'"),
         (NAMES, "hot", 1.0, "less than 1"),
         (NAMES, "zipf", 0.0, "more than 0"),
     ],

@@ -137,7 +137,7 @@ def test_bad_requests_are_input_errors_and_change_nothing(served, client):
     [
         (b"nonsense\n", "not JSON"),
         (b"[]\n", "one JSON object"),
-        (b'{"id": 3, "op": "fly"}\n', "no operation 'fly'; there are rules, set, add"),
+        (b'{"id": 3, "op": "fly"}\n', "unknown operation 'fly' (available: rules, set, add"),
         (b'{"id": 3, "op": "set"}\n', '"set" needs "rules"'),
     ],
 )

@@ -131,7 +131,7 @@ def test_a_script_may_judge_packets_and_messages(tmp_path: Path) -> None:
         ("import nothing_of_that_name\ndef packet(view): pass\n", "ModuleNotFoundError"),
         ("def configure(context): return context.option\ndef packet(view): pass\n", "AttributeError"),
         ("import sys\nsys.exit(3)\n", "SystemExit"),
-        ('match = "n1->n7"\ndef packet(view): pass\n', "there is no host 'n7'"),
+        ('match = "n1->n7"\ndef packet(view): pass\n', "unknown host 'n7'"),
         ("from raftmon.monitor.rules.api import dorp\ndef packet(view): pass\n", "cannot import name 'dorp'"),
         ('match = "MsgVote"\ndef packet(view): pass\n', "names messages"),
         ("class A:\n    def __init__(self, x): pass\n    def packet(self, view): pass\n", "TypeError"),

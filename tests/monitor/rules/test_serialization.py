@@ -52,7 +52,7 @@ def test_item_becomes_a_rule(item: Any, rule: Rule) -> None:
         ({"action": "delay", "ms": 5, "gap_ms": 1}, 'a rule has no "gap_ms"'),
         ({"action": "delay", "jitter_ms": 5}, "takes ms, jitter_ms"),
         ({"action": "delay", "ms": "5"}, "a delay in ms is a number"),
-        ({"action": "drop", "source": "n9"}, "there is no host 'n9' for a rule's source; the hosts are n1, n2, n3"),
+        ({"action": "drop", "source": "n9"}, "unknown host 'n9' as a rule's source (available: n1, n2, n3"),
         ({"action": "drop", "target": []}, '"target" of a rule is a name, a list of names or'),
         ({"action": "drop", "target": [5]}, '"target" of a rule is a name'),
         ({"action": "drop", "probability": 2}, "a rule's probability is a number from 0 to 1, not 2"),

@@ -80,7 +80,7 @@ def test_and_binds_stronger_than_or_and_not_strongest() -> None:
 @pytest.mark.parametrize(
     ("line", "column", "words"),
     [
-        ("n1->n9 drop", 5, "there is no host 'n9'; the hosts are n1, n2, n3"),
+        ("n1->n9 drop", 5, "unknown host 'n9' (available: n1, n2, n3"),
         ("n1->n2 dorp", 8, "did you mean 'drop'?"),
         ("n1 drop", 1, "expected -> or <-> after the host n1"),
         ("n1->n2 delay 50", 14, "units: us, µs, ms, s, min"),
