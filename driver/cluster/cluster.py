@@ -75,7 +75,7 @@ class Cluster:
         try:
             self._up()
         except BaseException as error:
-            died = self._monitor_process.why_died()
+            died = self._monitor_process.why_died(error)
             self._stack.close()
             if died is not None:
                 raise RaftmonError(died) from error
@@ -85,7 +85,7 @@ class Cluster:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        died = self._monitor_process.why_died()
+        died = self._monitor_process.why_died(error)
         self._stack.close()
         if died is not None:
             raise RaftmonError(died) from error

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import signal
 import subprocess
 import threading
@@ -12,7 +13,7 @@ from pathlib import Path
 from raftmon.driver.cluster.options import ClusterOptions
 from raftmon.driver.run_folder import RunFolder
 from raftmon.monitor.config import MonitorConfig
-from raftmon.monitor.control.client import MonitorClient, wait_until_ready
+from raftmon.monitor.control.client import MonitorClient, MonitorGone, wait_until_ready
 from raftmon.monitor.message_rules.trigger_words import split_waiting
 from raftmon.setup.errors import EXIT_USAGE, InputError, RaftmonError
 from raftmon.setup.eventlog import EventLog
@@ -27,6 +28,7 @@ STOP_TIMEOUT_S = 30.0
 """How long the monitor may take to finish its record before it is killed."""
 
 _TAIL = 2000
+_END_S = 10.0  # that a monitor may take from its last answer to its end
 
 
 class MonitorProcess:
@@ -119,10 +121,18 @@ class MonitorProcess:
         if client is not None:
             client.close()
 
-    def why_died(self) -> str | None:
-        """What ended the monitor while it was wanted, in words; None where it lives, or was told to end."""
+    def why_died(self, error: BaseException | None = None) -> str | None:
+        """What ended the monitor while it was wanted, in words; None where it lives, or was told to end.
+
+        ``error`` is what just failed: where it says that the monitor is ending, its end is waited for.
+        """
         process = self._process
-        if process is None or not self._wanted or process.poll() is None:
+        if process is None or not self._wanted:
+            return None
+        if isinstance(error, MonitorGone):
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                process.wait(_END_S)
+        if process.poll() is None:
             return None
         code = process.returncode
         how = f"was killed by {signal.Signals(-code).name}" if code < 0 else f"ended with status {code}"

@@ -16,9 +16,13 @@ import orjson
 
 from raftmon.setup.errors import EXIT_USAGE, InputError, RaftmonError
 
-__all__ = ["MonitorClient", "wait_until_ready"]
+__all__ = ["MonitorClient", "MonitorGone", "wait_until_ready"]
 
 Rule = Mapping[str, Any] | str
+
+
+class MonitorGone(RaftmonError):
+    """The monitor closed the connection: it is ending."""
 
 
 class MonitorClient:
@@ -147,9 +151,9 @@ class MonitorClient:
             except TimeoutError as error:
                 raise RaftmonError(f"the monitor did not answer {operation!r} in {self._timeout_s:g} s") from error
             except OSError as error:
-                raise RaftmonError(f"the connection to the monitor broke: {error}") from error
+                raise MonitorGone(f"the connection to the monitor broke: {error}") from error
         if not line:
-            raise RaftmonError(f"the monitor ended before it answered {operation!r}")
+            raise MonitorGone(f"the monitor ended before it answered {operation!r}")
         answer = orjson.loads(line)
         if answer["ok"]:
             return answer["result"]
