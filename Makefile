@@ -1,6 +1,6 @@
 # `make` alone says what there is. ARGS are passed on: make run ARGS="--nodes 5 --duration 30".
 .DEFAULT_GOAL := help
-.PHONY: help install install-dev run doctor reproduce test lint types pytest bench test-leftovers image clean
+.PHONY: help install install-dev run doctor votes reproduce test lint types pytest bench test-leftovers image clean
 ARGS ?=
 BIN := .venv/bin
 JOBS ?= 2
@@ -51,6 +51,9 @@ bench: install ## measure the monitor, the decoder and the checkers (docs/benchm
 	$(call step,checkers,$(BIN)/python -m tests.bench.checkers)
 	$(call step,from file to verdict,$(BIN)/python -m tests.bench.histories)
 	$(call step,checkers of transactions,$(BIN)/python -m tests.bench.transactions)
+
+votes: install ## a node whose votes are lost wins no election: etcd, nats, pysyncobj, ovsdb, hashicorp-raft, dqlite (4 minutes)
+	$(call step,votes,for s in etcd nats pysyncobj ovsdb hashicorp-raft dqlite; do $(BIN)/pytest -q -s tests/vote_cases.py --system $$s || exit 1; done)
 
 reproduce: install ## play every known bug on stock binaries and write docs/reproduced.md (ARGS="--repeat 5")
 	$(call step,reproduce,$(BIN)/raftmon reproduce --all --markdown docs/reproduced.md $(ARGS))

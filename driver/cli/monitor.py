@@ -10,14 +10,16 @@ import signal
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from raftmon.driver.cli.arguments import CommandParser
+from raftmon.monitor.attach.bridges import unseen
 from raftmon.monitor.attach.chains import local_addresses, parse_hosts, plan
 from raftmon.monitor.attach.guardian import installed
 from raftmon.monitor.config import MonitorConfig, MonitoredHost
 from raftmon.monitor.process import MonitorProcess
+from raftmon.monitor.raft.codecs.table import all_codecs, codec_of
 from raftmon.setup.errors import InputError
 
 __all__ = ["main", "parser"]
@@ -33,7 +35,8 @@ def parser() -> CommandParser:
         "Attach to an existing cluster: monitor, filter and record its traffic in this network namespace: on a router, "
         "inside a Mininet host or switch, or on loopback where nodes differ by port. Needs CAP_NET_ADMIN here.",
         "raftmon monitor --queue 5 --node n1=10.0.0.1 --node n2=10.0.0.2:2380 --record out --install\n"
-        "raftmon monitor --queue 5 --node n1=127.0.0.1:2380 --node n2=127.0.0.1:12380 --rule 'n1->n2 drop 10%'",
+        "raftmon monitor --queue 5 --node n1=127.0.0.1:2380 --node n2=127.0.0.1:12380 --rule 'n1->n2 drop 10%'\n"
+        "raftmon monitor --system etcd --record out --install --queue 5 --node …  # see: raftmon messages out --follow",
     )
     add = made.add_argument
     add("--queue", type=int, required=True, metavar="N", help="the NFQUEUE number to serve")
@@ -45,7 +48,14 @@ def parser() -> CommandParser:
         metavar="NAME=ADDRESS",
         help="the address under which its peers know the node; this host must be the route to it",
     )
-    add("--record", type=Path, metavar="DIR", help="write packets.pcapng, events.jsonl and monitor.json there")
+    add(
+        "--record",
+        type=Path,
+        metavar="DIR",
+        help="write packets.pcapng, messages.sqlite, events.jsonl and monitor.json there",
+    )
+    add("--system", metavar="NAME", help="what the nodes run: its messages are decoded, and rules may name them")
+    add("--codec", action="append", default=[], metavar="FILE.py", help="a codec of your own (docs/raft.md)")
     add("--rules", action="append", default=[], metavar="FILE.py", help="rules in Python")
     add("--rule", action="append", default=[], metavar="RULE", help="a one-line rule in force from the start")
     add("--strict", action="store_true", help="end at the first exception in a rule's Python code")
@@ -83,6 +93,8 @@ def _serve(arguments: argparse.Namespace, hosts: tuple[MonitoredHost, ...], fold
         strict=arguments.strict,
         record=arguments.record is not None,
         malformed=arguments.malformed,
+        decode=_decoded(arguments.system, arguments.codec),
+        codecs=tuple(str(Path(codec).absolute()) for codec in arguments.codec),
     )
     path = folder / "monitor-config.json"
     path.write_bytes(config.to_json())
@@ -91,6 +103,8 @@ def _serve(arguments: argparse.Namespace, hosts: tuple[MonitoredHost, ...], fold
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         signal.signal(number, lambda *_: process.stop())
     _warn_of_large_packets(hosts)
+    if any("FORWARD" in line for line in commands.lines()) and (why := unseen()) is not None:
+        print(f"raftmon monitor: {why}", file=sys.stderr)
     with installed(commands) if arguments.install else contextlib.nullcontext():
         if arguments.install:
             print(f"chains of queue {arguments.queue} are installed; they go when this ends", flush=True)
@@ -98,6 +112,8 @@ def _serve(arguments: argparse.Namespace, hosts: tuple[MonitoredHost, ...], fold
             print("add these lines, and take them away afterwards (or let --install do both):", flush=True)
             for line in commands.lines():
                 print(f"  {line}", flush=True)
+        if arguments.record is not None and arguments.system is not None:
+            print(f"raftmon messages {folder} --follow, raftmon timeline {folder} show what is decoded", flush=True)
         print(f"raftmon ctl --socket {folder / 'monitor.sock'} talks to this monitor; Ctrl-C ends it", flush=True)
         process.run()
 
@@ -127,6 +143,17 @@ def _folder(given: Path | None) -> Iterator[Path]:
         raise InputError(f"another monitor records into {given}: give --record a new folder") from error
     finally:
         os.close(held)
+
+
+def _decoded(system: str | None, codecs: Sequence[str]) -> str | None:
+    """The system whose messages are read. Raises InputError where no codec reads them."""
+    known = all_codecs(codecs)
+    if system is None:
+        return known[0].name if codecs else None  # a codec of one's own says what it is for
+    if codec_of(system, known) is None:
+        names = sorted({name.rstrip("*") for codec in known for name in (codec.name, *codec.systems)})
+        raise InputError(f"--system {system}: no codec reads its messages; there are codecs for {', '.join(names)}")
+    return system
 
 
 def _warn_of_large_packets(hosts: tuple[MonitoredHost, ...]) -> None:

@@ -37,7 +37,7 @@ def start_cluster(options: Mapping[str, Any], test: str) -> Iterator[Cluster]:
     transparent = bool(options.get("transparent", False)) or hooks(adapter).transparent
     topology = Topology.star(options["nodes"], options["client_hosts"], transparent=transparent)
     name = "test-" + re.sub(r"[^\w.-]+", "-", test).strip("-")
-    folder = RunFolder.create(Path(options["store"]), name)
+    folder = RunFolder.create(Path(options["store"]).absolute(), name)  # nodes work in folders of their own
     folder.save(CONFIG, {"config": {"workload": "register", **{k: options[k] for k in ("system", "nodes", "seed")}}})
     cluster_options = ClusterOptions(
         seed=str(options["seed"]),
