@@ -31,8 +31,9 @@ from raftmon.monitor.packets.view import ACK, SYN, TCP, Connection, PacketView
 from raftmon.monitor.raft.codecs.base import Codec
 from raftmon.monitor.raft.codecs.protobuf import Malformed
 from raftmon.monitor.raft.message import RaftMessage
+from raftmon.monitor.rules.actions.binding import ActionEffect, NodeSignals
 from raftmon.monitor.rules.actions.decision import Decision
-from raftmon.monitor.rules.actions.effects import ActionEffect, NodeSignals, draw_delay_ns
+from raftmon.monitor.rules.actions.effects import draw_delay_ns
 from raftmon.monitor.rules.actions.kinds import (
     Accept,
     Action,

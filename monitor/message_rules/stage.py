@@ -19,7 +19,7 @@ from raftmon.monitor.message_rules.trigger_words import Trigger
 from raftmon.monitor.message_rules.triggers import Armed, TriggerWatch
 from raftmon.monitor.raft.codecs.base import Codec
 from raftmon.monitor.raft.message import RaftMessage
-from raftmon.monitor.rules.actions.effects import ActionEffect, NodeSignals, node_of
+from raftmon.monitor.rules.actions.binding import ActionEffect, NodeSignals, node_of
 from raftmon.monitor.rules.actions.kinds import (
     Accept,
     Action,

@@ -10,7 +10,8 @@ from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
 from typing import Any, Protocol
 
-from raftmon.monitor.rules.actions.effects import ActionEffect, NodeSignals, bind
+from raftmon.monitor.rules.actions.binding import ActionEffect, NodeSignals
+from raftmon.monitor.rules.actions.effects import bind
 from raftmon.monitor.rules.conditions import Age, AllOf, Always, AnyOf, Dialled, Match, Not
 from raftmon.monitor.rules.evaluation import Evaluator
 from raftmon.monitor.rules.gate import RuleCounters, RuleGate

@@ -11,8 +11,8 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from raftmon.monitor.packets.view import PacketView
+from raftmon.monitor.rules.actions.binding import ActionEffect
 from raftmon.monitor.rules.actions.decision import Decision
-from raftmon.monitor.rules.actions.effects import ActionEffect
 from raftmon.monitor.rules.gate import RuleCounters
 from raftmon.monitor.rules.link_state import Chain, LinkState, PacketRule
 from raftmon.monitor.rules.user_code import UserCodeError, trimmed_traceback

@@ -6,8 +6,8 @@ import random
 from collections.abc import Callable
 
 from raftmon.monitor.packets.connections import ConnectionTable
+from raftmon.monitor.rules.actions.binding import ActionEffect, NodeSignals, Scene
 from raftmon.monitor.rules.actions.decision import Order
-from raftmon.monitor.rules.actions.effects import ActionEffect, NodeSignals, Scene
 from raftmon.monitor.rules.actions.kinds import Call, Rewrite
 from raftmon.monitor.rules.conditions import Test
 from raftmon.monitor.rules.gate import RuleCounters, RuleGate

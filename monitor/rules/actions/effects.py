@@ -3,70 +3,27 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import Any, Protocol, TypeVar
+from collections.abc import Sequence
+from typing import Any
 
 from raftmon.monitor.packets.checksums import transport_sum_is_valid, with_payload
 from raftmon.monitor.packets.view import PacketView
 from raftmon.monitor.rules.actions import kinds
+from raftmon.monitor.rules.actions.binding import BINDERS, ActionEffect, Scene, binds, node_of
 from raftmon.monitor.rules.actions.decision import Decision
 from raftmon.monitor.rules.actions.reject import refusals
 from raftmon.monitor.rules.actions.token_bucket import TokenBucket
 from raftmon.monitor.rules.verdict import Verdict
-from raftmon.setup.topology import Link
 
-__all__ = ["ActionEffect", "NodeSignals", "Scene", "bind", "binds", "draw_delay_ns", "node_of"]
-
-ActionEffect = Callable[[Decision], bool]  # False: it had nothing to do with this packet after all
+__all__ = ["bind", "draw_delay_ns"]
 
 _STATEFUL = kinds.LossBursts | kinds.Rate
 _STATES = 64  # of stateful actions that one user function may return
 
 
-class NodeSignals(Protocol):
-    """What kills and pauses nodes."""
-
-    def act(self, action: kinds.Kill | kinds.Pause, node: str, rule: str, packet_ns: int) -> bool:
-        """Do it now; whether the node was there."""
-
-
-def node_of(action: kinds.Kill | kinds.Pause, link: Link) -> str:
-    """The node that an action is about, on that link."""
-    return {"source": link.source, "target": link.target}.get(action.node, action.node)
-
-
-@dataclass(frozen=True, slots=True)
-class Scene:
-    """What an action may use on its link: ``rng`` is the link's own stream of random numbers, ``rule`` its rule's name,
-    ``nodes`` what acts on nodes.
-    """
-
-    link: Link
-    rng: random.Random
-    present: Callable[[bytes], bytes] | None = None
-    nodes: NodeSignals | None = None
-    rule: str = ""
-
-
-_BINDERS: dict[type[kinds.Action], Callable[[Any, Scene], ActionEffect]] = {}
-
-_Binder = TypeVar("_Binder", bound=Callable[..., ActionEffect])
-
-
-def binds(*actions: type[kinds.Action]) -> Callable[[_Binder], _Binder]:
-    """Decorates the function ``(action, scene) -> ActionEffect`` that carries out these actions."""
-
-    def register(binder: _Binder) -> _Binder:
-        _BINDERS.update(dict.fromkeys(actions, binder))
-        return binder
-
-    return register
-
-
 def bind(action: kinds.Action, scene: Scene) -> ActionEffect:
     """The action as a function on decisions, with its own state for this link."""
-    return _BINDERS[type(action)](action, scene)
+    return BINDERS[type(action)](action, scene)
 
 
 @binds(kinds.Accept)

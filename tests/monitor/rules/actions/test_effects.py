@@ -12,8 +12,9 @@ from hypothesis import strategies as st
 from raftmon.monitor.packets.checksums import transport_sum_is_valid
 from raftmon.monitor.packets.view import TCP, UDP, PacketView
 from raftmon.monitor.rules.actions import kinds
+from raftmon.monitor.rules.actions.binding import Scene
 from raftmon.monitor.rules.actions.decision import Decision, Order
-from raftmon.monitor.rules.actions.effects import Scene, bind, draw_delay_ns
+from raftmon.monitor.rules.actions.effects import bind, draw_delay_ns
 from raftmon.monitor.rules.actions.token_bucket import TokenBucket
 from raftmon.monitor.rules.replay import craft
 from raftmon.monitor.rules.verdict import Copy, Verdict
