@@ -15,7 +15,7 @@ _T = TypeVar("_T")
 
 
 def ask_until(ask: Callable[[float], bool], timeout_s: float, pause_s: float) -> bool:
-    """``ask(left_s)`` until it is true, ``pause_s`` apart; False where it was not within ``timeout_s`` seconds."""
+    """``ask(left_s)`` until it is true, ``pause_s`` apart; False if it was not within ``timeout_s`` seconds."""
     deadline = time.monotonic() + timeout_s
     while (left_s := deadline - time.monotonic()) > 0:
         if ask(left_s):
@@ -25,7 +25,7 @@ def ask_until(ask: Callable[[float], bool], timeout_s: float, pause_s: float) ->
 
 
 def ask_client(client: _C, ask: Callable[[_C], _T]) -> _T | None:
-    """``ask(client)``, and the client closed afterwards; None where it failed or was not understood."""
+    """``ask(client)``, and the client closed afterwards; None if it failed or was not understood."""
     try:
         return ask(client)
     except (Definite, Indefinite, KeyError, TypeError, ValueError):

@@ -47,7 +47,7 @@ class Client(Protocol):
     """
 
     def read(self, key: str) -> Any:
-        """The value of ``key``, None where it was never written. Linearizable unless the adapter was told otherwise."""
+        """The value of ``key``, None if it was never written. Linearizable unless the adapter was told otherwise."""
 
     def write(self, key: str, value: Any) -> None:
         """Set ``key``."""
@@ -68,7 +68,7 @@ class Adapter(Protocol):
         """The command that starts ``node``; its data must lie under ``folder``."""
 
     def ready(self, node: Host, topology: Topology, timeout_s: float) -> bool:
-        """Ask the node itself whether it serves requests; False where it did not answer so in time."""
+        """Ask the node itself whether it serves requests; False if it did not answer so in time."""
 
     def connect(self, node: Host, timeout_s: float) -> Client:
         """A client of ``node`` for one thread. ``timeout_s`` bounds every operation."""

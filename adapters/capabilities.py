@@ -2,7 +2,7 @@
 
 Those for clients (``Append``, ``Lock``, ``Watch``, ``Lease``, ``Transactions``, ``Revision``) are looked for on what
 ``Adapter.connect`` returns; those for a whole cluster (``Members``, ``Hash``, ``Inspect``, ``Leader``) on the adapter
-itself. The rules of ``raftmon.adapters.base.Client`` hold for every call: no retry, and Definite or Indefinite where it
+itself. The rules of ``raftmon.adapters.base.Client`` hold for every call: no retry, and Definite or Indefinite if it
 is not ok.
 """
 
@@ -42,7 +42,7 @@ class Joinable(Protocol):
     """A cluster whose nodes are better started one after the other: a node may wait for another that only listens."""
 
     def joinable(self, node: Host, timeout_s: float) -> bool:
-        """Wait until ``node``, just started, answers other nodes; it need not serve clients. False where it did not."""
+        """Wait until ``node``, just started, answers other nodes; it need not serve clients. False if it did not."""
 
 
 @runtime_checkable
@@ -97,7 +97,7 @@ class Lease(Protocol):
         """A new lease."""
 
     def keep_alive(self, lease: Any) -> float:
-        """Start its time again; returns how long it now is, in seconds. Definite with ``seen`` 0 where it is gone."""
+        """Start its time again; returns how long it now is, in seconds. Definite with ``seen`` 0 if it is gone."""
 
     def revoke(self, lease: Any) -> None:
         """End it, and its keys."""
@@ -157,7 +157,7 @@ class Inspect(Protocol):
     """Capability: what one node stores: its applied index and its first keys; shows where two stores differ."""
 
     def applied_index(self, node: Host, timeout_s: float) -> int | None:
-        """Index of the last log entry in the node's store, None where it did not answer. Never raises."""
+        """Index of the last log entry in the node's store, None if it did not answer. Never raises."""
 
     def contents(self, node: Host, limit: int, timeout_s: float) -> dict[str, list[Any]]:
         """The node's first ``limit`` keys in order: key -> [revision of its last change, value]."""
@@ -175,7 +175,7 @@ class Leader(Protocol):
     """Capability: nodes report whether they lead. A partitioned node may still report that it does."""
 
     def leadership(self, node: Host, timeout_s: float) -> Leadership | None:
-        """The node's own view, None where it did not answer. Never raises."""
+        """The node's own view, None if it did not answer. Never raises."""
 
 
 def capability(thing: Any, kind: type) -> Any:

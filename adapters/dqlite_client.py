@@ -155,7 +155,7 @@ class DqliteClient:
             self._execute(sql, (), deadline)
 
     def leader(self) -> str:
-        """The leader's address as the node knows it, empty where it knows none."""
+        """The leader's address as the node knows it, empty if it knows none."""
         deadline = time.monotonic() + self._timeout_s
         connection = _Connection(self._address, deadline)
         try:

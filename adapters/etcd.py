@@ -135,7 +135,7 @@ class EtcdAdapter:
         etcd_http.call(f"{through.address}:{CLIENT_PORT}", "cluster/member/add", body, timeout_s)
 
     def remove_member(self, through: Host, node: Host, timeout_s: float) -> None:
-        """Remove the node; raises Definite where there is no such member."""
+        """Remove the node; raises Definite if there is no such member."""
         identity = self.members(through, timeout_s).get(node.name)
         if identity is None:
             raise Definite(f"{node.name} is no member of the cluster as {through.name} knows it")

@@ -62,7 +62,7 @@ class EtcdApi:
         return int(self._call(self._kv.Put, request).header.revision)
 
     def get(self, key: str, revision: int = 0, *, serializable: bool = False) -> str | None:
-        """The value at a revision (0: now), None where there is none."""
+        """The value at a revision (0: now), None if there is none."""
         request = rpc_pb2.RangeRequest(key=key.encode(), revision=revision, serializable=serializable)
         found = self._call(self._kv.Range, request).kvs
         return found[0].value.decode(errors="replace") if found else None
@@ -136,7 +136,7 @@ class EtcdApi:
         return int(self._call(self._lease.LeaseGrant, rpc_pb2.LeaseGrantRequest(TTL=ttl_s)).ID)
 
     def keep_alive(self, lease: int) -> int:
-        """Renew a lease once; seconds it has from then on, 0 where it is gone."""
+        """Renew a lease once; seconds it has from then on, 0 if it is gone."""
         try:
             requests = iter((rpc_pb2.LeaseKeepAliveRequest(ID=lease),))
             return int(next(iter(self._lease.LeaseKeepAlive(requests, timeout=self._timeout_s))).TTL)

@@ -42,7 +42,7 @@ _VERSION = rpc_pb2.Compare.VERSION
 def hash_kv(target: str, revision: int, timeout_s: float) -> tuple[int, int]:
     """``Maintenance.HashKV`` of one node: (hash, revision it is of); 0 asks for the newest the node has.
 
-    Raises Definite where the node has not got that far, or did not answer.
+    Raises Definite if the node has not got that far, or did not answer.
     """
     with grpc.insecure_channel(target, options=CHANNEL_OPTIONS) as channel:
         request = rpc_pb2.HashKVRequest(revision=revision)
@@ -80,12 +80,12 @@ class EtcdClient(EtcdExtras):
     def _failed(self, error: grpc.RpcError, *, read: bool) -> NoReturn:
         code, message = error.code().name, error.details() or ""
         # After a time-out the connection may sit in a long retransmission pause; a broken one gRPC goes on using until
-        # its own threads have noticed, and the next operation would be lost on it as well. A new one asks at once.
+        # its own threads have noticed, and the next operation would be lost on it as well. A new one asks immediately.
         self._stale = code == "DEADLINE_EXCEEDED" or judge(ETCD, code, message) is BROKEN
         raise_outcome(ETCD, code, message, read=read, cause=error)
 
     def read(self, key: str) -> Any:
-        """The value of ``key``, None where it has none."""
+        """The value of ``key``, None if it has none."""
         if self._stale:
             self._renew()
         request = rpc_pb2.RangeRequest(key=key.encode(), serializable=self._serializable)

@@ -123,7 +123,7 @@ class EtcdExtras:
         return Granted(answer.ID, float(answer.TTL))
 
     def keep_alive(self, lease: Any) -> float:
-        """One ``LeaseKeepAlive`` request on a stream of its own; Definite with ``seen`` 0 where the lease is gone."""
+        """One ``LeaseKeepAlive`` request on a stream of its own; Definite with ``seen`` 0 if the lease is gone."""
         self._fresh()
         requests = iter([rpc_pb2.LeaseKeepAliveRequest(ID=lease)])
         call = rpc_pb2_grpc.LeaseStub(self._channel).LeaseKeepAlive(requests, timeout=self._timeout_s)
@@ -140,13 +140,13 @@ class EtcdExtras:
         return float(answer.TTL)
 
     def revoke(self, lease: Any) -> None:
-        """``LeaseRevoke``; Definite where there is no such lease."""
+        """``LeaseRevoke``; Definite if there is no such lease."""
         self._fresh()
         stub = rpc_pb2_grpc.LeaseStub(self._channel).LeaseRevoke
         self._ask(stub, rpc_pb2.LeaseRevokeRequest(ID=lease), read=False)
 
     def write_leased(self, key: str, value: Any, lease: Any) -> None:
-        """``Put`` under a lease; Definite where the lease is gone."""
+        """``Put`` under a lease; Definite if the lease is gone."""
         self._fresh()
         request = rpc_pb2.PutRequest(key=key.encode(), value=orjson.dumps(value), lease=lease)
         self._ask(self._kv.Put, request, read=False)
@@ -186,7 +186,7 @@ class EtcdExtras:
         raise Definite(f"another holds {name}, since revision {first.create_revision}")
 
     def release(self, name: str, token: Any) -> None:
-        """Delete the lock's key; Definite where it had gone with its lease, or was not this client's."""
+        """Delete the lock's key; Definite if it had gone with its lease, or was not this client's."""
         key, lease = self._held.pop((name, token), (None, 0))
         if key is None:
             raise Definite(f"this client does not hold {name} with the token {token}")

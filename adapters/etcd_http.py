@@ -54,7 +54,7 @@ def healthy(target: str, timeout_s: float) -> bool:
 
 
 def call(target: str, method: str, body: Mapping[str, Any], timeout_s: float) -> dict[str, Any]:
-    """POST to ``/v3/method`` once. Raises Definite where nothing happened, Indefinite where nobody knows."""
+    """POST to ``/v3/method`` once. Raises Definite if nothing happened, Indefinite if nobody knows."""
     try:
         status, answer = _exchange(target, "POST", f"/v3/{method}", orjson.dumps(body), timeout_s)
         value: dict[str, Any] = orjson.loads(answer)

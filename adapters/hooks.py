@@ -27,7 +27,7 @@ class AdapterHooks:
     """The hooks of one adapter.
 
     ``nodes_needed``
-        False where there are no nodes to start
+        False if there are no nodes to start
     ``one_host``
         all clients must be in one process
     ``client_port``

@@ -31,7 +31,7 @@ class MemoryAdapter:
     """The register and its lies.
 
     Options: ``lie`` (names from ``LIES``, with commas or as a list), ``lie_probability`` (of each chance to tell one,
-    default 0.05), ``latency_ms`` (mean time an operation takes, default 1; 0 is at once), ``lie_seed``,
+    default 0.05), ``latency_ms`` (mean time an operation takes, default 1; 0 is none), ``lie_seed``,
     ``lies_log`` (path of the log of lies; else ``lies.jsonl`` in the run's folder).
     """
 

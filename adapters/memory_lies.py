@@ -36,7 +36,7 @@ class LieLog:
             self.open_unless_open(path)
 
     def open_unless_open(self, path: Path) -> None:
-        """Write to ``path`` from now on, unless there is a file already. Raises InputError where it cannot be."""
+        """Write to ``path`` from now on, unless there is a file already. Raises InputError if it cannot be."""
         if self._descriptor >= 0:
             return
         try:

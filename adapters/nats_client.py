@@ -159,7 +159,7 @@ class NatsClient:
 
 
 def make_bucket(loop: EventLoop, url: str, replicas: int, timeout_s: float) -> bool:
-    """Make the bucket if it is not there, and read from it through this server; False where that cannot be done."""
+    """Make the bucket if it is not there, and read from it through this server; False if that cannot be done."""
 
     async def make() -> None:
         connection = await nats.connect(

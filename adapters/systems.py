@@ -1,4 +1,4 @@
-"""The systems there are: a row each, or one of an entry point ``raftmon.systems`` or a ``.py`` file.
+"""Registry of systems: one row each, entry points of ``raftmon.systems``, or a ``.py`` file.
 
 To add one, write its adapter and a row in ``SYSTEMS``.
 """
@@ -30,7 +30,7 @@ class SystemKind:
     ``summary``
         one line
     ``server``
-        the name of its server binary (``raftmon servers``), None where it has none of its own
+        the name of its server binary (``raftmon servers``), None if it has none of its own
     ``fixed``
         what the adapter is made with beside the user's options
     ``raft_is_read``
@@ -133,12 +133,12 @@ def system_kinds() -> dict[str, SystemKind]:
 
 
 def system_kind(name_or_path: str) -> SystemKind:
-    """The row of a system, by name or ``.py`` path. Raises InputError that says which there are."""
+    """The row of a system, by name or ``.py`` path. Raises InputError with the available names."""
     return _KINDS.find(name_or_path, SYSTEMS, ", or the path of a .py file")
 
 
 def system(name_or_path: str, options: Mapping[str, Any] | None = None) -> Adapter:
-    """The adapter of a system, by name or ``.py`` path. Raises InputError that says which there are."""
+    """The adapter of a system, by name or ``.py`` path. Raises InputError with the available names."""
     kind = system_kind(name_or_path)
     return _checked(_made(kind.load(), options, kind.fixed, name_or_path))
 

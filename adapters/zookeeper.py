@@ -104,7 +104,7 @@ class ZooKeeperAdapter:
 
 
 def _srvr(node: Host, timeout_s: float) -> str:
-    """The answer to ZooKeeper's four letter word ``srvr``; empty where there was none."""
+    """The answer to ZooKeeper's four letter word ``srvr``; empty if there was none."""
     answer = b""
     try:
         with socket.create_connection((node.address, CLIENT_PORT), timeout_s) as connection:

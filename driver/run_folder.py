@@ -116,7 +116,7 @@ class RunFolder:
         partial.replace(target)
 
     def load(self, name: str) -> Any:
-        """The value saved under that name, None where the file is missing or torn."""
+        """The value saved under that name, None if the file is missing or torn."""
         try:
             return orjson.loads((self.path / name).read_bytes())
         except (OSError, orjson.JSONDecodeError):
@@ -162,7 +162,7 @@ def check_store(store: Path) -> None:
 
 
 def check_name(name: str) -> None:
-    """Raise InputError where ``name`` is no plain name of a folder (it would lead out of the store)."""
+    """Raise InputError if ``name`` is no plain name of a folder (it would lead out of the store)."""
     if not _NAME.fullmatch(name) or name == "latest":
         raise InputError(
             f"{name!r} is no name for a run: give a plain name of letters, digits, '.', '_', '+', '@' and '-' (not "

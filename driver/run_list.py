@@ -30,7 +30,7 @@ FIELDS: tuple[str, ...] = tuple(_TYPES)
 
 
 def select_runs(store: Path, where: str | None = None) -> list[dict[str, Any]]:
-    """The runs of a store for which ``where`` holds, oldest first. Raises InputError where it cannot be read."""
+    """The runs of a store for which ``where`` holds, oldest first. Raises InputError if it cannot be read."""
     condition = parse_where(where, {name: (f"r.{name}", kind) for name, kind in _TYPES.items()}) if where else None
     connection = sqlite3.connect(":memory:")
     try:

@@ -52,7 +52,7 @@ def interrupts(table: str) -> dict[int, int]:
 
 
 def quiet_processor(spread: int, allowed: Iterable[int] = _ALLOWED, table: str | None = None) -> int | None:
-    """A processor that serves few interrupts, out of ``allowed``; None where there is no choice or nothing to go by.
+    """A processor that serves few interrupts, out of ``allowed``; None if there is no choice or nothing to go by.
 
     Of several, ``spread`` (any number, such as a process id) picks one: not every run on a machine gets the same.
     """

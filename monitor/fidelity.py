@@ -60,7 +60,7 @@ class Histogram:
             self.largest = value
 
     def quantile(self, part: float) -> int:
-        """The upper end of the bucket below which ``part`` (0 to 1) of the values lie; 0 where there are none."""
+        """The upper end of the bucket below which ``part`` (0 to 1) of the values lie; 0 if there are none."""
         wanted = math.ceil(part * self.count)
         seen = 0
         for index, count in enumerate(self._counts):

@@ -50,7 +50,7 @@ __all__ = ["MonitorProcess"]
 class MonitorProcess:
     """One monitor from start to end. ``recorder`` is its recorder where that was started before.
 
-    Raises InputError for bad rules, RaftmonError where the kernel refuses.
+    Raises InputError for bad rules, RaftmonError if the kernel refuses.
     """
 
     def __init__(self, config: MonitorConfig, config_path: Path, recorder: RecorderProcess | None = None) -> None:

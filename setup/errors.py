@@ -41,7 +41,7 @@ class InputError(RaftmonError):
 
 
 def suggestion(word: str, known: Iterable[str]) -> str:
-    """For an InputError's message: ``did you mean kill-leader or kill-node? ``, empty where nothing is close."""
+    """For an InputError's message: ``did you mean kill-leader or kill-node? ``, empty if nothing is close."""
     from difflib import get_close_matches  # for a mistake alone: every command starts with this module
 
     close = get_close_matches(word, list(known), 3, 0.5)

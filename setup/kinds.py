@@ -35,7 +35,7 @@ def is_file(name: str) -> bool:
 
 
 def first_line(thing: Any) -> str:
-    """The first line of a docstring, as a summary; empty where there is none."""
+    """The first line of a docstring, as a summary; empty if there is none."""
     return (getattr(thing, "__doc__", None) or "").strip().split("\n")[0].rstrip(".")
 
 
@@ -66,7 +66,7 @@ class Kinds(Generic[Row]):
         return {name: self.find(name, builtin) for name in self.names(builtin)}
 
     def find(self, name: str, builtin: Mapping[str, Row], also: str = ", or FILE.py") -> Row:
-        """The row of that name. Raises InputError where there is none, or it cannot be loaded."""
+        """The row of that name. Raises InputError if there is none, or it cannot be loaded."""
         if name in builtin:
             return builtin[name]
         if is_file(name):

@@ -145,7 +145,7 @@ class Network:
     def _wait_for_carriers(self) -> None:
         """Until the router's interfaces send: they were up first, and start when the kernel has noticed their peers.
 
-        The hosts' ends had a carrier when they were taken up, and send at once.
+        The hosts' ends had a carrier when they were taken up, and send immediately.
         """
         deadline = time.monotonic() + _LONGEST_CARRIER_S
         pause = threading.Event()

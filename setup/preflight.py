@@ -41,7 +41,7 @@ _MODULES = {
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """The settings of a machine that forbid namespaces; None where the kernel has no such setting."""
+    """The settings of a machine that forbid namespaces; None if the kernel has no such setting."""
 
     root: bool = False
     container: bool = False

@@ -58,7 +58,7 @@ def own_to_caller(path: Path, *, alone: bool = False) -> None:
     """Give ``path``, and all under it unless ``alone``, to the user who called sudo.
 
     Only what root owns changes hands. It is done by file descriptors that never follow a symbolic link, and a file with
-    several names is left as it is: one of them may be somebody else's. Without root nothing is to do: the user
+    several names is left as it is: one of them may be another user's. Without root nothing is to do: the user
     namespace maps the sandbox's root to the caller. Raises RaftmonError if the owner cannot be changed.
     """
     if os.geteuid() != 0 or "SUDO_UID" not in os.environ or not _really_root():

@@ -28,7 +28,7 @@ __all__ = ["RECIPES", "Recipe", "ServerBinary", "available", "cache_folder", "in
 
 _ABOVE = Path(__file__).resolve().parents[1]
 _CHECKOUT = _ABOVE if (_ABOVE / "setup.cfg").is_file() else None
-"""The checkout that this runs from; None where raftmon is installed from a wheel."""
+"""The checkout that this runs from; None if raftmon is installed from a wheel."""
 _STAMP = "raftmon-server.json"
 _LONGEST_VERSION_ANSWER_S = 20.0
 _VERSION = re.compile(r"\b[vV]?(\d+\.\d+\.\d+)\b")
@@ -214,7 +214,7 @@ def _version_of(system: str, binary: Path) -> str | None:
 
 
 def _asked_version(binary: Path) -> str | None:
-    """The version ``binary --version`` says, None where it says none or cannot be executed."""
+    """The version ``binary --version`` says, None if it says none or cannot be executed."""
     try:
         done = subprocess.run(
             [binary, "--version"],

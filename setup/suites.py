@@ -46,7 +46,7 @@ class Suite:
         ]
 
     def update(self) -> None:
-        """Fetch the suite's lists unless they are fresh (a day). Raises RaftmonError where that cannot be done."""
+        """Fetch the suite's lists unless they are fresh (a day). Raises RaftmonError if that cannot be done."""
         stamp = self._folder / "updated"
         try:
             fresh = time.time() - stamp.stat().st_mtime < _LISTS_LAST_S
@@ -81,7 +81,7 @@ class Suite:
 
 
 def archive() -> str:
-    """The Debian archive that the machine's own apt uses. Raises RaftmonError where it uses none."""
+    """The Debian archive that the machine's own apt uses. Raises RaftmonError if it uses none."""
     form = "$(ORIGIN)\t$(LABEL)\t$(COMPONENT)\t$(REPO_URI)"
     try:
         done = subprocess.run(

@@ -118,7 +118,7 @@ class Topology:
         )
 
     def with_spares(self, count: int) -> Topology:
-        """The same with hosts for ``count`` nodes to come. Raises InputError where that are more than MAX_NODES."""
+        """The same with hosts for ``count`` nodes to come. Raises InputError if that are more than MAX_NODES."""
         first = len(self.nodes) + 1
         if first + count - 1 > MAX_NODES:
             raise InputError(f"{len(self.nodes)} nodes and {count} to come are more than {MAX_NODES}")
@@ -139,7 +139,7 @@ class Topology:
         return all(node.presented_net is None for node in self.nodes)
 
     def host(self, name: str) -> Host:
-        """The host of that name; raises InputError with the names there are."""
+        """The host of that name; raises InputError with the available names."""
         for host in self.hosts():
             if host.name == name:
                 return host

@@ -15,7 +15,7 @@ from raftmon.setup.sandbox import enter
 
 
 def main() -> int:
-    """Exit status 0 where every promise was kept, 1 where one was broken."""
+    """Exit status 0 if every promise was kept, 1 where one was broken."""
     parser = argparse.ArgumentParser(prog="python -m raftmon.adapters.contract", description=__doc__)
     parser.add_argument("system", help="a name or the path of a .py file")
     parser.add_argument("--nodes", type=int, default=3, help="nodes of the cluster (default: 3)")

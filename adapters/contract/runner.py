@@ -13,7 +13,7 @@ __all__ = ["CheckResult", "run_contract"]
 
 @dataclass(frozen=True, slots=True)
 class CheckResult:
-    """One promise: ``kept`` is None where it could not be checked. ``sentence`` says what was wrong, or why not."""
+    """One promise: ``kept`` is None if it could not be checked. ``sentence`` says what was wrong, or why not."""
 
     name: str
     promise: str

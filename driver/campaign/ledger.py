@@ -41,7 +41,7 @@ class Ledger:
         return {row["key"] for row in self._connection.execute("SELECT key FROM runs")}
 
     def add(self, cell: Cell, row: Mapping[str, Any]) -> bool:
-        """Write one down, durably; False where it was there already."""
+        """Write one down, durably; False if it was there already."""
         values = [cell.key, *(getattr(cell, name) for name in CELL_COLUMNS), *(row.get(name) for name in COLUMNS)]
         marks = ", ".join("?" * len(values))
         with self._connection:

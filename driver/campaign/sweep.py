@@ -137,7 +137,7 @@ def thin(row: Row, keep: str) -> None:
 
 
 def exit_status(rows: Sequence[dict[str, Any]], count: int) -> int:
-    """0 where all are valid, 1 where one is invalid, else 2: some are unknown, failed, or not done."""
+    """0 if all are valid, 1 where one is invalid, else 2: some are unknown, failed, or not done."""
     verdicts = [row["verdict"] for row in rows]
     if "invalid" in verdicts:
         return EXIT_INVALID

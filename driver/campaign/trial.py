@@ -35,7 +35,7 @@ COLUMNS: dict[str, type] = {
 }
 """What is kept of a run, by name: ``outage_ms`` is the longest time without a successful operation, ``terms`` how many
 terms were gained from before the work to after it, ``disturbed`` whether the verdict is *unknown* because raftmon
-itself was too slow; null where the run ended before it was known. ``verdict`` is *error* where it gave none."""
+itself was too slow; null if the run ended before it was known. ``verdict`` is *error* where it gave none."""
 
 _GRACE_S = 15.0
 _PR_SET_PDEATHSIG = 1

@@ -84,7 +84,7 @@ class LocalWorkers:
 
 
 def done_far_away(options: tuple[str, ...], timeout_s: float) -> tuple[Row, bytes]:
-    """On a worker: one run in a folder of its own; its row, and the run's folder as tar.xz (empty where there is none).
+    """On a worker: one run in a folder of its own; its row, and the run's folder as tar.xz (empty if there is none).
 
     Node data is left out: it is what takes space, and what no analysis reads.
     """

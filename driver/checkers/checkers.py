@@ -1,4 +1,4 @@
-"""The checkers there are: a row each, or one of an entry point ``raftmon.checkers`` or a ``.py`` file.
+"""Registry of checkers: one row each, entry points of ``raftmon.checkers``, or a ``.py`` file.
 
 To add one, write its class and a row in ``CHECKERS``. Which of them a workload or a history asks for is in
 ``asked_for.py``. What an entry point or ``FILE.py:NAME`` offers may be a row, a checker, or a class or function that
@@ -243,7 +243,7 @@ def checker_kind(name: str) -> CheckerKind:
 def checker(name: str) -> Checker:
     """A checker by its name, an entry point's name, or ``FILE.py:NAME``; options behind a colon.
 
-    ``queue:order=any`` is the checker ``queue`` with its option ``order``. Raises InputError where there is none.
+    ``queue:order=any`` is the checker ``queue`` with its option ``order``. Raises InputError if there is none.
     """
     plain, text = _plain(name)
     kind = checker_kind(name)

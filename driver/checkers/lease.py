@@ -5,7 +5,7 @@ Operations, with a lease named by its id:
 ``f="keepalive"``, ``key`` the lease, ``value`` the time to live it got, in seconds (0: the lease is gone);
 ``f="revoke"``, ``key`` the lease;
 ``f="attach"``, ``key`` a key, ``value`` what was written, ``extra`` ``{"lease": id}``;
-``f="read"``, ``key`` a key, ``value`` what was there, null where it was gone;
+``f="read"``, ``key`` a key, ``value`` what was there, null if it was gone;
 ``f="write"`` or ``f="delete"`` of a key takes it from its lease: the key is not judged after that.
 """
 

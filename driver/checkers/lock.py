@@ -1,7 +1,7 @@
 """Locks: never two holders at once, by time and by the revisions (fencing tokens) the system hands out.
 
 Operations, with ``key`` the lock's name; one process holds one lock at a time:
-``f="acquire"``, ``value`` the fencing token (in etcd the create revision of the lock's key), null where there is none;
+``f="acquire"``, ``value`` the fencing token (in etcd the create revision of the lock's key), null if there is none;
 ``f="release"``, ``value`` the revision of the release, or null;
 ``f="guarded"``, ``value`` the token with which a protected resource accepted an action.
 """

@@ -1,7 +1,7 @@
 """Long forks: reads that saw writes in opposite orders (Jepsen's ``long-fork``).
 
 Operations: ``txn``, ``read`` or ``write`` with micro-operations as values: ``[["w", key, value]]`` writes one key, each
-key once in the history; ``[["r", key, value], …]`` reads several, null where nothing was there yet. Parallel snapshot
+key once in the history; ``[["r", key, value], …]`` reads several, null if nothing was there yet. Parallel snapshot
 isolation allows what snapshot isolation, and all above it, forbids: reads whose writes fit into no one order. (Sovran,
 Power, Aguilera and Li, "Transactional storage for geo-replicated systems", SOSP 2011.)
 """
@@ -92,7 +92,7 @@ def _forks(reads: list[_Read], found: Findings) -> None:
 
 
 def _ring(after: dict[Any, dict[Any, Operation]], start: Any) -> list[Any]:
-    """The shortest way from ``start`` back to it, without its end; empty where there is none."""
+    """The shortest way from ``start`` back to it, without its end; empty if there is none."""
     before: dict[Any, Any] = {}
     waiting = deque([start])
     while waiting:

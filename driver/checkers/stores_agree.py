@@ -3,7 +3,7 @@
 Operations: ``f="store"``, ``node`` the node asked, ``value`` ``{"revision": r, "hash": h, "compact_revision": c}``
 (``compact_revision`` may be left out; in etcd: HashKV). Each node is asked after healing, some more than once.
 ``applied`` may be there too, the index of the last log entry that the node has applied, and ``keys``, the first keys on
-which the nodes differ: ``{key: [revision of its last change, value] or null where the node lacks it}``.
+which the nodes differ: ``{key: [revision of its last change, value] or null if the node lacks it}``.
 
 Two nodes that have applied the same log entries hold the same store, or one of them has lost or doubled a change: that
 is what etcd issues 13766 and 18667 look like from outside.
@@ -127,7 +127,7 @@ def _last(last: Mapping[str, Operation], found: Findings) -> None:
 def differing_keys(contents: Mapping[str, Mapping[str, Any]], limit: int = 20) -> dict[str, dict[str, Any]]:
     """Of what each node holds (node -> key -> anything) the first keys on which they differ.
 
-    node -> key -> what it has there, None where it has no such key.
+    node -> key -> what it has there, None if it has no such key.
     """
     keys = sorted({key for held in contents.values() for key in held})
     differing = []

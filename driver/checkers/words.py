@@ -12,7 +12,7 @@ __all__ = ["Scale", "short", "timeline"]
 
 
 def value_text(value: Any, width: int = 40) -> str:
-    """A value, shortened; null where there is none."""
+    """A value, shortened; null if there is none."""
     text = "null" if value is None else repr(value)
     return text if len(text) <= width else text[: width - 1] + "…"
 

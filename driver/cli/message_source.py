@@ -62,7 +62,7 @@ class MessageSource:
     def began_ns(self) -> int | None:
         """When the clients of the run began, on the record's clock: second 0 of everything that is shown of the run.
 
-        None where there is no run, or its clients have not begun: seconds then count from the first message.
+        None if there is no run, or its clients have not begun: seconds then count from the first message.
         """
         if self.folder is None:
             return None
@@ -73,7 +73,7 @@ class MessageSource:
         return found + self.run_offset_ns() if isinstance(found, int) else None
 
     def zero_ns(self) -> int:
-        """What seconds count from, on the record's clock; 0 where there is no message either."""
+        """What seconds count from, on the record's clock; 0 if there is no message either."""
         began_ns = self.began_ns()
         return first_time(self.connection) if began_ns is None else began_ns
 
@@ -133,7 +133,7 @@ def add_message_source(parser: CommandParser) -> None:
 
 
 def names_of_run(folder: Path) -> dict[str, str]:
-    """IP address -> node name, as the monitor's configuration in a run's folder tells; empty where there is none."""
+    """IP address -> node name, as the monitor's configuration in a run's folder tells; empty if there is none."""
     for file in sorted(folder.glob("monitor*.json")):
         try:
             found = orjson.loads(file.read_bytes())
@@ -154,7 +154,7 @@ def _pointing_to(arguments: argparse.Namespace, path: Path) -> argparse.Namespac
 def message_source(arguments: argparse.Namespace) -> Iterator[MessageSource]:
     """Open what the arguments name; a capture is decoded into a temporary record first.
 
-    Raises InputError where there is nothing to read.
+    Raises InputError if there is nothing to read.
     """
     given, ports, codecs = arguments.source, arguments.port, all_codecs(arguments.codec)
     if is_stream(given):

@@ -146,7 +146,7 @@ def _folder(given: Path | None) -> Iterator[Path]:
 
 
 def _decoded(system: str | None, codecs: Sequence[str]) -> str | None:
-    """The system whose messages are read. Raises InputError where no codec reads them."""
+    """The system whose messages are read. Raises InputError if no codec reads them."""
     known = all_codecs(codecs)
     if system is None:
         return known[0].name if codecs else None  # a codec of one's own says what it is for

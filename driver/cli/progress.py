@@ -27,7 +27,7 @@ def progress_line(what: str, elapsed_s: float, share: float | None, limit_s: flo
 def progress(
     what: str, share: Callable[[], float | None] | None = None, limit_s: float | None = None
 ) -> Iterator[None]:
-    """Show a line on standard error after 2 s, and keep it up to date; nothing where that is no terminal.
+    """Show a line on standard error after 2 s, and keep it up to date; nothing if that is no terminal.
 
     A timer's signal writes it, not a thread: checkers fork.
     """

@@ -49,7 +49,7 @@ def parser() -> CommandParser:
 
 
 def by_messages(folder: RunFolder, config: RunConfig) -> RunConfig | None:
-    """The configuration whose faults wait for messages; None where its messages are not followed as they pass."""
+    """The configuration whose faults wait for messages; None if its messages are not followed as they pass."""
     results = folder.load(RESULTS) or {}
     faults = []
     for fault, row in recorded_faults(config, results):

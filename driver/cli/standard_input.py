@@ -39,7 +39,7 @@ def spooled_input(given: str | Path = STANDARD_INPUT) -> Iterator[Path]:
     """What was given as a file: readers look at a file's head before they choose how to read it.
 
     A stream is copied into a file that is removed at the end; its folder holds nothing else, so no run is taken to be
-    beside it. Raises InputError where the stream cannot be read or there is no room.
+    beside it. Raises InputError if the stream cannot be read or there is no room.
     """
     if not is_stream(given):
         yield Path(given)

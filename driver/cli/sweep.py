@@ -65,7 +65,7 @@ def parser() -> CommandParser:
 
 
 def _matrix(arguments: argparse.Namespace) -> Matrix | None:
-    """What is asked for; None where nothing is said (``--resume --name``)."""
+    """What is asked for; None if nothing is said (``--resume --name``)."""
     given: dict[str, Any] = {}
     for name in _LISTS:
         text = getattr(arguments, name)

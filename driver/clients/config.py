@@ -40,7 +40,7 @@ class HostConfig:
 
     @classmethod
     def load(cls, path: Path) -> HostConfig:
-        """What ``save`` wrote; raises InputError where the file is no such thing."""
+        """What ``save`` wrote; raises InputError if the file is no such thing."""
         try:
             given = orjson.loads(path.read_bytes())
             given["plan"] = ClientPlan(**given["plan"])

@@ -75,7 +75,7 @@ class FleetConfig:
 
 @dataclass(slots=True)
 class NodeCounts:
-    """What the clients of one node saw since the start. ``last_ok_ns`` is 0 where nothing was ok yet."""
+    """What the clients of one node saw since the start. ``last_ok_ns`` is 0 if nothing was ok yet."""
 
     ok: int = 0
     fail: int = 0
@@ -85,7 +85,7 @@ class NodeCounts:
 
 @dataclass(slots=True)
 class FleetStats:
-    """Counts since the start; rate and latencies (of ok operations, ms, None where there were none) of late.
+    """Counts since the start; rate and latencies (of ok operations, ms, None if there were none) of late.
 
     ``p50_ms`` and ``p99_ms`` are those of the newest report of each host (about 0.5 s), ``all_*`` of the whole run.
     """
@@ -116,7 +116,7 @@ class ClientFleet:
         self._deadline_ns = 0
 
     def start(self) -> None:
-        """Start the processes; each connects its clients at once."""
+        """Start the processes; each connects its clients immediately."""
         folder = self._config.folder / "clients"
         folder.mkdir(parents=True, exist_ok=True)
         for config in self._host_configs:

@@ -74,7 +74,7 @@ class HostProcess:
             stream.flush()
 
     def check(self) -> None:
-        """Raise RaftmonError where the host failed or ended before its work was done."""
+        """Raise RaftmonError if the host failed or ended before its work was done."""
         if self.error is not None:
             raise RaftmonError(f"client host {self.config.host} failed: {self.error}{self._tail()}")
         if self.ended.is_set() and not self.done.is_set():

@@ -27,7 +27,7 @@ def bucket_ms(number: int) -> float:
 
 
 def percentile_ms(counts: Mapping[int, int], fractions: Iterable[float]) -> list[float | None]:
-    """The latency below which each fraction of all operations lies, in ms; None where there are none."""
+    """The latency below which each fraction of all operations lies, in ms; None if there are none."""
     total = sum(counts.values())
     found: list[float | None] = []
     for fraction in fractions:

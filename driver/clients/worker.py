@@ -49,12 +49,12 @@ class StartSignal:
         return self._stopped.is_set()
 
     def wait_open(self) -> bool:
-        """Wait for ``open``, then until its time has come; False where it was stopped before."""
+        """Wait for ``open``, then until its time has come; False if it was stopped before."""
         self._opened.wait()
         return self.sleep_until(self.begin_ns)
 
     def sleep_until(self, due_ns: int) -> bool:
-        """Sleep; False where it was stopped meanwhile."""
+        """Sleep; False if it was stopped meanwhile."""
         while not self._stopped.is_set():
             left_s = (due_ns - time.monotonic_ns()) / 1e9
             if left_s <= 0:

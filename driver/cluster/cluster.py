@@ -159,16 +159,16 @@ class Cluster:
     # -- what faults need ----------------------------------------------------------------------------------------
 
     def leader(self) -> str | None:
-        """The node that leads now, as the wire and the nodes themselves show it; None where nobody does."""
+        """The node that leads now, as the wire and the nodes themselves show it; None if nobody does."""
         seen = self.find_leader()
         return seen.node if seen else None
 
     def find_leader(self, timeout_s: float = 1.0) -> LeaderSeen | None:
-        """Leader, term and witness, None where nobody leads or nobody can say; see ``LeaderFinder.find``."""
+        """Leader, term and witness, None if nobody leads or nobody can say; see ``LeaderFinder.find``."""
         return self._leaders.find(timeout_s)
 
     def statuses(self, timeout_s: float) -> dict[str, Leadership | None]:
-        """What each living node says of itself, None where it does not answer; empty without the capability Leader."""
+        """What each living node says of itself, None if it does not answer; empty without the capability Leader."""
         return self._leaders.statuses(timeout_s)
 
     def alive(self) -> Sequence[str]:

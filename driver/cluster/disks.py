@@ -22,14 +22,14 @@ class Disks:
         self._disks: dict[str, NodeDisk] = {}
 
     def open(self, node: str, data: Path) -> None:
-        """Mount the disk of ``node`` at its data folder; nothing where it is there already."""
+        """Mount the disk of ``node`` at its data folder; nothing if it is there already."""
         if node not in self._disks:
             disk = NodeDisk(data, f"{self._seed} {node}")
             disk.open()
             self._disks[node] = disk
 
     def of(self, node: str) -> NodeDisk:
-        """The disk of a node. Raises RaftmonError where the run has none."""
+        """The disk of a node. Raises RaftmonError if the run has none."""
         if node not in self._disks:
             raise RaftmonError(f"{node} has no disk of raftmon's in this run")
         return self._disks[node]

@@ -29,7 +29,7 @@ SILENT_NS = 1_000_000_000
 
 
 class LeaderSeen(NamedTuple):
-    """A leader, its term (0 where the system has none) and whose word that is: ``wire`` or ``status``."""
+    """A leader, its term (0 if the system has none) and whose word that is: ``wire`` or ``status``."""
 
     node: str
     term: int
@@ -37,7 +37,7 @@ class LeaderSeen(NamedTuple):
 
 
 class WireRecord:
-    """The leader as the record of a run that is on shows it; any thread may ask, each has its own connection."""
+    """The leader as the record of a live run shows it; any thread may ask, each has its own connection."""
 
     def __init__(self, path: Path, clock_ns: Callable[[], int] = time.monotonic_ns) -> None:
         self._path = path
@@ -47,7 +47,7 @@ class WireRecord:
     def leader(self, since_ns: Mapping[str, int]) -> LeaderSeen | None:
         """The leader of the one Raft group there is, heard within SILENT_NS and after ``since_ns[node]``.
 
-        ``since_ns`` has the nodes that may lead, and when each was started (CLOCK_MONOTONIC). None where nothing was
+        ``since_ns`` has the nodes that may lead, and when each was started (CLOCK_MONOTONIC). None if nothing was
         decoded yet, or where the system has several groups.
         """
         try:
@@ -82,7 +82,7 @@ def newest_leader(wire: LeaderSeen | None, said: Mapping[str, Leadership | None]
     """The leader of the newest term that either witness knows; the wire's word where both know the same term.
 
     The wire's leader does not count where some node already says that it is in a newer term, or where the leader itself
-    says that it leads no more. ``said`` has each node's own word, None where it did not answer.
+    says that it leads no more. ``said`` has each node's own word, None if it did not answer.
     """
     views = {node: view for node, view in said.items() if view is not None}
     leading = [LeaderSeen(node, view.term, STATUS) for node, view in views.items() if view.leads]
@@ -118,7 +118,7 @@ class LeaderFinder:
         """Leader, term and witness: the newer term of the wire's word and that of every living node.
 
         The nodes are asked as well because the record lags by some 0.1 s: right after a kill or a partition they may
-        know more. One that does not answer is waited for ``timeout_s``. None where nobody leads or nobody can say.
+        know more. One that does not answer is waited for ``timeout_s``. None if nobody leads or nobody can say.
         """
         alive = self._alive()
         said = self.statuses(timeout_s)
@@ -127,7 +127,7 @@ class LeaderFinder:
         return newest_leader(wire, said)
 
     def statuses(self, timeout_s: float) -> dict[str, Leadership | None]:
-        """What each living node says of itself, None where it does not answer; empty without the capability Leader."""
+        """What each living node says of itself, None if it does not answer; empty without the capability Leader."""
         asked = self._capability
         alive = set(self._alive())
         nodes = [node for node in (*self._topology.nodes, *self._topology.spares) if node.name in alive]

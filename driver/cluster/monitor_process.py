@@ -60,7 +60,7 @@ class MonitorProcess:
     def wait_until_ready(self) -> MonitorClient:
         """Return when every rule is in force and every trigger armed; the connection to it.
 
-        Raises InputError for a rule that cannot be carried out on this system, RaftmonError where the monitor does not
+        Raises InputError for a rule that cannot be carried out on this system, RaftmonError if the monitor does not
         start.
         """
         process = self._process
@@ -122,7 +122,7 @@ class MonitorProcess:
             client.close()
 
     def why_died(self, error: BaseException | None = None) -> str | None:
-        """What ended the monitor while it was wanted, in words; None where it lives, or was told to end.
+        """What ended the monitor while it was wanted, in words; None if it lives, or was told to end.
 
         ``error`` is what just failed: where it says that the monitor is ending, its end is waited for.
         """

@@ -122,7 +122,7 @@ class Arena:
         return began_ns, [record.to_json() for record in workers.records]
 
     def _odd(self, rows: list[dict[str, Any]]) -> str | None:
-        """Why this cluster is not to be gone on with, None where it is as good as new."""
+        """Why this cluster is not to be gone on with, None if it is as good as new."""
         if deaths := self._cluster.deaths():
             return deaths[0]
         if errors := [row["error"] for row in rows if row["error"]]:

@@ -45,7 +45,7 @@ class Corpus:
     def open(cls, folder: Path, seconds: float, check: Callable[[Schedule], None] = lambda _schedule: None) -> Corpus:
         """The corpus in a folder, made if it is new. ``check`` may refuse a schedule, which is then left out.
 
-        Raises InputError where the folder cannot be written, or holds something else.
+        Raises InputError if the folder cannot be written, or holds something else.
         """
         made = cls(folder)
         try:
@@ -93,7 +93,7 @@ class Corpus:
         return len(new)
 
     def choose(self, random: Random) -> Kept | None:
-        """One that was worth keeping, rather one that brought much and was seldom tried; None where there are none."""
+        """One that was worth keeping, rather one that brought much and was seldom tried; None if there are none."""
         if not self.kept:
             return None
         weights = [one.new / (1 + one.chosen) ** 0.7 for one in self.kept]

@@ -42,7 +42,7 @@ class Player(Protocol):
     """Plays trials, one after the other."""
 
     def play(self, number: int, faults: tuple[PlannedFault, ...]) -> dict[str, Any]:
-        """The answer of ``Arena.trial``; raises RaftmonError where the cluster is gone."""
+        """The answer of ``Arena.trial``; raises RaftmonError if the cluster is gone."""
 
     def close(self) -> None:
         """End it."""
@@ -252,7 +252,7 @@ class Explorer:
 def possible_pool(config: RunConfig, names: tuple[str, ...] | None = None) -> list[tuple[str, dict[str, str]]]:
     """What of the pool can be done on such a cluster; ``names`` choose from it, or name other faults.
 
-    Raises InputError where a named fault cannot be done, or nothing can.
+    Raises InputError if a named fault cannot be done, or nothing can.
     """
     adapter = system(config.system, config.adapter_options())
     wanted = list(_named(names)) if names is not None else [(name, dict(options)) for name, options in POOL]
@@ -272,7 +272,7 @@ def possible_pool(config: RunConfig, names: tuple[str, ...] | None = None) -> li
 
 
 def possible_triggers(config: RunConfig, pool: Sequence[tuple[str, dict[str, str]]]) -> list[str]:
-    """What faults can wait for on such a cluster; nothing where its messages are not followed as they pass."""
+    """What faults can wait for on such a cluster; nothing if its messages are not followed as they pass."""
     adapter = system(config.system, config.adapter_options())
     found = []
     for when in TRIGGERS:

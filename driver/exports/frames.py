@@ -68,7 +68,7 @@ class LoadedRun:
 def load(run: str | Path | None = None, store: str | Path = "store") -> LoadedRun:
     """A run by its folder or a part of its name, the newest of ``store`` where nothing is given.
 
-    Raises InputError where there is none.
+    Raises InputError if there is none.
     """
     found = LoadedRun(find_run(None if run is None else str(run), Path(store)).path)
     found.rows  # noqa: B018  # refuses a folder that is no run's, now

@@ -15,7 +15,7 @@ _MOST_FILES = 100_000
 
 
 def pack(folder: RunFolder, target: Path) -> tuple[int, int]:
-    """Write ``target``; (files, bytes of the zip). Raises InputError where it is there or cannot be written."""
+    """Write ``target``; (files, bytes of the zip). Raises InputError if it is there or cannot be written."""
     if not (folder.path / CONFIG).is_file():
         raise InputError(f"{folder.path} is no run's folder: it has no {CONFIG}")
     if target.exists():

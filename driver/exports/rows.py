@@ -25,13 +25,13 @@ MESSAGE_COLUMNS = (
 )  # fmt: skip
 EVENT_COLUMNS = ("at_s", "component", "event", "node", "sentence", "fields")
 TABLES = {"operations": OPERATION_COLUMNS, "messages": MESSAGE_COLUMNS, "events": EVENT_COLUMNS}
-"""Every table with its columns: ``at_s`` in seconds (negative before the first operation), ``latency_ms`` null where an
+"""Every table with its columns: ``at_s`` in seconds (negative before the first operation), ``latency_ms`` null if an
 operation never ended, ``value`` and ``key`` as JSON where they are no text, ``fields`` a JSON object."""
 
 
 @dataclass(frozen=True, slots=True)
 class RunRows:
-    """The rows of one run. Raises InputError where the folder is no run's."""
+    """The rows of one run. Raises InputError if the folder is no run's."""
 
     folder: RunFolder
 
@@ -66,7 +66,7 @@ class RunRows:
 
     @property
     def results(self) -> dict[str, Any]:
-        """The content of results.json, empty where there is none."""
+        """The content of results.json, empty if there is none."""
         found = self.folder.load(RESULTS)
         return found if isinstance(found, dict) else {}
 

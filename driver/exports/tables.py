@@ -19,7 +19,7 @@ _BATCH = 50_000
 def write_csv(rows: RunRows, folder: Path) -> dict[Path, int]:
     """``operations.csv``, ``messages.csv`` and ``events.csv`` in a folder, as RFC 4180 has it; how many rows each has.
 
-    Raises InputError where they cannot be written.
+    Raises InputError if they cannot be written.
     """
     written = {}
     for name, columns in TABLES.items():

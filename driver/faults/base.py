@@ -34,7 +34,7 @@ class Target(Protocol):
     topology: Topology
 
     def leader(self) -> str | None:
-        """The node that leads now, None where nobody does or nobody can say."""
+        """The node that leads now, None if nobody does or nobody can say."""
 
     def find_leader(self) -> LeaderSeen | None:
         """The leader with its term and whose word that is (``wire`` or ``status``)."""
@@ -43,7 +43,7 @@ class Target(Protocol):
         """Wait for something on the wire (message_rules/trigger_words.py says what); gives the trigger's name at
         once.
 
-        Raises InputError where it cannot be waited for.
+        Raises InputError if it cannot be waited for.
         """
 
     def armed(self, name: str) -> Mapping[str, Any]:
@@ -80,7 +80,7 @@ class Target(Protocol):
         """The node's disk, in a run whose faults need one."""
 
     def capability(self, kind: type) -> Any:
-        """The adapter's optional capability of that Protocol, None where it has none."""
+        """The adapter's optional capability of that Protocol, None if it has none."""
 
 
 class Fault(Protocol):
@@ -89,10 +89,10 @@ class Fault(Protocol):
     name: str
 
     def available(self, target: Target) -> str | None:
-        """None where the fault can be done on this cluster; otherwise the reason why not."""
+        """None if the fault can be done on this cluster; otherwise the reason why not."""
 
     def start(self, target: Target, random: Random) -> Effect:
-        """Do it. Raises Unavailable where the moment does not allow it."""
+        """Do it. Raises Unavailable if the moment does not allow it."""
 
     def stop(self, target: Target) -> None:
         """Heal everything that ``start`` did; must be safe to call after a ``start`` that failed midway."""

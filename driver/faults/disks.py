@@ -32,7 +32,7 @@ class _OnDisks:
         self._selector = selector
 
     def available(self, target: Target) -> str | None:
-        """None where the machine can serve a disk and the cluster has nodes."""
+        """None if the machine can serve a disk and the cluster has nodes."""
         count = len(target.topology.nodes)
         if count == 0:
             return "this system has no nodes of its own"

@@ -1,4 +1,4 @@
-"""The faults there are: a row each, or one of an entry point ``raftmon.faults`` or a ``.py`` file.
+"""Registry of faults: one row each, entry points of ``raftmon.faults``, or a ``.py`` file.
 
 To add one, write its class and a row in ``_FAULTS``.
 """
@@ -243,7 +243,7 @@ _FAULTS: dict[str, FaultKind] = {
 
 
 def _adopted(name: str, thing: Any) -> FaultKind:
-    """A class of somebody else's without a row: its parameters after the name are its options."""
+    """A class of another user's without a row: its parameters after the name are its options."""
     if isinstance(thing, FaultKind):
         return thing
     if not callable(thing):
@@ -277,7 +277,7 @@ def fault_kinds(nodes: tuple[str, ...] = ()) -> dict[str, FaultKind]:
 
 
 def fault_kind(name: str, nodes: tuple[str, ...] = ()) -> FaultKind:
-    """The row of a fault, by name or ``.py`` path. Raises InputError that says which there are."""
+    """The row of a fault, by name or ``.py`` path. Raises InputError with the available names."""
     return _KINDS.find(name, catalogue(nodes), ", none, random, or FILE.py")
 
 

@@ -73,7 +73,7 @@ class FaultKind:
     disks: bool = False
 
     def why_not(self, name: str, nodes: int) -> str | None:
-        """Why it cannot be done on so many nodes, None where it can."""
+        """Why it cannot be done on so many nodes, None if it can."""
         if nodes >= self.least_nodes:
             return None
         return f"{name} needs at least {self.least_nodes} nodes; this cluster has {nodes}"

@@ -36,7 +36,7 @@ class _MemberFault:
         self._out = False
 
     def available(self, target: Target) -> str | None:
-        """None where the system can change its members."""
+        """None if the system can change its members."""
         count = len(target.topology.nodes)
         if target.capability(Members) is None:
             return "this system has no members that can be changed while it runs"
@@ -99,7 +99,7 @@ class _MemberFault:
 
 
 class MemberRemove(_MemberFault):
-    """A node is put out and killed; at the end it joins again with an empty disk."""
+    """Removes a member and kills it; when the fault ends, it is added again with an empty disk."""
 
     def start(self, target: Target, random: Random) -> Effect:
         """Put the node out."""
@@ -115,7 +115,7 @@ class MemberRemove(_MemberFault):
 
 
 class MemberReplace(_MemberFault):
-    """A node is put out, killed, and at once replaced by one of the same name with an empty disk."""
+    """Removes a member, kills it and immediately adds one of the same name with an empty disk."""
 
     def start(self, target: Target, random: Random) -> Effect:
         """Replace it."""
@@ -132,12 +132,12 @@ class MemberReplace(_MemberFault):
 
 
 class MemberAdd(_MemberFault):
-    """A further node joins; at the end it is put out again."""
+    """Adds a member; when the fault ends, it is removed again."""
 
     least = 1
 
     def available(self, target: Target) -> str | None:
-        """None where there is a host for it, too."""
+        """None if there is a host for it, too."""
         if not target.topology.spares:
             return "this run has no host for a further node"
         return super().available(target)

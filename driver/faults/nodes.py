@@ -77,7 +77,7 @@ class Pause(_NodeFault):
 
 
 class Restart(Kill):
-    """SIGKILL and start again at once."""
+    """SIGKILL and start again immediately."""
 
     verb = "restarted"
 

@@ -17,7 +17,7 @@ SELECTORS = ("leader", "one", "follower", "minority", "majority", "all")
 
 
 def need_leader(target: Target) -> str:
-    """The leader, waited for through an election; raises Unavailable where nobody leads for ELECTION_S."""
+    """The leader, waited for through an election; raises Unavailable if nobody leads for ELECTION_S."""
     deadline = time.monotonic() + ELECTION_S
     while (leader := target.leader()) is None:
         if time.monotonic() > deadline:
@@ -29,7 +29,7 @@ def need_leader(target: Target) -> str:
 def select(selector: str, target: Target, random: Random) -> tuple[str, ...]:
     """The nodes a selector means now, in the order of the topology.
 
-    Raises Unavailable where there is no such node at this moment.
+    Raises Unavailable if there is no such node at this moment.
     """
     nodes: Sequence[str] = target.topology.node_names()
     if selector in nodes:

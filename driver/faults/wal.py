@@ -11,7 +11,7 @@
   cleaned that page too. The page itself stays, as a power cut may also leave it, because its beginning may be synced.
   Only the log is touched, not the system's other files.
 
-The node is started on the damaged log at once. One that dies of it is given its undamaged log back at the end.
+The node is started on the damaged log immediately. One that dies of it is given its undamaged log back at the end.
 """
 
 from __future__ import annotations
@@ -90,7 +90,7 @@ def _unsynced_pages(descriptor: int, first: int, count: int) -> int:
 
 
 def dirty_from(path: Path, end: int) -> int | None:
-    """The offset of the first page that is not on the disk, None where all of them are. Raises OSError."""
+    """The offset of the first page that is not on the disk, None if all of them are. Raises OSError."""
     with path.open("rb") as file:
         first, count = 0, -(-end // _PAGE)
         if count == 0 or _unsynced_pages(file.fileno(), 0, count) == 0:
@@ -134,7 +134,7 @@ class WalDamage:
         self._saved: tuple[Path, bytes, int] | None = None
 
     def available(self, target: Target) -> str | None:
-        """None where the system says where its log lies, and the kernel what of it is synced."""
+        """None if the system says where its log lies, and the kernel what of it is synced."""
         if target.capability(WriteAheadLog) is None:
             return "this system does not say where its log lies"
         if self.name != "wal-unsynced":
@@ -197,7 +197,7 @@ class WalDamage:
 
 
 def _file_system(folder: Path) -> int:
-    """The magic number of the file system that a path lies on (statfs(2)); 0 where it cannot be told."""
+    """The magic number of the file system that a path lies on (statfs(2)); 0 if it cannot be told."""
     buffer = ctypes.create_string_buffer(256)
     libc = ctypes.CDLL(None, use_errno=True)
     if libc.statfs(os.fsencode(folder), buffer) != 0:

@@ -30,7 +30,7 @@ TRIGGER_POLL_S = 0.005
 
 @dataclass(slots=True)
 class FaultRecord:
-    """What became of one planned fault; times CLOCK_MONOTONIC, None where it did not come to that.
+    """What became of one planned fault; times CLOCK_MONOTONIC, None if it did not come to that.
 
     ``leader_witness`` is whose word it was who leads (``wire`` or ``status``), where the fault asked. ``triggered_ns``
     is when the packet that it waited for reached the monitor, ``reaction_ms`` how long after that it was done.
@@ -75,7 +75,7 @@ class FaultRecord:
 
 
 class _LeaderNoted:
-    """The cluster as one fault sees it; ``witness`` is whose word it last took for who leads, None where it did not."""
+    """The cluster as one fault sees it; ``witness`` is whose word it last took for who leads, None if it did not."""
 
     def __init__(self, target: Target) -> None:
         self._target = target
@@ -137,7 +137,7 @@ class FaultWorkers:
                 record.error = f"it was not healed within {timeout_s:g} s"
 
     def _wait_until(self, at_ns: int) -> bool:
-        """True at that moment, False where the run ended before."""
+        """True at that moment, False if the run ended before."""
         return not self._over.wait(max(0.0, (at_ns - time.monotonic_ns()) / 1e9))
 
     def _work(self, number: int, record: FaultRecord, at_ns: int) -> None:
@@ -184,7 +184,7 @@ class FaultWorkers:
         self._say("fault started", planned, record.effect.sentence, **fields)
 
     def _await_trigger(self, trigger: str, record: FaultRecord) -> None:
-        """Return when the trigger has fired. Raises Unavailable where the run or the wait ends before."""
+        """Return when the trigger has fired. Raises Unavailable if the run or the wait ends before."""
         name = self.target.arm(trigger)
         self.log.info("fault waits", fault=record.planned.name, sentence=f"when {trigger}", trigger=name)
         while (found := self.target.armed(name))["state"] == "waiting":

@@ -87,7 +87,7 @@ def _built(opener: str, items: list[Any]) -> Any:
 
 
 def first_form(text: str) -> tuple[Any, str]:
-    """The first value in ``text`` and what is behind it. Raises EdnError where there is none."""
+    """The first value in ``text`` and what is behind it. Raises EdnError if there is none."""
     ends: list[int] = []
     for _, value in forms(text, ends=ends):
         return value, text[ends[0] :].strip()

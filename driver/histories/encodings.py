@@ -45,7 +45,7 @@ def _unpacker(kind: str, file: BinaryIO) -> BinaryIO:
 def open_packed(path: Path) -> tuple[BinaryIO, str | None]:
     """The file's bytes, unpacked if it is gzip, zstd or lz4, and what was wrong with the packing.
 
-    Raises OSError, and InputError where it unpacks to more than MOST_UNPACKED_BYTES.
+    Raises OSError, and InputError if it unpacks to more than MOST_UNPACKED_BYTES.
     """
     file = path.open("rb")
     magic = file.peek(4)[:4]

@@ -54,7 +54,7 @@ class EventWriter:
             self.flush()
 
     def flush(self) -> None:
-        """Append everything queued so far. Raises RaftmonError where the disk refuses it."""
+        """Append everything queued so far. Raises RaftmonError if the disk refuses it."""
         with self._lock:
             lines = self._lines
             chunk = b"".join([lines.popleft() for _ in range(len(lines))])

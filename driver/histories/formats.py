@@ -1,4 +1,4 @@
-"""The formats there are, how one is recognised, and ``read_history``."""
+"""Registry of formats: how one is recognised, and ``read_history``."""
 
 from __future__ import annotations
 
@@ -87,7 +87,7 @@ class Reading:
     done: int = 0
 
     def share(self) -> float | None:
-        """Between 0 and 1; None where nobody knows: a file that is read at once."""
+        """Between 0 and 1; None if nobody knows: a file that is read in one go."""
         return self.done / self.size if self.size and self.done < self.size else None
 
 
@@ -110,7 +110,7 @@ def read_history(path: Path | str, format: str = "auto", reading: Reading | None
 
     Gzip is unpacked. ``reading`` says meanwhile how far it is.
 
-    Raises InputError where there is no such file, it cannot be read, or nothing in it is an event. Whatever else is
+    Raises InputError if there is no such file, it cannot be read, or nothing in it is an event. Whatever else is
     wrong with it is in ``problems`` of the answer.
     """
     path = Path(path)

@@ -42,7 +42,7 @@ Integers = NDArray[np.int64]
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """One thing wrong with a history. ``line`` counts from 1; None where it is about the whole file.
+    """One thing wrong with a history. ``line`` counts from 1; None if it is about the whole file.
 
     ``breaks`` names the assumption that it breaks (see ``raftmon.driver.checkers.assumptions``), if it breaks one.
     """

@@ -38,7 +38,7 @@ class Outcome(enum.StrEnum):
 class Operation:
     """One operation of one client process, from its call to its return.
 
-    ``return_ns`` is None where it never returned or its outcome is INFO: it may take effect at any later time.
+    ``return_ns`` is None if it never returned or its outcome is INFO: it may take effect at any later time.
     ``value`` is what was written, what was read, or ``(expected, new)`` of a cas; other workloads put theirs here.
     ``seen`` is what a failed cas found; it means something only where ``has_seen`` is true.
     """

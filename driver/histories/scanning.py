@@ -36,7 +36,7 @@ class ScannerInPython:
 
 
 Scanner: type[ScannerInPython] = ScannerInPython
-"""The faster of the two that is there."""
+"""The compiled one where it was built, else the interpreted one."""
 if os.environ.get("RAFTMON_INTERPRETED", "") in ("", "0"):
     with contextlib.suppress(ImportError):
         from raftmon.driver.histories._scan import Scanner as Scanner

@@ -101,7 +101,7 @@ _ENDINGS = {".jsonl": "jsonl", ".json": "jsonl", ".edn": "edn", ".log": "jepsen-
 def write_history(history: History, path: Path | str, format: str = "auto") -> str:
     """Write ``history`` to ``path``, packed if its name ends in .gz; returns the format's name.
 
-    ``auto`` goes by the ending: .jsonl, .edn, .log, .txt. Raises InputError where that tells nothing or the file cannot
+    ``auto`` goes by the ending: .jsonl, .edn, .log, .txt. Raises InputError if that tells nothing or the file cannot
     be written. A text log holds no times, and a failed cas loses there what it saw.
     """
     path = Path(path)

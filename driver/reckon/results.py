@@ -52,7 +52,7 @@ def reckon_results(events: Iterable[dict[str, Any]], wall_minus_monotonic_ns: in
 
 
 def write_results(folder: RunFolder, target: Path) -> int:
-    """Write reckon's result file for a run; returns how many entries it has. Raises InputError where it cannot."""
+    """Write reckon's result file for a run; returns how many entries it has. Raises InputError if it cannot."""
     config = folder.load(CONFIG) or {}
     apart_ns = int(config.get("wall_ns", 0)) - int(config.get("monotonic_ns", 0))
     with folder.history.open("rb") as lines:

@@ -125,7 +125,7 @@ def _orders(
 
 
 def _search(group: list[Operation], model: Model, limits: Limits) -> Search | None:
-    """None where the model cannot read the operations: the page is drawn without their order."""
+    """None if the model cannot read the operations: the page is drawn without their order."""
     try:
         return search(group, model, limits)
     except (TypeError, ValueError, KeyError, AttributeError, IndexError):

@@ -35,7 +35,7 @@ def render_page(history: History, results: Sequence[Result], title: str = "histo
 
 
 def write_page(history: History, results: Sequence[Result], target: Path) -> None:
-    """Write the page; raises InputError where ``target`` cannot be written."""
+    """Write the page; raises InputError if ``target`` cannot be written."""
     title = history.meta.source.name if history.meta.source is not None else target.stem
     try:
         target.write_text(render_page(history, results, title), encoding="utf-8", errors="replace")

@@ -25,7 +25,7 @@ MAX_OPERATIONS = 500_000  # of a longer history the charts show every k-th opera
 
 
 def write_report(run_folder: Path) -> Path:
-    """Write ``report.html`` into the run's folder and return its path; raises RaftmonError where it cannot."""
+    """Write ``report.html`` into the run's folder and return its path; raises RaftmonError if it cannot."""
     target = run_folder / "report.html"
     try:
         target.write_text(render_report(run_folder), encoding="utf-8")

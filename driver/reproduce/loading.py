@@ -57,7 +57,7 @@ def scenarios() -> dict[str, Loaded]:
 
 
 def load_scenario(name: str) -> Loaded:
-    """A scenario by its name, or from a ``.py`` file. Raises InputError where there is none."""
+    """A scenario by its name, or from a ``.py`` file. Raises InputError if there is none."""
     if name.endswith(".py"):
         path = Path(name).resolve()
         spec = importlib.util.spec_from_file_location(f"raftmon_scenario_{path.stem}", path)

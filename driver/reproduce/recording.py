@@ -58,7 +58,7 @@ class RecordedClient:
         self._process = recorder.next_process()
 
     def read(self, key: str) -> Any:
-        """The value of ``key``, None where it has none."""
+        """The value of ``key``, None if it has none."""
         return self._do("read", key, None, lambda: self._inner.read(key))
 
     def write(self, key: str, value: Any) -> None:

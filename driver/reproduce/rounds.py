@@ -75,7 +75,7 @@ class Reproduced:
         return EXIT_INVALID
 
     def to_json(self) -> dict[str, Any]:
-        """``name``, ``affected`` and ``control`` (null where no version is known to be free of it)."""
+        """``name``, ``affected`` and ``control`` (null if no version is known to be free of it)."""
         return {
             "name": self.name,
             "affected": self.affected.to_json(),
@@ -92,7 +92,7 @@ def reproduce(
     store: Path,
     say: Callable[[str], None],
 ) -> Reproduced:
-    """Play the scenario ``repeat`` times on each side. Raises RaftmonError where raftmon itself failed."""
+    """Play the scenario ``repeat`` times on each side. Raises RaftmonError if raftmon itself failed."""
     found = Reproduced(loaded.scenario.name, Side(affected), Side(control) if control else None)
     for side in filter(None, (found.affected, found.control)):
         for number in range(repeat):

@@ -1,7 +1,7 @@
 """A scenario: a short program over a cluster that makes a known bug show, or says that it could not be set up.
 
 A file of your own has ``SCENARIO = Scenario(...)`` and ``def play(stage)``. ``play`` returns a sentence that says what
-was seen where the bug showed, and None where it did not; it raises ``CouldNotSetUp`` where the bug's conditions could
+was seen where the bug showed, and None if it did not; it raises ``CouldNotSetUp`` where the bug's conditions could
 not be brought about. What it does through ``stage.client`` enters the history, and ``stage.judge`` has it checked.
 """
 

@@ -71,7 +71,7 @@ class Stage:
         return check_history(self.inner.folder, name)
 
     def violation(self, invariant: str | None = None) -> str | None:
-        """The sentence of the first violation of a Raft invariant that the wire has shown so far, None where none."""
+        """The sentence of the first violation of a Raft invariant that the wire has shown so far, None if none."""
         path = self.inner.folder.path / "messages.sqlite"
         with contextlib.closing(open_store(path)) as record:
             query = "SELECT invariant, sentence FROM violations WHERE ?1 IS NULL OR invariant = ?1 ORDER BY id LIMIT 1"
@@ -79,14 +79,14 @@ class Stage:
         return f"Raft invariant {row[0]} violated: {row[1]}" if row is not None else None
 
     def until_wire(self, ask: Callable[[], T | None], timeout_s: float = 3.0) -> T | None:
-        """The first true answer of ``ask`` within a time, None where there is none: the record lags behind a little."""
+        """The first true answer of ``ask`` within a time, None if there is none: the record lags behind a little."""
         deadline = time.monotonic() + timeout_s
         while not (answer := ask()) and time.monotonic() < deadline:
             time.sleep(0.05)
         return answer or None
 
     def anomaly(self, workload: str | None = None) -> str | None:
-        """The sentence of the first checker that says *invalid*, None where none does."""
+        """The sentence of the first checker that says *invalid*, None if none does."""
         return next((one.sentence for one in self.judge(workload) if one.valid is Valid.NO), None)
 
     def work_under(
@@ -101,7 +101,7 @@ class Stage:
 
     def broken(self, *checkers: str, workload: str | None = None) -> str | None:
         """The sentence of the first of these checkers (all where none is named) that says *invalid*: clients, wire
-        and stores; None where none does.
+        and stores; None if none does.
         """
         results = all_results(self.inner, workload or self.scenario.workload)
         wanted = [one for one in results if one.valid is Valid.NO and (not checkers or one.checker in checkers)]
@@ -121,7 +121,7 @@ class Stage:
     def write(self, node: str, key: str, value: Any, timeout_s: float = 30.0) -> None:
         """Write through a node until one attempt is acknowledged; every attempt enters the history.
 
-        Raises CouldNotSetUp where none is within the time.
+        Raises CouldNotSetUp if none is within the time.
         """
         client = self.client(node)
 

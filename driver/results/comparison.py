@@ -65,7 +65,7 @@ def _newest_term(connection: sqlite3.Connection, until_ns: int) -> int:
 
 
 def observe(folder: RunFolder) -> Observation:
-    """Look at one run with one fault. Raises InputError where it has none that was done, or no decoded messages."""
+    """Look at one run with one fault. Raises InputError if it has none that was done, or no decoded messages."""
     results = Results.from_json(folder.load(RESULTS) or {})
     began_ns, ended_ns = results.facts.began_ns, results.facts.ended_ns
     done = [fault for fault in results.facts.faults if fault["did"] and fault["stop_ns"]]

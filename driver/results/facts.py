@@ -10,7 +10,7 @@ __all__ = ["FinalReads", "LeaderAt", "RunFacts"]
 
 
 class LeaderAt(NamedTuple):
-    """Who led at some moment; ``term`` is 0 where the system has none."""
+    """Who led at some moment; ``term`` is 0 if the system has none."""
 
     leader: str
     term: int

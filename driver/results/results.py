@@ -18,7 +18,7 @@ class Results:
 
     - ``sentences``: the verdict in words; ``reasons``: why it is *unknown*, or what went wrong beside it.
     - ``checkers``: by name, ``Result.as_json`` of each; ``operations``: ``operation_table``; ``outages``: ``outages``.
-    - ``monitor``: the content of ``monitor.json``, None where there is none; ``config``: ``RunConfig.to_json``.
+    - ``monitor``: the content of ``monitor.json``, None if there is none; ``config``: ``RunConfig.to_json``.
     - ``error``: why the run itself failed; there are no checkers then, only ``facts`` up to there.
     """
 

@@ -38,7 +38,7 @@ def check_history(folder: RunFolder, workload: str) -> list[Result]:
 
 
 def stores_result(folder: RunFolder, nodes: Sequence[str]) -> list[Result]:
-    """The verdict on the hashes that the nodes were asked for; nothing where they were not."""
+    """The verdict on the hashes that the nodes were asked for; nothing if they were not."""
     path = folder.path / STORES
     if not path.exists():
         return []
@@ -50,7 +50,7 @@ def _goes_without_saying(result: Result) -> bool:
 
 
 def judge_run(folder: RunFolder, facts: RunFacts) -> Results:
-    """The results of a run that ended. Raises InputError where the folder has no history that can be read."""
+    """The results of a run that ended. Raises InputError if the folder has no history that can be read."""
     plan = folder.load(CONFIG) or {}
     config = plan.get("config", {})
     history = read_history(folder.path)

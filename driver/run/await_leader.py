@@ -12,7 +12,7 @@ __all__ = ["await_leader"]
 
 
 def await_leader(cluster: Cluster, timeout_s: float) -> LeaderAt | None:
-    """The leader and its term, asked for until there is one; None where the system cannot say, or has none in time."""
+    """The leader and its term, asked for until there is one; None if the system cannot say, or has none in time."""
     deadline = time.monotonic() + timeout_s
     if cluster.capability(Leader) is None:
         return None

@@ -1,4 +1,4 @@
-"""What SIGINT, SIGTERM and SIGHUP do to a run: the first ends it early, within END_S, a second one at once."""
+"""What SIGINT, SIGTERM and SIGHUP do to a run: the first ends it early, within END_S, a second one immediately."""
 
 from __future__ import annotations
 

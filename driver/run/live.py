@@ -28,7 +28,7 @@ def remember_outer_pid() -> None:
 
 
 def announce(folder: RunFolder) -> None:
-    """Note in the run's folder how to find it while it lives; nothing where there is no sandbox."""
+    """Note in the run's folder how to find it while it lives; nothing if there is no sandbox."""
     if OUTER_PID in os.environ:
         pid, started = os.environ[OUTER_PID].split()
         folder.save(LIVE, {"outer_pid": int(pid), "started": float(started)})
@@ -42,7 +42,7 @@ def withdraw(folder: RunFolder) -> None:
 def command_on_host(folder: RunFolder, host: str, argv: Sequence[str]) -> list[str]:
     """The argument vector that runs ``argv`` in the namespaces of a host of a run that is still on.
 
-    Raises InputError where that run is over or has no such host.
+    Raises InputError if that run is over or has no such host.
     """
     found = folder.load(LIVE)
     try:

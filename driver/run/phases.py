@@ -59,7 +59,7 @@ def run(
 class Run:
     """One run: its methods are the phases, ``run`` does them in their order.
 
-    ``interact`` takes the place of clients and faults: it is given the live cluster. Raises InputError where the run
+    ``interact`` takes the place of clients and faults: it is given the live cluster. Raises InputError if the run
     cannot be done as asked.
     """
 
@@ -83,8 +83,8 @@ class Run:
     def run(self) -> tuple[RunFolder, Results]:
         """Every phase, then the verdict. Returns the folder and the results.
 
-        Must be called inside the sandbox where the system has nodes. Raises InputError where the run cannot be done as
-        asked, nothing of it is kept then; and RaftmonError where raftmon failed; the folder then keeps everything up to
+        Must be called inside the sandbox where the system has nodes. Raises InputError if the run cannot be done as
+        asked, nothing of it is kept then; and RaftmonError if raftmon failed; the folder then keeps everything up to
         there, ``results.json`` with the error.
         """
         self._prepare()

@@ -23,7 +23,7 @@ __all__ = ["code_of", "replayed"]
 def replayed(folder: RunFolder, *, trusted: bool) -> RunConfig:
     """The configuration of the run in ``folder``, seed included.
 
-    Raises InputError where it cannot be read, a value is of another kind, or it would run code without ``trusted``.
+    Raises InputError if it cannot be read, a value is of another kind, or it would run code without ``trusted``.
     """
     found = folder.load(CONFIG)
     value = found.get("config") if isinstance(found, dict) else None

@@ -98,7 +98,7 @@ def _newest(hashes: Hash, node: Host, timeout_s: float) -> int:
 
 
 def _at(hashes: Hash, node: Host, revision: int, timeout_s: float) -> int | None:
-    """The hash at a revision; asked again until the node has got there. None where it does not."""
+    """The hash at a revision; asked again until the node has got there. None if it does not."""
     deadline = time.monotonic() + _CATCH_UP_S
     while True:
         try:

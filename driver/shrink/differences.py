@@ -24,7 +24,7 @@ Message = tuple[str, str, str]
 
 
 def differences(before: RunFolder, after: RunFolder) -> list[str]:
-    """What was different in ``after``, a sentence each; empty where nothing that is compared was."""
+    """What was different in ``after``, a sentence each; empty if nothing that is compared was."""
     return [
         *_verdicts(before, after),
         *_faults(before, after),
@@ -128,7 +128,7 @@ def rare_messages(record: sqlite3.Connection) -> list[Message]:
 
 
 def first_difference(before: Sequence[Any], after: Sequence[Any]) -> int | None:
-    """The first place where two sequences differ, one of them perhaps at its end; None where they are the same."""
+    """The first place where two sequences differ, one of them perhaps at its end; None if they are the same."""
     for at, (was, now) in enumerate(zip(before, after, strict=False)):
         if was != now:
             return at

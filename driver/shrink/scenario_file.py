@@ -43,7 +43,7 @@ def scenario_text(
 ) -> str:
     """The file. ``checkers`` are those that must say *invalid*, ``seen`` their sentence, ``of`` the run it came from.
 
-    Raises InputError where the run needs what a scenario has no word for.
+    Raises InputError if the run needs what a scenario has no word for.
     """
     lacks = _lacks(config)
     if lacks:

@@ -93,7 +93,7 @@ def shrink(
 ) -> Shrunk:
     """Shrink the run in ``folder``; ``target`` is the scenario file to write, tried ``trials`` times at the end.
 
-    ``config`` is the run's (``replayed``). Raises InputError where the run is not invalid.
+    ``config`` is the run's (``replayed``). Raises InputError if the run is not invalid.
     """
     results = folder.load(RESULTS) or {}
     wanted = failing_checkers(results)

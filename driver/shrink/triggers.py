@@ -53,7 +53,7 @@ def counted(folder: RunFolder, fault: PlannedFault, row: Mapping[str, Any], bega
     """The fault waiting for the message that passed just before it in that run, counted from the first operation.
 
     A rare kind of the last 2 s if there is one, else an append: its count is the fault's place in the order of
-    deliveries. Of any link, since another node may lead this time. None where nothing passed.
+    deliveries. Of any link, since another node may lead this time. None if nothing passed.
     """
     if row.get("start_ns") is None:
         return None

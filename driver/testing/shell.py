@@ -41,7 +41,7 @@ class Faults:
         return list(catalogue(self._cluster.topology.node_names()))
 
     def start(self, name: str, **options: str) -> Effect:
-        """Start one; it goes on until ``heal``. Raises RaftmonError where it cannot be done here."""
+        """Start one; it goes on until ``heal``. Raises RaftmonError if it cannot be done here."""
         fault = make_fault(name, options, self._cluster.topology.node_names())
         reason = fault.available(self._cluster)
         if reason:

@@ -1,4 +1,4 @@
-"""The topologies there are: a row each, or one of an entry point ``raftmon.topologies`` or a ``.py`` file.
+"""Registry of topologies: one row each, entry points of ``raftmon.topologies``, or a ``.py`` file.
 
 To add one, write the function that places hosts and links, and a row in ``TOPOLOGIES``.
 """
@@ -32,7 +32,7 @@ class TopologyKind:
     ``summary``
         one line
     ``argument``
-        what may stand behind a colon, in a word; empty where nothing may
+        what may stand behind a colon, in a word; empty if nothing may
     ``client_host_a_node``
         there are as many client hosts as nodes, whatever ``--client-hosts`` says
     """

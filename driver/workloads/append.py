@@ -51,7 +51,7 @@ class AppendWorkload:
 def do_transaction(client: Any, micro: list[list[Any]]) -> list[list[Any]]:
     """Do a transaction on a client with ``Transactions``; returns the micro-operations with what was read.
 
-    Raises Definite where a key changed meanwhile or could not be read, Indefinite where the write's fate is unknown.
+    Raises Definite if a key changed meanwhile or could not be read, Indefinite if the write's fate is unknown.
     """
     keys = list(dict.fromkeys(key for _, key, _ in micro))
     try:

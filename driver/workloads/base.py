@@ -45,7 +45,7 @@ class ThreadPlan(Protocol):
         """The next call. It depends on the seed, and on nothing but what ``observe`` was told."""
 
     def observe(self, call: Call, outcome: Outcome, result: Any) -> None:
-        """How a call ended: ``result`` is what was read, or what a failed cas saw (None where nothing was seen).
+        """How a call ended: ``result`` is what was read, or what a failed cas saw (None if nothing was seen).
 
         ``call`` has the key that the system chose, where it chose one (``OperationResult``).
         """

@@ -38,7 +38,7 @@ class KeyChooser:
         self._bounds = self._cumulated(choice, skew)
 
     def _cumulated(self, choice: str, skew: float) -> list[float]:
-        """The end of each key's part of [0, 1); empty where all parts are alike."""
+        """The end of each key's part of [0, 1); empty if all parts are alike."""
         count = len(self.names)
         if choice == "uniform" or count == 1:
             return []

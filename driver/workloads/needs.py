@@ -20,7 +20,7 @@ def members_of(kind: type) -> list[str]:
 
 
 def check_client(workload: Workload, client: Any, system: str = "this system") -> None:
-    """Raise InputError where a client (or its class) lacks what the workload needs."""
+    """Raise InputError if a client (or its class) lacks what the workload needs."""
     lacking = [kind for kind in workload.needs if not all(hasattr(client, name) for name in members_of(kind))]
     if lacking:
         words = "; ".join(f"{kind.__name__.lower()} ({', '.join(members_of(kind))})" for kind in lacking)
@@ -31,7 +31,7 @@ def check_client(workload: Workload, client: Any, system: str = "this system") -
 
 
 def check_needs(workload: Workload, adapter: Adapter) -> None:
-    """Raise InputError where the system's clients are known to lack something.
+    """Raise InputError if the system's clients are known to lack something.
 
     A system says which class its clients have by a method ``client_class``; of one that does not, and that has nodes,
     it shows when the first client is connected.

@@ -76,7 +76,7 @@ class RegisterWorkload:
 
 
 class RegisterPlan:
-    """One slot's calls. A cas expects what this slot last saw at the key, None where it saw nothing yet."""
+    """One slot's calls. A cas expects what this slot last saw at the key, None if it saw nothing yet."""
 
     def __init__(self, slot: int, slots: int, random: Random, keys: KeyChooser, weights: dict[str, float]) -> None:
         total = sum(weights.values())

@@ -1,4 +1,4 @@
-"""The workloads there are: a row each, or one of an entry point ``raftmon.workloads`` or a ``.py`` file.
+"""Registry of workloads: one row each, entry points of ``raftmon.workloads``, or a ``.py`` file.
 
 To add one, write its class and a row in ``WORKLOADS``; a checker that judges its histories names it in its own row.
 """
@@ -178,7 +178,7 @@ def workload_kinds() -> dict[str, WorkloadKind]:
 
 
 def workload_kind(name: str) -> WorkloadKind:
-    """The row of a workload, by name or ``.py`` path. Raises InputError that says which there are."""
+    """The row of a workload, by name or ``.py`` path. Raises InputError with the available names."""
     return _KINDS.find(name, WORKLOADS)
 
 

@@ -29,7 +29,7 @@ def keep(values, request):
 
 
 def serve(address, where):
-    host, _, port = where.rpartition(":")  # empty where this node is n1, and ``where`` a file
+    host, _, port = where.rpartition(":")  # empty if this node is n1, and ``where`` a file
     values, lock = sqlite3.connect(where if not host else ":memory:", check_same_thread=False), threading.Lock()
     values.execute("CREATE TABLE IF NOT EXISTS v (key PRIMARY KEY, value)")
 

@@ -10,7 +10,7 @@ _SETTING = "proc/sys/net/bridge/bridge-nf-call-iptables"
 
 
 def unseen(root: Path = Path("/")) -> str | None:
-    """A sentence where packets that are switched here pass by iptables, and what to do; None where none do."""
+    """A sentence where packets that are switched here pass by iptables, and what to do; None if none do."""
     interfaces = root / "sys/class/net"
     bridges = sorted(one.parent.name for one in interfaces.glob("*/bridge"))
     if (interfaces / "ovs-system").exists():

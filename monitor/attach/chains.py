@@ -1,4 +1,4 @@
-"""Judges somebody else's traffic: nodes as people write them, and the iptables lines that bring their packets here.
+"""Attach mode: nodes as people write them, and the iptables rules that queue their packets.
 
 Each directed link is queued exactly once in this network namespace: in INPUT where its target is local (so on loopback
 too), in OUTPUT where only its source is, in FORWARD on a router, and in PREROUTING where the target is presented,

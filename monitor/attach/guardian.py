@@ -36,7 +36,7 @@ def remove(commands: Sequence[Sequence[str]]) -> None:
 
 @contextlib.contextmanager
 def installed(plan: IptablesPlan) -> Iterator[None]:
-    """The plan's chains for the length of the block, or of this process. Raises RaftmonError where iptables refuses."""
+    """The plan's chains for the length of the block, or of this process. Raises RaftmonError if iptables refuses."""
     remove(plan.remove)  # what a killed guardian left
     guardian = subprocess.Popen(
         [*module_command("raftmon.monitor.attach.guardian")], stdin=subprocess.PIPE, start_new_session=True

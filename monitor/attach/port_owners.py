@@ -25,7 +25,7 @@ class PortOwners:
         self._pids: dict[str, int] = {}
 
     def owner(self, local_port: int, remote_port: int) -> str | None:
-        """The node whose process has the connection from ``local_port`` to ``remote_port``; None where none has."""
+        """The node whose process has the connection from ``local_port`` to ``remote_port``; None if none has."""
         if local_port in self._nodes:
             return self._nodes[local_port]
         inode = None

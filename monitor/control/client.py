@@ -28,8 +28,8 @@ class MonitorGone(RaftmonError):
 class MonitorClient:
     """One connection to the monitor whose socket is ``path``; any thread may use it, one request at a time.
 
-    ``author`` stands in the run's log beside each change. Every method raises RaftmonError where the monitor does not
-    answer within ``timeout_s``, and InputError where it says that the request is wrong.
+    ``author`` stands in the run's log beside each change. Every method raises RaftmonError if the monitor does not
+    answer within ``timeout_s``, and InputError if it says that the request is wrong.
     """
 
     def __init__(self, path: Path, author: str, timeout_s: float = 10.0) -> None:
@@ -68,7 +68,7 @@ class MonitorClient:
         self._ask("remove", name=name)
 
     def when(self, trigger: str, rule: Rule | None = None) -> str:
-        """Wait for something on the wire, then put ``rule`` in force; gives the trigger's name at once."""
+        """Wait for something on the wire, then put ``rule`` in force; gives the trigger's name immediately."""
         fields = {} if rule is None else {"rule": rule}
         return str(self._ask("when", trigger=trigger, **fields))
 

@@ -34,9 +34,9 @@ class LeaderView:
         self._record, self._watch, self._names, self._clock_ns = record, watch, names, clock_ns
 
     def now(self) -> Roles | None:
-        """Leader and followers now; None where nobody leads, or nothing was decoded yet.
+        """Leader and followers now; None if nobody leads, or nothing was decoded yet.
 
-        Raises InputError where the system has several Raft groups, each with a leader of its own.
+        Raises InputError if the system has several Raft groups, each with a leader of its own.
         """
         groups = self._groups()
         if len(groups) > 1:

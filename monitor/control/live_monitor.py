@@ -48,7 +48,7 @@ class LiveMonitor:
     - ``links``, ``names``: what rules may name
     - ``read_counters``: the monitor's counters at this moment
     - ``clock_ns``: CLOCK_MONOTONIC, or a test's
-    - ``messages``: the rules on messages and the triggers; None where no message is read
+    - ``messages``: the rules on messages and the triggers; None if no message is read
     - ``find``: a message of the record by its number; raises InputError
     - ``leaders``: who leads, for rules about roles
     - ``nodes``: what kills and pauses nodes

@@ -78,7 +78,7 @@ class NodeSignals:
                 )
 
     def know(self, node: str, pid: int, started: int) -> None:
-        """The process that is this node now. Raises InputError where there is no such process."""
+        """The process that is this node now. Raises InputError if there is no such process."""
         try:
             pidfd = os.pidfd_open(pid)
             if start_ticks(pid) != started:

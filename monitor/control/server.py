@@ -25,7 +25,7 @@ _WATCH_S = 1.0
 
 
 class ControlServer:
-    """Serves ``control`` on the socket ``path`` (mode 0600), until ``close``. Raises InputError where it cannot."""
+    """Serves ``control`` on the socket ``path`` (mode 0600), until ``close``. Raises InputError if it cannot."""
 
     def __init__(self, path: Path, make_control: Callable[[], Control]) -> None:
         self._path = path

@@ -18,7 +18,7 @@ __all__ = ["BoundRule", "KeptMessage"]
 class KeptMessage:
     """A message that a rule keeps: since when (ns), of which link, its head, and what delivers it.
 
-    ``item`` is what the stage needs besides the head: nothing where an agent posts it, else the direction of the stream
+    ``item`` is what the stage needs besides the head: nothing if an agent posts it, else the direction of the stream
     and the message's bytes.
     """
 

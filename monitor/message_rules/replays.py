@@ -19,7 +19,7 @@ _MAX_ANSWERS = 100  # different replays that functions may return
 
 
 def trigger_of(action: Replay, names: tuple[str, ...]) -> Trigger:
-    """The trigger of an action, armed again each time. Raises InputError where it cannot be read."""
+    """The trigger of an action, armed again each time. Raises InputError if it cannot be read."""
     return parse_trigger(f"{action.when} repeat", names)
 
 

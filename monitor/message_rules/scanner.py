@@ -41,7 +41,7 @@ class MessageScanner:
 
     ``decide`` is asked once a message and says whether it shall be lost; ``done`` is called for messages that the
     decision marked ``wanted``, when they are complete. ``undecided`` is the place in the stream of the first byte that
-    must not pass yet, None where all may.
+    must not pass yet, None if all may.
     """
 
     def __init__(
@@ -82,7 +82,7 @@ class MessageScanner:
     def feed(self, data: bytes, place: int) -> list[Patch]:
         """The next bytes of the body, which stand at ``place`` in the stream; the edits decided thereby.
 
-        Raises Malformed where the bytes make no sense.
+        Raises Malformed if the bytes make no sense.
         """
         patches: list[Patch] = []
         if self._skip:
@@ -166,7 +166,7 @@ class MessageScanner:
         return self._cutting
 
     def _step(self, patches: list[Patch]) -> int:
-        """Decide what stands at the buffer's start; how many bytes that is, 0 where more are needed."""
+        """Decide what stands at the buffer's start; how many bytes that is, 0 if more are needed."""
         if self._mode == "entry":
             return self._entry(patches)
         if self._mode == "commit":

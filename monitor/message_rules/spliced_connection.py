@@ -49,7 +49,7 @@ class Owner(Protocol):
 
     @property
     def unit(self) -> Callable[[bytearray], int | None]:
-        """The length of the unit at the beginning, None where more bytes are needed; raises Malformed."""
+        """The length of the unit at the beginning, None if more bytes are needed; raises Malformed."""
 
     def decide(self, direction: EditedDirection, unit: bytes) -> UnitFate:
         """What becomes of a unit."""

@@ -72,7 +72,7 @@ class MessageRules:
     def arm(self, trigger: Trigger, now_ns: int, on_fire: Callable[[Armed], None] | None = None) -> Armed:
         """Wait for something on the wire; load the rules again afterwards, so that every link is looked at.
 
-        Raises InputError where the run's messages cannot be read as they pass.
+        Raises InputError if the run's messages cannot be read as they pass.
         """
         if self._codec is None or not self._codec.editable:
             raise InputError("triggers wait for etcd's messages, which are not spoken here")
@@ -163,7 +163,7 @@ class MessageRules:
     def release(self, name: str, count: int) -> list[dict[str, object]]:
         """Deliver the oldest ``count`` messages that a rule keeps back; the rule stays. Gives these messages.
 
-        Raises InputError where no rule of that name holds messages.
+        Raises InputError if no rule of that name holds messages.
         """
         bounds = [bound for bound in self.bounds() if bound.gate.name == name]
         if not any(bound.held for bound in bounds):
@@ -180,7 +180,7 @@ class MessageRules:
     def deliver_again(self, message: RaftMessage, target: str, now_ns: int) -> None:
         """Deliver a recorded message to a node once more; on the loop's thread.
 
-        Raises InputError where that is impossible here.
+        Raises InputError if that is impossible here.
         """
         if not self.deliveries.possible:
             why = self._codec.why_not if self._codec else "no system whose messages are read runs here"

@@ -61,7 +61,7 @@ class _Patches:
             del self._bytes[: _MAX_PATCHES // 2]
 
     def apply(self, place: int, payload: bytes) -> bytes | None:
-        """The payload at ``place`` with its edits, None where it has none."""
+        """The payload at ``place`` with its edits, None if it has none."""
         end = place + len(payload)
         number = bisect.bisect_left(self._places, place)
         while number > 0 and self._places[number - 1] + len(self._bytes[number - 1]) > place:

@@ -74,7 +74,7 @@ class Occasion:
 class TriggerWord:
     """One row: what a trigger is called, how it is written, and when it happens.
 
-    - ``parse(text, names)``: the fields of a Trigger, None where the text is none of this kind; raises InputError
+    - ``parse(text, names)``: the fields of a Trigger, None if the text is none of this kind; raises InputError
     - ``happens(trigger, occasion, first)``: whether it happens with this message; ``first`` until it did once
     - ``lasts``: it holds for many messages; armed again, it fires only after a message for which it did not hold
     """
@@ -173,7 +173,7 @@ def triggers_help() -> str:
 
 
 def parse_trigger(text: str, names: Sequence[str]) -> Trigger:
-    """One trigger, with or without the word ``when`` before it; raises InputError where it cannot be read."""
+    """One trigger, with or without the word ``when`` before it; raises InputError if it cannot be read."""
     rest = re.sub(r"^\s*when\s+", "", text).strip()
     nth, within_ns, repeat = 1, None, False
     while (tail := _TAIL.search(rest)) is not None:
@@ -202,7 +202,7 @@ def parse_trigger(text: str, names: Sequence[str]) -> Trigger:
 def split_waiting(line: str) -> tuple[str, str] | None:
     """The trigger and the rule of a line ``when TRIGGER: RULE``; None for a line that does not wait.
 
-    Raises InputError where the rule is missing.
+    Raises InputError if the rule is missing.
     """
     if not line.lstrip().startswith("when "):
         return None

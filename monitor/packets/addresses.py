@@ -60,7 +60,7 @@ def readdress(data: bytes, addresses: bytes) -> bytes:
 
     What was a valid checksum stays valid, what was wrong stays wrong by the same amount. Only the first fragment of a
     datagram carries a transport checksum. A header too short for one is left as it is. Under IPv6 the transport's
-    checksum is repaired only where its header follows at once.
+    checksum is repaired only where its header follows directly.
     """
     start = 12 if len(addresses) == 8 else 8
     end = start + len(addresses)
@@ -157,7 +157,7 @@ class AddressBook:
             self._recorders[4 if len(real) == 8 else 6][link_id] = readdresser(route.arrival, route.recorded)
 
     def find(self, data: bytes, pair: bytes) -> Route | None:
-        """The route of the packet ``data`` whose addresses are ``pair``; None where it is nobody's."""
+        """The route of the packet ``data`` whose addresses are ``pair``; None if it is nobody's."""
         route = self.by_pair.get(pair)
         return route if route is not None or pair not in self._shared else self._find_by_ports(data, pair)
 

@@ -37,7 +37,7 @@ _DAMAGED = (zlib.error, zstandard.ZstdError, RuntimeError)  # what unpackers rai
 class CapturedPacket(NamedTuple):
     """One packet: its number in the file from 1 (as Wireshark counts), time (ns, UTC epoch) and the IP packet.
 
-    ``data`` is empty where the frame holds no IP. ``comment`` is the packet's comment in a pcapng file, and
+    ``data`` is empty if the frame holds no IP. ``comment`` is the packet's comment in a pcapng file, and
     ``interface`` the name of its interface there.
     """
 
@@ -54,7 +54,7 @@ class CaptureNotes:
 
     ``cut``: packets of which the file holds only the beginning (a snap length); ``tunnelled``: packets taken out of a
     tunnel; ``other_interfaces``: packets of interfaces whose link type cannot be read, by link type; ``broken``: why
-    reading ended before the file did, empty where it did not.
+    reading ended before the file did, empty if it did not.
     """
 
     packets: int = 0
@@ -106,7 +106,7 @@ def read_capture(path: Path, notes: CaptureNotes | None = None) -> Iterator[Capt
 
     ``notes`` takes down what could not be read. Packets in tunnels are taken out of them.
 
-    Raises InputError where the file cannot be opened, is no capture, or breaks off in its first lines.
+    Raises InputError if the file cannot be opened, is no capture, or breaks off in its first lines.
     """
     try:
         file = _open(path)
@@ -260,7 +260,7 @@ _PACKET_BLOCKS = (_SIMPLE, _OBSOLETE, _ENHANCED)
 def _packet_block(
     kind: int, block: bytes, order: str, interfaces: list[_Interface], number: int, notes: CaptureNotes
 ) -> CapturedPacket | None:
-    """One packet; None where it names an interface that is not there. Simple blocks have no time."""
+    """One packet; None if it names an interface that is not there. Simple blocks have no time."""
     if kind == _SIMPLE:
         if not interfaces:
             return None

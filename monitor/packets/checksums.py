@@ -31,7 +31,7 @@ def _whole_transport(view: PacketView) -> bool:
 
 
 def transport_sum_is_valid(data: bytes) -> bool | None:
-    """Whether the transport checksum fits; None where there is none to check (fragments, unknown protocols)."""
+    """Whether the transport checksum fits; None if there is none to check (fragments, unknown protocols)."""
     view = PacketView(data)
     if not _whole_transport(view):
         return None
@@ -69,7 +69,7 @@ def repaired(data: bytes) -> bytes:
 def with_payload(data: bytes, payload: bytes) -> bytes:
     """The packet carrying ``payload`` instead, its lengths and checksums repaired; padding behind it is cut off.
 
-    Fragments and malformed packets come back as they are. Raises ValueError where the packet would pass 65,535 bytes.
+    Fragments and malformed packets come back as they are. Raises ValueError if the packet would pass 65,535 bytes.
     """
     view = PacketView(data)
     if view.malformed or view.is_fragment or view.version is None:

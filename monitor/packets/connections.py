@@ -75,7 +75,7 @@ class ConnectionTable:
         return None
 
     def dialler(self, view: PacketView) -> str | None:
-        """The name of the host that opened the packet's connection, None where nobody knows."""
+        """The name of the host that opened the packet's connection, None if nobody knows."""
         entry = self._entry(view)
         return entry[0] if entry is not None else None
 

@@ -12,7 +12,7 @@ from collections.abc import Callable
 __all__ = ["LINK_TYPES", "Strip", "inner_packet"]
 
 Strip = Callable[[bytes], bytes]
-"""From a frame to the IP packet in it; empty where there is none."""
+"""From a frame to the IP packet in it; empty if there is none."""
 
 _VLAN = (b"\x81\x00", b"\x88\xa8", b"\x91\x00", b"\x92\x00")
 _IP = (b"\x08\x00", b"\x86\xdd")
@@ -99,7 +99,7 @@ LINK_TYPES: dict[int, Strip] = {
 
 
 def inner_packet(packet: bytes) -> bytes | None:
-    """The IP packet that a tunnel carries inside ``packet``; None where it is no tunnel that is known."""
+    """The IP packet that a tunnel carries inside ``packet``; None if it is no tunnel that is known."""
     if packet[9:10] == _TCP:  # nearly every packet of a capture, so asked first; tunnels in IPv6 are not looked for
         return None
     found: bytes | None = None

@@ -32,7 +32,7 @@ _MAX_EXTENSIONS = 16
 class PacketView:
     """One packet as it arrived. Build it from the packet's bytes, its directed link and its arrival time.
 
-    ``version`` is 4 or 6, None where the bytes are not IP. ``protocol`` is the transport's number (6 is TCP).
+    ``version`` is 4 or 6, None if the bytes are not IP. ``protocol`` is the transport's number (6 is TCP).
     ``source_port`` and ``target_port`` are there for TCP and UDP, except in later fragments. ``flags``, ``seq``,
     ``ack`` (the number) and ``window`` are there for TCP. ``size`` is the whole packet in bytes,
     ``ttl`` the time to live or hop limit, ``now_ns`` CLOCK_MONOTONIC. ``transport_offset``, ``payload_offset`` and
@@ -211,12 +211,12 @@ class PacketView:
 
     @property
     def source(self) -> str | None:
-        """The name of the host it came from, None where the link is unknown."""
+        """The name of the host it came from, None if the link is unknown."""
         return self.link.source if self.link is not None else None
 
     @property
     def target(self) -> str | None:
-        """The name of the host it goes to, None where the link is unknown."""
+        """The name of the host it goes to, None if the link is unknown."""
         return self.link.target if self.link is not None else None
 
     def _address(self, first4: int, first6: int) -> str | None:

@@ -64,7 +64,7 @@ class Delivery:
 
     @property
     def most_held(self) -> int:
-        """The most that were held at once by delays."""
+        """The most that were held at the same time by delays."""
         return self._hold.most
 
     def perform(self, packet: QueuedPacket, data: bytes, route: Route, verdict: Verdict, now_ns: int) -> PipeFrame:

@@ -114,7 +114,7 @@ class InterpretedFastPath:
         return handle
 
     def take(self) -> Batch | None:
-        """What was kept since the last call, None where nothing was."""
+        """What was kept since the last call, None if nothing was."""
         frames = self.frames
         if not frames:
             return None
@@ -134,6 +134,6 @@ class InterpretedFastPath:
 
 
 FastPath: type[InterpretedFastPath] = InterpretedFastPath
-"""The faster of the two that is there."""
+"""The compiled one where it was built, else the interpreted one."""
 if COMPILED:
     from raftmon.monitor.queue._fast_path import FastPath as FastPath

@@ -85,7 +85,7 @@ class PacketHandler:
         return self._path.waiting
 
     def take_batch(self) -> Batch | None:
-        """What was kept since the last call, after counting it; None where nothing was."""
+        """What was kept since the last call, after counting it; None if nothing was."""
         batch = self._path.take()
         if batch is not None:
             self.link_packets.update(batch.links)
@@ -165,7 +165,7 @@ class PacketHandler:
             self._keep(frame)
 
     def _route(self, data: bytes) -> tuple[Route | None, str | None]:
-        """The packet's route, None where it is nobody's; and what is wrong with its header, if anything."""
+        """The packet's route, None if it is nobody's; and what is wrong with its header, if anything."""
         size = len(data)
         version = data[0] >> 4 if size else 0
         if version == 4:

@@ -34,7 +34,7 @@ class HoldHeap(Generic[T]):
 
     @property
     def next_due_ns(self) -> int | None:
-        """When the first item is due, None where nothing is held."""
+        """When the first item is due, None if nothing is held."""
         return self._heap[0][0] if self._heap else None
 
     def due(self, now_ns: int) -> Iterator[tuple[int, T]]:

@@ -16,7 +16,7 @@ _SEND_BUFFER_BYTES = 4 << 20
 
 
 class RawSender:
-    """Two raw sockets, IPv4 (with IP_HDRINCL) and IPv6, that never block; RaftmonError where they are forbidden."""
+    """Two raw sockets, IPv4 (with IP_HDRINCL) and IPv6, that never block; RaftmonError if they are forbidden."""
 
     def __init__(self) -> None:
         try:
@@ -33,7 +33,7 @@ class RawSender:
                 sender.setsockopt(socket.SOL_SOCKET, socket.SO_MARK, INJECT_MARK)
 
     def send(self, packet: bytes) -> bool:
-        """Send one IP packet in delivery addresses; False where it could not leave (no route, too long, no room)."""
+        """Send one IP packet in delivery addresses; False if it could not leave (no route, too long, no room)."""
         try:
             if packet[0] >> 4 == 4:
                 self._v4.sendto(packet, (socket.inet_ntop(socket.AF_INET, packet[16:20]), 0))

@@ -54,11 +54,11 @@ class TaskPool:
 
     @property
     def next_deadline_ns(self) -> int | None:
-        """When the first running task is to be given up; None where none runs."""
+        """When the first running task is to be given up; None if none runs."""
         return min((task.deadline_ns for task in self._running if task.deadline_ns is not None), default=None)
 
     def finish(self, task: Task) -> bool:
-        """Note, on the loop's thread, that ``task`` ended; False where it had been given up before."""
+        """Note, on the loop's thread, that ``task`` ended; False if it had been given up before."""
         if task not in self._running:
             return False
         self._running.discard(task)

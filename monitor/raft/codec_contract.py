@@ -89,7 +89,7 @@ def _tried(text: str, trial: Callable[[], tuple[bool, str]]) -> Promise:
 
 
 def test_codec(codec: Codec, capture: Path, seed: str) -> list[Promise]:
-    """Try every promise on the capture's packets. Raises InputError where the codec reads nothing in it."""
+    """Try every promise on the capture's packets. Raises InputError if the codec reads nothing in it."""
     packets = [packet.data for packet in read_capture(capture)][:_MAX_PACKETS]
     plain = Decoder(codecs=(codec,), max_bytes=_MAX_BYTES)
     whole = _run(plain, packets)

@@ -49,7 +49,7 @@ class LoggedOperation:
     """One change that an entry makes to the replicated state.
 
     ``name`` is ``put``, ``delete_range``, ``range``, ``txn``, ``lease_grant``, ``conf_change``, ``noop`` and so on;
-    ``key`` and ``value`` are bytes, empty where the operation has none; ``detail`` holds the rest in words.
+    ``key`` and ``value`` are bytes, empty if the operation has none; ``detail`` holds the rest in words.
     """
 
     name: str

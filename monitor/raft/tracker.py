@@ -79,7 +79,7 @@ class GroupState:
     nodes: dict[str, NodeState] = field(default_factory=dict)
 
     def behind(self, node: str) -> int | None:
-        """How many entries the node lacks of what the leader has sent to anybody; None where it was not seen."""
+        """How many entries the node lacks of what the leader has sent to anybody; None if it was not seen."""
         state = self.nodes.get(node)
         return max(0, self.last_index - state.match) if state is not None else None
 

@@ -97,7 +97,7 @@ class RecordPathInPython:
 
 
 RecordPath: type[RecordPathInPython] = RecordPathInPython
-"""The faster of the two that is there."""
+"""The compiled one where it was built, else the interpreted one."""
 if COMPILED:
     with contextlib.suppress(ImportError):
         from raftmon.monitor.recorder._frame_reader import RecordPath as RecordPath

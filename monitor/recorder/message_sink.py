@@ -198,7 +198,7 @@ class MessageSink:
 
 
 def _refuse_foreign(target: Path, capture: Path) -> None:
-    """Raise InputError where ``target`` is there and is not what decoding this capture wrote before."""
+    """Raise InputError if ``target`` is there and is not what decoding this capture wrote before."""
     if not target.exists() and not target.is_symlink():
         return
     what = "something else"
@@ -229,7 +229,7 @@ def decode_capture(
     as in ``Decoder``.
 
     The record is made beside ``target`` and renamed when it is whole. ``notes`` of the summary are what there is to
-    say of the capture, in words. Raises InputError where the capture cannot be read, and where ``target`` is anything
+    say of the capture, in words. Raises InputError if the capture cannot be read, and where ``target`` is anything
     but a record of the same capture: nothing else is ever overwritten.
     """
     _refuse_foreign(target, path)

@@ -64,7 +64,7 @@ class RecorderProcess:
         self._process.wait(_FINISH_S)
 
     def wait_until_started(self) -> None:
-        """Return when it takes packets; raises RaftmonError where it ended, or did not begin in time."""
+        """Return when it takes packets; raises RaftmonError if it ended, or did not begin in time."""
         if not self._first.wait(_START_S) or not self.said:
             raise RaftmonError("the recorder did not start; its message is above, or in the run's monitor.log")
 

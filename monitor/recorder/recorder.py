@@ -45,7 +45,7 @@ class Sink(Protocol):
 class PcapngFile:
     """``packets.pcapng``: one interface a directed link, in the order of ``links``, then ``?->?``.
 
-    ``writer`` makes the blocks. Raises InputError where the file cannot be written.
+    ``writer`` makes the blocks. Raises InputError if the file cannot be written.
     """
 
     def __init__(self, path: Path, links: Sequence[Link], wall_offset_ns: int) -> None:
@@ -71,7 +71,7 @@ class PcapngFile:
 
 
 def default_file(config: MonitorConfig) -> PcapngFile | None:
-    """The run's ``packets.pcapng``, None where nothing shall be recorded."""
+    """The run's ``packets.pcapng``, None if nothing shall be recorded."""
     if not config.record:
         return None
     return PcapngFile(Path(config.folder) / "packets.pcapng", config.links(), config.wall_offset_ns)

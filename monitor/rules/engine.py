@@ -36,7 +36,7 @@ class MessageStage(Protocol):
         """These rules come into force: what is kept for a rule, not for a link. ``bind`` follows for each link."""
 
     def bind(self, link: Link, gates: Sequence[RuleGate]) -> ActionEffect | None:
-        """The link's message rules as one more effect on the decision about a packet, None where nothing is to be done.
+        """The link's message rules as one more effect on the decision about a packet, None if nothing is to be done.
 
         Called at each ``load``; a rule that stays comes with the same RuleGate object. Ask ``gate.in_window(now_ns)``,
         match ``gate.rule``, ask ``gate.fires()``; where the rule acted, tell ``gate.acted(size)`` and append
@@ -119,16 +119,16 @@ class Engine:
             self._nodes.check(ruleset)
 
     def chain(self, link_id: int) -> Chain | None:
-        """The function that judges packets of a link, None where no rule concerns it. Ask again after each load.
+        """The function that judges packets of a link, None if no rule concerns it. Ask again after each load.
 
-        The function never raises, except UserCodeError where the engine is strict.
+        The function never raises, except UserCodeError if the engine is strict.
         """
         return self._lines[link_id].chain
 
     def settle(self, now_ns: int) -> bool:
         """Let go the chains that only kept the order behind held packets, where the last of these has left.
 
-        Call it now and then; True where ``chain`` has another answer for some link than before.
+        Call it now and then; True if ``chain`` has another answer for some link than before.
         """
         settled = False
         for line in self._lines:

@@ -78,7 +78,7 @@ class RuleGate:
         self.counters.bytes += size_bytes
 
     def failed(self, error: BaseException) -> None:
-        """User code raised ``error``: counted, shown once a rule. Raises UserCodeError where the run is strict."""
+        """User code raised ``error``: counted, shown once a rule. Raises UserCodeError if the run is strict."""
         if self._on_failure is None:
             raise error
         self._on_failure(self.name, self.counters, error)

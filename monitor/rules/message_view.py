@@ -12,12 +12,12 @@ __all__ = ["MessageView"]
 
 @dataclass(frozen=True, slots=True)
 class MessageView:
-    """What the first bytes of a message tell, before the rest has arrived; None where they do not tell.
+    """What the first bytes of a message tell, before the rest has arrived; None if they do not tell.
 
     ``kind`` is raftpb's name, such as ``MsgApp``. ``entries`` is how many it carries, ``keys`` are those that its
     entries write to, as far as they begin in the same TCP segment. ``size`` is in bytes, with the framing of its stream
     and without a snapshot's database; None for an append of several entries. ``operations`` are what these entries do
-    (``put``, ``lease_revoke``, …); ``context`` is the message's, None where it has none. ``now_ns`` is CLOCK_MONOTONIC.
+    (``put``, ``lease_revoke``, …); ``context`` is the message's, None if it has none. ``now_ns`` is CLOCK_MONOTONIC.
     """
 
     link: Link

@@ -32,7 +32,7 @@ def _in_match(match: Match) -> set[str]:
 def with_roles(rule: Rule, leader: str, followers: Collection[str]) -> Rule:
     """The rule with the nodes that have these roles now in the place of the roles.
 
-    Raises InputError where its action is on one node, and several or none have the role.
+    Raises InputError if its action is on one node, and several or none have the role.
     """
     nodes = {"leader": frozenset((leader,)), "follower": frozenset(followers)}
     action = rule.action

@@ -97,7 +97,7 @@ class RuleSet:
         return RuleSet((*written, *scripted), self.names, number)
 
     def without(self, name: str) -> RuleSet:
-        """The set without that rule; raises InputError with the names there are."""
+        """The set without that rule; raises InputError with the available names."""
         kept = tuple(rule for rule in self.rules if rule.name != name)
         if len(kept) == len(self.rules):
             there = ", ".join(rule.name for rule in self.rules) or "none"

@@ -220,7 +220,7 @@ class Scripts:
 
 
 def _stamp(path: Path) -> tuple[int, int] | None:
-    """What changes when the file does; None where it is not there (an editor may be replacing it)."""
+    """What changes when the file does; None if it is not there (an editor may be replacing it)."""
     try:
         status = path.stat()
     except OSError:

@@ -34,7 +34,7 @@ class Verdict:
     the recorder keeps the packet: True always, False never, None as the run is set up.
 
     ``task`` is expensive work for a worker thread: the loop starts it unless it runs already, and ``copies`` leave when
-    it has ended (or was given up), not before; without copies the packet is dropped at once. A rule that wants its
+    it has ended (or was given up), not before; without copies the packet is dropped immediately. A rule that wants its
     later packets to wait or be dropped too hands back the same Task until ``task.ended``.
     """
 

@@ -52,7 +52,7 @@ class Watchdog:
         self._inside = None
 
     def overdue(self) -> str | None:
-        """The name of the rule that has been inside for more than the limit, None where none has."""
+        """The name of the rule that has been inside for more than the limit, None if none has."""
         inside = self._inside
         if inside is None or self._clock_ns() - inside[1] < self.limit_s * 1e9:
             return None

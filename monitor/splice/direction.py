@@ -23,7 +23,7 @@ class Direction:
         self.template: bytes | None = None
         self.stamp: int | None = None  # the latest timestamp of the sender
         self.mss = DEFAULT_MSS
-        self.scale: int | None = 0  # of windows that the sender announces; None where it is not known
+        self.scale: int | None = 0  # of windows that the sender announces; None if it is not known
         self.finished = False
         self.acked = 0  # by the receiver, in the edited stream
         self.confirmed = False  # whether the receiver has acknowledged offset 0

@@ -21,7 +21,7 @@ _MAX_SCALE = 14
 
 @dataclass(slots=True)
 class Segment:
-    """One TCP segment. ``mss``, ``scale`` and ``stamps`` (value, echo) are None where the option is missing.
+    """One TCP segment. ``mss``, ``scale`` and ``stamps`` (value, echo) are None if the option is missing.
 
     ``sack`` holds (left, right) sequence numbers; ``window`` is the header's field, not scaled.
     """
@@ -39,7 +39,7 @@ class Segment:
 
 
 def parse(packet: bytes) -> Segment | None:
-    """The segment of an IP packet; None where it is no whole TCP segment (another protocol, a fragment, malformed)."""
+    """The segment of an IP packet; None if it is no whole TCP segment (another protocol, a fragment, malformed)."""
     view = PacketView(packet)
     if view.protocol != TCP or view.malformed or view.is_fragment or view.end != len(packet):
         return None

@@ -61,7 +61,7 @@ class Splicer:
         return sum(direction.map.owned for direction in self._ways)
 
     def insert(self, forth: bool, data: bytes, now_ns: int) -> list[bytes] | None:
-        """Put bytes in at the frontier, between two calls of the policy; None where that is impossible now."""
+        """Put bytes in at the frontier, between two calls of the policy; None if that is impossible now."""
         direction = self._ways[forth]
         if self.closed or direction.finished or direction.template is None or not self._insert(direction, data):
             return None

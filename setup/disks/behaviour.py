@@ -67,7 +67,7 @@ class Injector:
         self._left = behaviour.fail_count
 
     def pause_s(self, operation: str) -> float:
-        """How long the call is to wait, in seconds; 0 where it is not slowed."""
+        """How long the call is to wait, in seconds; 0 if it is not slowed."""
         base_ms: float = getattr(self.behaviour, f"{operation}_ms")
         if base_ms <= 0:
             return 0.0
@@ -75,7 +75,7 @@ class Injector:
         return (base_ms + self._random.random() * self.behaviour.jitter_ms) / 1000
 
     def error(self, operation: str) -> int | None:
-        """The errno the call ends in, None where it does not fail."""
+        """The errno the call ends in, None if it does not fail."""
         now = self.behaviour
         if operation not in now.fail or (now.fail_count and self._left <= 0):
             return None

@@ -39,7 +39,7 @@ def _control_folder() -> Path:
 
 
 def why_not() -> str | None:
-    """None where a disk can be served here; otherwise what is missing, in words."""
+    """None if a disk can be served here; otherwise what is missing, in words."""
     if not os.access("/dev/fuse", os.R_OK | os.W_OK):
         return "/dev/fuse cannot be opened (load the kernel module fuse, or give the container the device)"
     try:
@@ -72,7 +72,7 @@ class NodeDisk:
         self._lock = threading.Lock()
 
     def open(self) -> None:
-        """Mount it; files that lie at ``mount`` already are on it. Raises RaftmonError where it cannot be mounted."""
+        """Mount it; files that lie at ``mount`` already are on it. Raises RaftmonError if it cannot be mounted."""
         if (reason := why_not()) is not None:
             raise RaftmonError(f"no disk of our own for {self.mount.name}: {reason}")
         self.mount.mkdir(parents=True, exist_ok=True)

@@ -34,7 +34,7 @@ class Window:
 
 @dataclass(frozen=True, slots=True)
 class NodeAvailability:
-    """How one node's clients fared in one span of time. Shares are None where nobody asked.
+    """How one node's clients fared in one span of time. Shares are None if nobody asked.
 
     ``longest_gap_ms``: between two answers, or an answer and the span's edge. ``first_failure_ms``: from the fault's
     start to the call of the first operation that got no answer. ``first_success_ms``: from the heal to the first answer

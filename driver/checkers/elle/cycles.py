@@ -218,7 +218,7 @@ def _path(
     alternate: bool = False,
     ranks: list[int] | None = None,
 ) -> tuple[int, ...] | None:
-    """The shortest path of edges from ``start`` to ``goal``, by breadth-first search; None where there is none.
+    """The shortest path of edges from ``start`` to ``goal``, by breadth-first search; None if there is none.
 
     ``alternate``: rw edges are allowed too, but never two in a row, nor first, nor last. ``ranks`` climb along every
     allowed edge, so nothing above the goal's can lead to it. ``limit`` is the most edges of interest.

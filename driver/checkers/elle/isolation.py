@@ -50,7 +50,7 @@ LEVELS: dict[str, tuple[set[str], tuple[str, ...]]] = {
 
 
 def isolation_level(name: str) -> str:
-    """``name`` in the words of LEVELS; raises InputError with the names there are."""
+    """``name`` in the words of LEVELS; raises InputError with the available names."""
     word = name.strip().lower().replace("_", "-").replace(" ", "-").replace("serialisable", "serializable")
     word = {"strict-serializability": "strict-serializable", "serializability": "serializable"}.get(word, word)
     if word not in LEVELS:

@@ -39,7 +39,7 @@ class KeyValue(Model):
         return ""
 
     def prepare(self, operation: Operation) -> tuple[str, Any] | None:
-        """(function, value), None where it says nothing."""
+        """(function, value), None if it says nothing."""
         f = {"read": "get", "write": "put", "set": "put", "del": "delete"}.get(operation.f, operation.f)
         unanswered = operation.outcome is Outcome.FAIL or (f == "get" and operation.outcome is Outcome.INFO)
         if unanswered or f not in ("get", "put", "append", "delete"):

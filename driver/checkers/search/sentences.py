@@ -16,7 +16,7 @@ __all__ = ["describe", "describe_violation", "on_key"]
 
 
 def on_key(key: Any) -> str:
-    """``on key 'k1', ``, empty where there is no key."""
+    """``on key 'k1', ``, empty if there is no key."""
     return "" if key is None else f"on key {value_text(key)}, "
 
 

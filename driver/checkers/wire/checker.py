@@ -1,7 +1,7 @@
 """The wire against the clients: what Raft messages show to be committed, and what clients were told, must agree.
 
 Takes the committed puts that were seen in Raft messages. Operations: ``f="write"``, ``key``, ``value``; ``f="cas"``,
-``value`` [expected, new]; ``f="read"``, ``value`` what was seen, null where there was nothing. A (key, value) pair
+``value`` [expected, new]; ``f="read"``, ``value`` what was seen, null if there was nothing. A (key, value) pair
 should be written once; pairs written more often are left out of what needs to know which entry is meant.
 """
 

@@ -150,6 +150,6 @@ class _Later:
         self._lowest.reverse()
 
     def lowest(self, return_ns: int | None) -> _Placed | None:
-        """None where no write was called after ``return_ns``."""
+        """None if no write was called after ``return_ns``."""
         place = len(self._calls) if return_ns is None else bisect.bisect_right(self._calls, return_ns)
         return self._lowest[place] if place < len(self._lowest) else None

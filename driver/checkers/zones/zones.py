@@ -8,7 +8,7 @@ else *backward*. Block A must come before block B exactly if A.f < B.s, and orde
 if two of them must each come before the other: two forward zones that overlap, or a backward zone inside a forward one.
 
 Intervals are closed, as in Porcupine: an operation that returns at the very time another is called is concurrent to it.
-Every key is checked at once; arrays are int64 nanoseconds.
+All keys are checked at once; arrays are int64 nanoseconds.
 """
 
 from __future__ import annotations

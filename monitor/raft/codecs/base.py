@@ -90,13 +90,13 @@ class Codec:
     that its bytes are etcd's peer protocol, which message rules and triggers can read and edit as it passes; of any
     other ``why_not`` says why it cannot, as the second half of a sentence. ``ordered`` are the channels' names on which
     all messages of a sender stand in one stream, so that terms and commits may not go back. ``answers_bear_own_term``
-    is False where an answer may carry the term from before it: then its term proves nothing (``one_vote``,
+    is False if an answer may carry the term from before it: then its term proves nothing (``one_vote``,
     ``no_stale_append``). ``deviations`` are sentences: what the protocol may do that Raft as published does not, so
     that nobody takes it for a violation.
 
 
     ``unit(data)``, where there is one, lets rules act on single messages by splicing: it gives the size of the first
-    unit of a stream (a message with its framing), or None where more bytes are needed to know it, and raises Malformed.
+    unit of a stream (a message with its framing), or None if more bytes are needed to know it, and raises Malformed.
     A unit must be one that can be taken out or repeated without the others noticing, unless the fields below say more:
 
     - ``unit_begins(segment)``: whether a segment from the middle begins with a unit (else ``begins`` is asked)

@@ -39,7 +39,7 @@ class CodecTap(FramedTap):
     def emit(self, kind: str, raw: bytes, first: int, mark: int, **fields: Any) -> None:
         """Hand on one message; ``fields`` are those of RaftMessage, what is not given is zero or empty.
 
-        Raises Malformed where a number is none, so that a message of another program is counted, not believed.
+        Raises Malformed if a number is none, so that a message of another program is counted, not believed.
         """
         numbers = {name: fields.pop(name, 0) for name in ("term", "log_term", "index", "commit", "reject_hint")}
         for name, value in numbers.items():

@@ -22,7 +22,7 @@ class Request:
 
 @dataclass(slots=True)
 class Response:
-    """A response's head and the request it answers (None where that was not seen)."""
+    """A response's head and the request it answers (None if that was not seen)."""
 
     status: int
     headers: dict[str, str]
@@ -33,7 +33,7 @@ class Body(Protocol):
     """What takes the bytes of one body, chunk framing removed."""
 
     def feed(self, data: bytes, start: int, end: int, mark: int) -> None:
-        """``data[start:end]`` are its next bytes, from packet ``mark``; raises Malformed where they make no sense."""
+        """``data[start:end]`` are its next bytes, from packet ``mark``; raises Malformed if they make no sense."""
 
     def finish(self) -> None:
         """The body is complete."""

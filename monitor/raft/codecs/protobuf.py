@@ -38,7 +38,7 @@ _known = Varints()
 
 
 def read_varint(data: bytes, place: int, end: int) -> tuple[int, int]:
-    """The number at ``place`` and the place after it; raises Malformed where it does not end before ``end``."""
+    """The number at ``place`` and the place after it; raises Malformed if it does not end before ``end``."""
     value = shift = 0
     while True:
         if place >= end or shift > 63:
@@ -67,7 +67,7 @@ def write_varint(value: int, size: int = 0) -> bytes:
 def fields(data: bytes, place: int = 0, end: int | None = None) -> Iterator[tuple[int, int | bytes]]:
     """The fields of one message in order, as (number, value): an int, or the bytes of a length-delimited one.
 
-    Raises Malformed where a field does not fit, has number 0 or is a group.
+    Raises Malformed if a field does not fit, has number 0 or is a group.
     """
     stop = len(data) if end is None else end
     while place < stop:

@@ -110,7 +110,7 @@ class PySyncObjTap(FramedTap):
         return 0
 
     def _message(self, content: Any, raw: bytes, first: int, mark: int) -> bool:
-        """Hand on what was read; False where it is none of the protocol's messages."""
+        """Hand on what was read; False if it is none of the protocol's messages."""
         if isinstance(content, str):
             if content != "readonly":
                 self.channel.source = self.peer.channel.target = self.out.directory.claimed(

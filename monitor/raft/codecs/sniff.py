@@ -13,7 +13,7 @@ _HTTP2 = b"PRI * HTTP/2.0"
 
 
 def guess(codecs: Sequence[Codec], start: bytes, *, from_start: bool) -> Codec | Literal["foreign"] | None:
-    """The codec of the connection, ``foreign`` where it is none's, or None where more bytes are needed to tell.
+    """The codec of the connection, ``foreign`` where it is none's, or None if more bytes are needed to tell.
 
     ``start`` is at least 8 bytes long if ``from_start``. Of a segment from the middle of a stream None means that this
     segment does not tell; another may.

@@ -1,4 +1,4 @@
-"""The codecs there are: built in, from the entry point group ``raftmon.codecs``, or a ``.py`` path."""
+"""Registry of codecs: built in, entry points of ``raftmon.codecs``, or a ``.py`` file."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ BUILT_IN: tuple[Codec, ...] = (
 def all_codecs(paths: Iterable[str] = ()) -> tuple[Codec, ...]:
     """Every codec: those of ``paths`` first, then the built-in ones, then the installed packages'.
 
-    Raises InputError where one cannot be loaded, is no Codec, or bears the name of another.
+    Raises InputError if one cannot be loaded, is no Codec, or bears the name of another.
     """
     found = [(codec_from(path), path) for path in paths]
     found += [(codec, "raftmon") for codec in BUILT_IN]
@@ -58,7 +58,7 @@ def all_codecs(paths: Iterable[str] = ()) -> tuple[Codec, ...]:
 
 
 def codec_of(system: str | None, codecs: Sequence[Codec] = BUILT_IN) -> Codec | None:
-    """The codec of what the nodes of this adapter speak, None where there is none."""
+    """The codec of what the nodes of this adapter speak, None if there is none."""
     return None if system is None else next((codec for codec in codecs if codec.speaks(system)), None)
 
 

@@ -42,7 +42,7 @@ class Servers:
 
 
 def buffer_at(data: bytes, at: int) -> tuple[bytes, int]:
-    """Jute's buffer at a place, empty where there is none, and the place behind it."""
+    """Jute's buffer at a place, empty if there is none, and the place behind it."""
     if at + 4 > len(data):
         return b"", at
     (size,) = struct.unpack_from(">i", data, at)

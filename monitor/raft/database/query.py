@@ -36,7 +36,7 @@ class Filter:
     after_id: int = 0
 
     def condition(self, start_ns: int) -> Condition:
-        """All of it as one SQL condition; raises InputError where ``where`` cannot be read."""
+        """All of it as one SQL condition; raises InputError if ``where`` cannot be read."""
         parts = ["m.id > :after_id"]
         parameters: dict[str, Any] = {"after_id": self.after_id, "start_ns": start_ns}
         if self.kinds:
@@ -67,7 +67,7 @@ def read_meta(connection: sqlite3.Connection) -> dict[str, Any]:
 
 
 def first_time(connection: sqlite3.Connection) -> int:
-    """The time of the first message in ns, 0 where there is none."""
+    """The time of the first message in ns, 0 if there is none."""
     row = connection.execute("SELECT MIN(time_ns) FROM messages").fetchone()
     return int(row[0] or 0)
 

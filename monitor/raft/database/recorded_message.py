@@ -66,7 +66,7 @@ def _ending_with(capture: Path, row: sqlite3.Row, codecs: Sequence[Codec]) -> It
 
 
 def _ends(row: sqlite3.Row) -> frozenset[bytes] | None:
-    """Both ends of the connection as address and port in a packet; None where that is not IPv4."""
+    """Both ends of the connection as address and port in a packet; None if that is not IPv4."""
     found = []
     for text in (row["source_address"], row["target_address"]):
         address, _, port = text.rpartition(":")

@@ -30,7 +30,7 @@ class MessageStore:
         """Create the file, replacing one that is there. ``live`` keeps the two indexes by time from the beginning; all
         others are made in ``finish``: to keep them cost a fifth of the time of decoding.
 
-        Raises InputError where it cannot be written.
+        Raises InputError if it cannot be written.
         """
         try:
             for old in (path, Path(f"{path}-wal"), Path(f"{path}-shm")):
@@ -121,7 +121,7 @@ class MessageStore:
             self._others.append(("INSERT OR REPLACE INTO meta VALUES (?,?)", (key, orjson.dumps(value).decode())))
 
     def flush(self) -> None:
-        """Write what waits, in one transaction. Raises RaftmonError where that fails."""
+        """Write what waits, in one transaction. Raises RaftmonError if that fails."""
         if not (self._messages or self._others):
             return
         try:
@@ -184,7 +184,7 @@ class MessageStore:
 def open_store(path: Path) -> sqlite3.Connection:
     """A read-only connection to a ``messages.sqlite``, rows by name.
 
-    Raises InputError where it is none, or of another version.
+    Raises InputError if it is none, or of another version.
     """
     try:
         connection = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)

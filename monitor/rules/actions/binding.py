@@ -14,7 +14,7 @@ from raftmon.setup.topology import Link
 __all__ = ["BINDERS", "ActionEffect", "NodeSignals", "Scene", "binds", "node_of"]
 
 ActionEffect = Callable[[Decision], bool]
-"""Acts on a decision; False where it had nothing to do with this packet after all."""
+"""Acts on a decision; False if it had nothing to do with this packet after all."""
 
 
 class NodeSignals(Protocol):

@@ -28,7 +28,7 @@ class Order:
         self._last_ns: dict[bytes, int] = {}
 
     def clamp(self, view: PacketView, due_ns: int) -> int:
-        """The time at or after ``due_ns`` at which the packet may leave (0: at once)."""
+        """The time at or after ``due_ns`` at which the packet may leave (0: immediately)."""
         last = self._last_ns
         now_ns = view.now_ns
         if now_ns >= self.horizon_ns:
@@ -100,7 +100,7 @@ class Decision:
         return self.view.payload if self.data is None else PacketView(self.data).payload
 
     def set_payload(self, payload: bytes) -> bool:
-        """Put another payload in; whether that changed anything. Raises ValueError where it is too long."""
+        """Put another payload in; whether that changed anything. Raises ValueError if it is too long."""
         if payload == self.payload():
             return False
         before = self.view.data if self.data is None else self.data

@@ -263,7 +263,7 @@ class Forge(Action):
 
 @dataclass(frozen=True, slots=True)
 class Kill(Action):
-    """SIGKILL to a node, at once; what matched passes. ``source`` and ``target`` are the two ends of the link."""
+    """SIGKILL to a node, immediately; what matched passes. ``source`` and ``target`` are the two ends of the link."""
 
     once: ClassVar[bool] = True
     node: str

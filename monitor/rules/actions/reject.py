@@ -14,7 +14,7 @@ _MAX_QUOTE = {4: 548, 6: 1232}  # RFC 1812 section 4.3.2.3; the minimum IPv6 MTU
 
 
 def refusals(view: PacketView, present: Callable[[bytes], bytes] | None) -> tuple[bytes, ...]:
-    """What to send, in delivery addresses, because ``view`` was refused; empty where nothing may be answered.
+    """What to send, in delivery addresses, because ``view`` was refused; empty if nothing may be answered.
 
     A TCP segment gets a reset to its sender, from the address that was dialled, and one to its target, as from the
     sender. ``present`` turns the latter from arrival to delivery addresses. Anything else gets an ICMP "port

@@ -22,7 +22,7 @@ class TokenBucket:
         self._full_ns = 0.0  # when the bucket would be full again
 
     def depart_ns(self, now_ns: int, size: int) -> int | None:
-        """The time a packet of ``size`` bytes may leave; None where more would wait than the queue takes."""
+        """The time a packet of ``size`` bytes may leave; None if more would wait than the queue takes."""
         full_ns = max(self._full_ns, now_ns) + size * self._ns_per_byte
         depart_ns = max(now_ns, full_ns - self._burst_ns)
         if depart_ns - now_ns > self._queue_ns:

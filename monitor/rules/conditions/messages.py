@@ -113,7 +113,7 @@ class KeyHas(_OfMessages):
 
 
 def head_test(match: Match) -> HeadTest:
-    """The condition as a function on messages; raises InputError where a part of it can only be asked of packets."""
+    """The condition as a function on messages; raises InputError if a part of it can only be asked of packets."""
     if isinstance(match, Always):
         return lambda head: True
     if isinstance(match, Never):

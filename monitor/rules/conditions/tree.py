@@ -37,7 +37,7 @@ class Connections(Protocol):
     """What a match may ask about connections (the engine's table)."""
 
     def dialler(self, view: PacketView) -> str | None:
-        """The name of the host that opened the packet's connection, None where nobody knows."""
+        """The name of the host that opened the packet's connection, None if nobody knows."""
 
     def age_ns(self, view: PacketView) -> int | None:
         """How long ago the packet's connection was first seen, None for packets without one."""

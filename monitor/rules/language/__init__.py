@@ -33,7 +33,7 @@ def _finished(parser: Parser) -> None:
 
 
 def parse_rule(line: str, names: Sequence[str] = ()) -> Rule:
-    """One rule from one line; its name is empty where the line gives none.
+    """One rule from one line; its name is empty if the line gives none.
 
     ``names`` are the hosts there are (none: names are not checked). Raises InputError that points at the column.
     """

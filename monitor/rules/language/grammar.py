@@ -129,7 +129,7 @@ class Parser(Cursor):
         return found
 
     def rule(self) -> Rule:
-        """The whole line; the rule's name is empty where the line gives none."""
+        """The whole line; the rule's name is empty if the line gives none."""
         name = ""
         if self.here.kind in ("name", "string") and self.tokens[self.position + 1].text == ":":
             name = self.take().text

@@ -49,7 +49,7 @@ def complain(line: str, column: int, message: str, width: int = 1) -> InputError
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:
-    """A hint such as ``; did you mean 'delay'?``, empty where nothing is close."""
+    """A hint such as ``; did you mean 'delay'?``, empty if nothing is close."""
     close = difflib.get_close_matches(word, list(known), 1)
     return f"; did you mean {close[0]!r}?" if close else ""
 

@@ -46,7 +46,7 @@ def write_action(action: kinds.Action) -> str:
 
 
 def write_modifiers(rule: Rule) -> str:
-    """What stands behind the action, empty where nothing does."""
+    """What stands behind the action, empty if nothing does."""
     words = []
     if rule.probability != 1:
         words.append(share(rule.probability))

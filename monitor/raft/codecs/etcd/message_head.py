@@ -132,7 +132,7 @@ def disguised_entry(size: int, entry: bytes) -> bytes:
     """What replaces ``u64 size`` and the head of ``entry``: a full message of a local type with the same place.
 
     The receiver's decoder goes to the same (term, index) as it would have; what is left of the entry becomes the
-    message's context. Raises Malformed where the entry's head is not whole.
+    message's context. Raises Malformed if the entry's head is not whole.
     """
     match = ENTRY_HEAD(entry)
     if match is None:
@@ -159,7 +159,7 @@ def value_of(raw: bytes) -> int:
 
 
 def state_after(data: bytes, size: int, head: MessageHead) -> tuple[int, int] | None:
-    """msgappv2's state after a full message; None where its last entry has not come yet."""
+    """msgappv2's state after a full message; None if its last entry has not come yet."""
     if head.term is None or head.index is None:
         return None
     if len(data) < size:
@@ -176,7 +176,7 @@ def state_after(data: bytes, size: int, head: MessageHead) -> tuple[int, int] | 
 
 
 def message_of_entries(head: MessageHead, data: bytes) -> bytes | None:
-    """The raftpb.Message that an AppEntries frame stands for; None where it is not known who sent it to whom."""
+    """The raftpb.Message that an AppEntries frame stands for; None if it is not known who sent it to whom."""
     if not head.sender or not head.receiver or head.term is None or head.index is None:
         return None
     (count,) = _U64.unpack_from(data, 1)
