@@ -80,4 +80,4 @@ def test_what_is_a_file_and_what_a_name_with_options():
 
 
 def test_the_first_line_of_a_docstring_is_a_summary():
-    assert first_line(first_line) == "The first line of a docstring, as a summary; empty where there is none"
+    assert first_line(first_line) == "The first line of a docstring, as a summary; empty if there is none"
