@@ -17,7 +17,7 @@ from raftmon.driver.cli.console import NeutralConsole
 from raftmon.driver.cli.run import add_run_options, config_of
 from raftmon.driver.explore.arena import keeps_warm
 from raftmon.driver.explore.corpus import Corpus
-from raftmon.driver.explore.explore import Explored, Explorer, WarmCluster, possible_pool, possible_triggers
+from raftmon.driver.explore.explore import CONFIRM, Explored, Explorer, WarmCluster, possible_pool, possible_triggers
 from raftmon.driver.explore.schedules import Drawer
 from raftmon.driver.faults.schedule import PlannedFault
 from raftmon.driver.faults.text import schedule_text
@@ -43,6 +43,13 @@ def parser() -> CommandParser:
     add("--faults", metavar="LIST", help="what schedules are made of (default: all that this cluster can do)")
     add("--go-on", action="store_true", help="go on after a violation, for others")
     add("--blind", action="store_true", help="draw every schedule anew and learn nothing, for comparison")
+    add(
+        "--confirm",
+        type=int,
+        default=CONFIRM,
+        metavar="N",
+        help=f"runs that try a violation again (default: {CONFIRM})",
+    )
     add("--fresh", action="store_true", help="forget the corpus of earlier explorations")
     add("--json", action="store_true", help="print one JSON object")
     add_run_options(made)
@@ -54,6 +61,8 @@ def main(arguments: argparse.Namespace) -> int:
     """Explore, and say what was found."""
     if not 0 < arguments.minutes <= 7 * 24 * 60:
         raise InputError(f"--minutes is {arguments.minutes:g}: give more than 0 and at most 10080")
+    if not 0 <= arguments.confirm <= 1000:
+        raise InputError(f"--confirm is {arguments.confirm}: give 0 to 1000")
     if arguments.fault != "none" or arguments.rules or arguments.codec:
         raise InputError("raftmon explore draws its own schedules from --faults: no --fault, --rules or --codec")
     seed = arguments.seed = arguments.seed or secrets.token_hex(4)
@@ -84,6 +93,7 @@ def main(arguments: argparse.Namespace) -> int:
     explorer = Explorer(
         config, corpus, drawer, arguments.store, start, say,
         warm=keeps_warm(config.workload), blind=arguments.blind, go_on=arguments.go_on,
+        confirm=arguments.confirm,
     )  # fmt: skip
     try:
         result = explorer.explore(arguments.minutes)

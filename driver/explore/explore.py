@@ -30,7 +30,7 @@ from raftmon.driver.shrink.oracle import failing_checkers
 from raftmon.setup.errors import InputError, RaftmonError
 from raftmon.setup.python import module_command
 
-__all__ = ["Explored", "Explorer", "Found", "WarmCluster", "possible_pool", "possible_triggers"]
+__all__ = ["CONFIRM", "Explored", "Explorer", "Found", "WarmCluster", "possible_pool", "possible_triggers"]
 
 CONFIRM = 5
 """In so many runs of its own a violation is tried again."""
