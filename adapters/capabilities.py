@@ -1,9 +1,9 @@
 """What a system may offer beyond read, write and cas: small Protocols, which workloads and faults name as their needs.
 
 Those for clients (``Append``, ``Lock``, ``Watch``, ``Lease``, ``Transactions``, ``Revision``) are looked for on what
-``Adapter.connect`` returns; those for a whole cluster (``Members``, ``Hash``, ``Inspect``, ``Leader``) on the adapter
-itself. The rules of ``raftmon.adapters.base.Client`` hold for every call: no retry, and Definite or Indefinite if it
-is not ok.
+``Adapter.connect`` returns; those for a whole cluster (``Members``, ``Hash``, ``Inspect``, ``Leader``, ``Compact``,
+``Defragment``, ``MoveLeader``) on the adapter itself. The rules of ``raftmon.adapters.base.Client`` hold for every
+call: no retry, and Definite or Indefinite if it is not ok.
 """
 
 from __future__ import annotations
@@ -16,6 +16,8 @@ from raftmon.setup.topology import Host
 
 __all__ = [
     "Append",
+    "Compact",
+    "Defragment",
     "Granted",
     "Hash",
     "Inspect",
@@ -25,6 +27,7 @@ __all__ = [
     "Lease",
     "Lock",
     "Members",
+    "MoveLeader",
     "Revision",
     "Transactions",
     "Watch",
@@ -161,6 +164,30 @@ class Inspect(Protocol):
 
     def contents(self, node: Host, limit: int, timeout_s: float) -> dict[str, list[Any]]:
         """The node's first ``limit`` keys in order: key -> [revision of its last change, value]."""
+
+
+@runtime_checkable
+class Compact(Protocol):
+    """Capability: old revisions, or old log entries, can be thrown away on request."""
+
+    def compact(self, node: Host, timeout_s: float) -> str:
+        """Ask ``node`` to; a sentence with what it did. Raises RaftmonError where it refused or did not answer."""
+
+
+@runtime_checkable
+class Defragment(Protocol):
+    """Capability: a node's database can be rewritten on request."""
+
+    def defragment(self, node: Host, timeout_s: float) -> str:
+        """Ask ``node`` to; a sentence with what it did. Raises RaftmonError where it refused or did not answer."""
+
+
+@runtime_checkable
+class MoveLeader(Protocol):
+    """Capability: the leader can hand its leadership to another node."""
+
+    def move_leader(self, leader: Host, to: Host, timeout_s: float) -> str:
+        """Ask ``leader`` to; a sentence with who leads after it. Raises RaftmonError where it refused."""
 
 
 class Leadership(NamedTuple):

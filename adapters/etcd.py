@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import shutil
 from collections.abc import Mapping
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
@@ -78,6 +80,35 @@ class EtcdAdapter:
             argv.append(f"--pre-vote={'true' if self._pre_vote else 'false'}")
         # ETCD_* in the caller's environment would change the cluster behind the run's back: NodeCommand.env is all.
         return NodeCommand((*argv, *self._flags), data)
+
+    def compact(self, node: Host, timeout_s: float) -> str:
+        """Compact to the revision before the store's newest, which can still be hashed; ``Compact``."""
+        with self._api(node, timeout_s) as api:
+            revision = max(1, api.revision() - 1)
+            api.compact(revision)
+        return f"{node.name} compacted to revision {revision}"
+
+    def defragment(self, node: Host, timeout_s: float) -> str:
+        """Rewrite the node's database; ``Defragment``."""
+        with self._api(node, timeout_s) as api:
+            before = api.status()["db_bytes"]
+            api.defragment(timeout_s)
+            after = api.status()["db_bytes"]
+        return f"{node.name} defragmented: {before:,} B before, {after:,} B after"
+
+    def move_leader(self, leader: Host, to: Host, timeout_s: float) -> str:
+        """Have the leader hand over; ``MoveLeader``."""
+        with self._api(to, timeout_s) as target, self._api(leader, timeout_s) as api:
+            api.move_leader(target.status()["member"])
+            status = target.status()
+        leads = "leads" if status["leader"] == status["member"] else "does not lead yet"
+        return f"{leader.name} handed its leadership to {to.name}, which {leads} in term {status['term']}"
+
+    @staticmethod
+    def _api(node: Host, timeout_s: float) -> AbstractContextManager[Any]:
+        from raftmon.adapters.etcd_api import EtcdApi  # gRPC's stubs take a while to import
+
+        return contextlib.closing(EtcdApi(f"{node.address}:{CLIENT_PORT}", timeout_s))
 
     def _binary(self) -> str:
         found = shutil.which(self._server or "etcd")

@@ -166,6 +166,7 @@ class MonitorProcess:
             links=self._book.links,
             names=[host.name for host in self._config.hosts],
             read_counters=self.counters,
+            flush=self._delivery.flush,
             clock_ns=time.monotonic_ns,
             messages=self._messages,
             leaders=LeaderView(

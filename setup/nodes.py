@@ -20,7 +20,7 @@ import psutil
 
 from raftmon.setup.errors import RaftmonError
 
-__all__ = ["NodeProcess", "NodeStartError", "Popen"]
+__all__ = ["NodeProcess", "NodeStartError", "Popen", "stands_still"]
 
 Popen = Callable[..., "subprocess.Popen[Any]"]
 _TAIL_BYTES = 4096
@@ -32,19 +32,23 @@ class NodeStartError(RaftmonError):
     """A node died before it was ready, or was not ready in time; the message ends with the tail of its log."""
 
 
+def stands_still(pid: int) -> bool:
+    """Whether every thread of a process is stopped or gone (state T, t, Z or X in /proc)."""
+    for thread in Path(f"/proc/{pid}/task").glob("*/stat"):
+        try:
+            if thread.read_text().rpartition(")")[2].split()[0] not in "TtZX":
+                return False
+        except (OSError, IndexError):  # it ended
+            continue
+    return True
+
+
 def _wait_stopped(tree: Sequence[psutil.Process], timeout_s: float = 5.0) -> None:
     """Return when every thread of every process has stopped: SIGSTOP reaches a thread that is in a call late."""
     deadline = time.monotonic() + timeout_s
     for process in tree:
-        for thread in Path(f"/proc/{process.pid}/task").glob("*/stat"):
-            while time.monotonic() < deadline:
-                try:
-                    state = thread.read_text().rpartition(")")[2].split()[0]
-                except (OSError, IndexError):  # it ended
-                    break
-                if state in "TtZX":
-                    break
-                time.sleep(0.001)
+        while not stands_still(process.pid) and time.monotonic() < deadline:
+            time.sleep(0.001)
 
 
 class NodeProcess:

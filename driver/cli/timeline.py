@@ -101,7 +101,8 @@ def _events(path: Path) -> Iterator[_Line]:
         elif "fault" in event:
             label = str(event["fault"])
             text = str(event.get("sentence") or "").removeprefix(f"{label} healed")
-            yield event["time_ns"], "fault", f"{name}: {label}{text and ', '}{text}"
+            shown = f", {event['receipt']}: {event['shown_by']}" if "receipt" in event and "shown_by" in event else ""
+            yield event["time_ns"], "fault", f"{name}: {label}{text and ', '}{text}{shown}"
         elif name.startswith("node "):
             yield event["time_ns"], "node", f"{event.get('node')} {name.removeprefix('node ')}"
         elif name in ("workload began", "workload ended", "run ended"):

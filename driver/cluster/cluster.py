@@ -6,7 +6,9 @@ Used by ``raftmon run`` and by the fixtures of the pytest plugin. It must be ent
 from __future__ import annotations
 
 import contextlib
+import os
 import shutil
+import signal
 import subprocess
 import threading
 import time
@@ -32,7 +34,7 @@ from raftmon.setup.errors import InputError, RaftmonError
 from raftmon.setup.eventlog import EventLog, open_event_log
 from raftmon.setup.firewall import Firewall
 from raftmon.setup.namespaces import Network
-from raftmon.setup.nodes import NodeProcess
+from raftmon.setup.nodes import NodeProcess, stands_still
 from raftmon.setup.topology import Host, Topology
 
 __all__ = ["Cluster", "ClusterOptions"]
@@ -60,6 +62,7 @@ class Cluster:
         self._stack = ExitStack()
         self._nodes: dict[str, NodeProcess] = {}
         self._data: dict[str, Path] = {}
+        self._launched: dict[str, list[subprocess.Popen[bytes]]] = {}
         self._monitor_process = MonitorProcess(folder, options, self.log, self._kill_nodes)
         self._rules: dict[str, list[str]] = {}
         self.disks = Disks(options.seed)
@@ -283,14 +286,43 @@ class Cluster:
         return self._data[node]
 
     def pause(self, node: str) -> None:
-        """SIGSTOP."""
-        self._nodes[node].pause()
+        """SIGSTOP of a node, or of the clients on a client host."""
+        if node in self._nodes:
+            self._nodes[node].pause()
+        else:
+            self._signal_clients(node, signal.SIGSTOP)
         self.log.info("node paused", node=node)
 
     def resume(self, node: str) -> None:
         """SIGCONT."""
-        self._nodes[node].resume()
+        if node in self._nodes:
+            self._nodes[node].resume()
+        else:
+            self._signal_clients(node, signal.SIGCONT)
         self.log.info("node resumed", node=node)
+
+    def _signal_clients(self, host: str, number: signal.Signals) -> None:
+        for process in self._launched.get(host, ()):
+            if process.poll() is None:
+                os.killpg(process.pid, number)  # each leads a group of its own
+
+    def stopped(self, name: str) -> bool:
+        """Whether every thread of a node, or of the clients on a client host, stands still."""
+        if name in self._nodes:
+            pids = [pid] if (pid := self._nodes[name].pid) is not None else []
+        else:
+            pids = [process.pid for process in self._launched.get(name, ()) if process.poll() is None]
+        return bool(pids) and all(map(stands_still, pids))
+
+    def rule_counts(self, name: str) -> tuple[int, int]:
+        """Packets that matched the rules put in force under ``name``, and those on which they acted."""
+        rules = self._need_monitor().stats()["rules"]
+        counts = [rules[each] for each in self._rules.get(name, ()) if each in rules]
+        return sum(one["packets"] for one in counts), sum(one["hits"] for one in counts)
+
+    def flush_held(self) -> int:
+        """Let every delayed packet go now."""
+        return self._need_monitor().flush()
 
     @property
     def system(self) -> str:
@@ -307,7 +339,9 @@ class Cluster:
         """Start a process on a host of this cluster; on this very machine where the system has no nodes."""
         if self.network is None:
             return subprocess.Popen(argv, **keywords)
-        return self.network.popen(host, argv, **keywords)
+        process = self.network.popen(host, argv, **keywords)
+        self._launched.setdefault(host, []).append(process)
+        return process
 
     def check_alive(self) -> None:
         """Raise RaftmonError if the monitor died."""

@@ -58,6 +58,15 @@ class Target(Protocol):
     def remove_rules(self, name: str) -> None:
         """Take away every rule that ``add_rules`` put there under that name."""
 
+    def rule_counts(self, name: str) -> tuple[int, int]:
+        """Of the rules that ``add_rules`` put in force under that name: packets that matched, and that it acted on."""
+
+    def flush_held(self) -> int:
+        """Let every delayed packet go now; how many there were."""
+
+    def stopped(self, name: str) -> bool:
+        """Whether every process of a node or client host stands still (SIGSTOP)."""
+
     def kill(self, node: str) -> None:
         """SIGKILL the node; its packets are dropped from the moment this is called."""
 
@@ -71,10 +80,10 @@ class Target(Protocol):
         """The node's data folder, where its write-ahead log lies."""
 
     def pause(self, node: str) -> None:
-        """SIGSTOP the node."""
+        """SIGSTOP the node, or the clients on a client host."""
 
     def resume(self, node: str) -> None:
-        """SIGCONT the node."""
+        """SIGCONT the node, or the clients on a client host."""
 
     def disk(self, node: str) -> NodeDisk:
         """The node's disk, in a run whose faults need one."""

@@ -16,6 +16,7 @@ from random import Random
 from typing import Any
 
 from raftmon.driver.faults.base import Effect, Target, Unavailable
+from raftmon.driver.faults.receipts import CONFIRMED, INCONCLUSIVE, Receipt, of_dead
 from raftmon.driver.faults.selectors import select
 from raftmon.setup.disks.behaviour import Behaviour
 from raftmon.setup.disks.disk import why_not
@@ -62,6 +63,10 @@ class PowerCut(_OnDisks):
         said = [f"{node} {_lost(target.disk(node).cut(self._how))}" for node in nodes]
         return Effect(f"power cut of {', '.join(nodes)} ({self._selector}): {'; '.join(said)}", tuple(nodes))
 
+    def receipt(self, target: Target) -> Receipt:
+        """Confirmed where their processes are gone; what was lost stands in what was done."""
+        return of_dead(target, self._hit)
+
     def stop(self, target: Target) -> None:
         """Start them again, on what is left."""
         while self._hit:
@@ -95,6 +100,7 @@ class DiskFault(_OnDisks):
         self._words = words
         self._room_bytes = room_bytes
         self._hit: list[str] = []
+        self._before: dict[str, int] = {}
 
     def start(self, target: Target, random: Random) -> Effect:
         """Make the chosen nodes' disks misbehave."""
@@ -104,9 +110,23 @@ class DiskFault(_OnDisks):
             chosen = self._behaviour
             if self._room_bytes is not None:
                 chosen = Behaviour(full_bytes=disk.usage()["used_bytes"] + self._room_bytes)
+            self._before[node] = self._met(target, node)
             self._hit.append(node)
             disk.behave(chosen)
         return Effect(f"disk of {', '.join(nodes)} ({self._selector}): {self._words}", nodes)
+
+    def receipt(self, target: Target) -> Receipt:
+        """What the disks counted since it began: calls that were slowed, failed, or found no room."""
+        met = {node: self._met(target, node) - before for node, before in self._before.items()}
+        if not sum(met.values()):
+            return Receipt(INCONCLUSIVE, "no call of such a kind was made while it was on")
+        words = ", ".join(f"{count:,} calls of {node}" for node, count in met.items() if count)
+        return Receipt(CONFIRMED, f"{words} met it")
+
+    @staticmethod
+    def _met(target: Target, node: str) -> int:
+        counts = target.disk(node).usage()
+        return sum(int(counts[name]) for name in ("failed", "delayed", "refused"))
 
     def stop(self, target: Target) -> None:
         """The disks are well again; a node that died of it is started."""

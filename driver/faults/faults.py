@@ -9,18 +9,20 @@ import inspect
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from raftmon.driver.faults.api import ApiFault
 from raftmon.driver.faults.base import Fault
 from raftmon.driver.faults.disks import DiskFault, PowerCut
+from raftmon.driver.faults.duty import PERIOD_S, DutyCycle, PauseClients
 from raftmon.driver.faults.intermittent import Intermittent
 from raftmon.driver.faults.kind import FaultKind, FaultOption
-from raftmon.driver.faults.links import BadLinks, Partition
+from raftmon.driver.faults.links import BadLinks, Cut, Jam, Partition
 from raftmon.driver.faults.membership import MemberAdd, MemberRemove, MemberReplace
 from raftmon.driver.faults.nodes import Kill, KillN, Pause, Restart
 from raftmon.driver.faults.selectors import SELECTORS
 from raftmon.driver.faults.wal import WalDamage
 from raftmon.driver.quantities import duration_s
 from raftmon.setup.disks.behaviour import OPERATIONS, Behaviour
-from raftmon.setup.disks.pages import Cut
+from raftmon.setup.disks.pages import Cut as DiskCut
 from raftmon.setup.errors import InputError
 from raftmon.setup.kinds import Kinds, first_line
 
@@ -78,6 +80,12 @@ def _node_kinds(names: tuple[str, ...]) -> dict[str, FaultKind]:
                 f"{words} {selector}",
                 random=name in _RANDOM_NODE_FAULTS,
             )
+    for selector in (*SELECTORS, *names):
+        kinds[f"defragment-{selector}"] = FaultKind(
+            _on_one(_api("defragment"), selector),
+            f"defragments the database: {selector}",
+            {"every": FaultOption("", "repeat it after this time until the fault ends")},
+        )
     return kinds
 
 
@@ -120,7 +128,7 @@ def _damage(name: str, node: str, bytes: str = "") -> Fault:
 
 
 def _power_cut(name: str, node: str, keep: str, torn: str) -> Fault:
-    return PowerCut(name, node, Cut(_chance(name, "keep", keep), _chance(name, "torn", torn)))
+    return PowerCut(name, node, DiskCut(_chance(name, "keep", keep), _chance(name, "torn", torn)))
 
 
 def _slow_disk(name: str, node: str, delay: str, jitter: str, calls: str) -> Fault:
@@ -142,7 +150,92 @@ def _disk_error(name: str, node: str, calls: str, chance: str, count: str) -> Fa
     return DiskFault(name, node, failing, f"{calls} fail ({chance})")
 
 
+def _api(operation: str) -> Callable[..., Fault]:
+    def make(name: str, node: str = "leader", every: str = "") -> Fault:
+        every_s = duration_s(every, f"--fault {name}(every=)") if every else None
+        if every_s is not None and every_s < 0.05:
+            raise InputError(f"--fault {name}: every={every} is too often: give 50ms or more")
+        return ApiFault(name, operation, node, every_s)
+
+    return make
+
+
+def _api_kind(operation: str, summary: str, node: str | None, selects: str = "node") -> FaultKind:
+    options = {"every": FaultOption("", "repeat it after this time until the fault ends")}
+    if node is not None:
+        options = {"node": FaultOption(node, "the node it is asked of", selects), **options}
+    return FaultKind(_api(operation), summary, options)
+
+
+def _on_one(make: Callable[..., Fault], node: str) -> Callable[..., Fault]:
+    return lambda name, **options: make(name, node=node, **options)
+
+
+def _throttle(name: str, node: str, share: str) -> Fault:
+    part = _chance(name, "share", share)
+    if not 0.01 <= part < 1:
+        raise InputError(f"--fault {name}: share={share}: give 1% to 99%")
+    return DutyCycle(
+        name, node, lambda _random: PERIOD_S * (1 - part), lambda _random: PERIOD_S * part, f"{share} of the processor"
+    )
+
+
+def _stutter(name: str, node: str, least: str, most: str, pause: str) -> Fault:
+    least_s, most_s, pause_s = (
+        duration_s(text, f"--fault {name}({option}=)")
+        for option, text in (("least", least), ("most", most), ("pause", pause))
+    )
+    if not 0 < least_s <= most_s or not pause_s > 0:
+        raise InputError(f"--fault {name}: give least above 0, most at least as long, and pause above 0")
+    return DutyCycle(
+        name,
+        node,
+        lambda random: random.uniform(least_s, most_s),
+        lambda random: random.expovariate(1 / pause_s),
+        f"paused for {least} to {most}, about every {pause}",
+    )
+
+
 _FAULTS: dict[str, FaultKind] = {
+    "mute": _partition("drops what the leader sends: it hears all and is heard by nobody"),
+    "deaf": _partition("drops what the leader is sent: it is heard by all and hears nobody"),
+    "star": _partition("every node reaches only the leader", least_nodes=3),
+    "chain": _partition("every node reaches only its neighbors in a chain; the leader is at one end", least_nodes=3),
+    "cut": FaultKind(
+        lambda name, links, how: Cut(name, links, how),
+        "cuts the links that are named",
+        {"links": FaultOption("n1<->n2", "n1->n2 one way, n1<->n2 both, with + between several"), **_HOW},
+        least_nodes=2,
+    ),
+    "jam": FaultKind(
+        lambda name, where: Jam(name, where),
+        "queues every packet and delivers all of them when the fault ends",
+        {"where": _WHERE},
+        least_nodes=2,
+    ),
+    "throttle": FaultKind(
+        _throttle,
+        "lets a node run only a share of the time (SIGSTOP and SIGCONT, ten times a second)",
+        {"node": FaultOption("one", "the nodes", "nodes"), "share": FaultOption("20%", "of the time it runs")},
+    ),
+    "stutter": FaultKind(
+        _stutter,
+        "pauses a node at random times for random lengths",
+        {
+            "node": FaultOption("one", "the nodes", "nodes"),
+            "least": FaultOption("10ms", "the shortest pause"),
+            "most": FaultOption("500ms", "the longest pause"),
+            "pause": FaultOption("500ms", "mean time between pauses"),
+        },
+    ),
+    "pause-client": FaultKind(
+        lambda name, host: PauseClients(name, host),
+        "SIGSTOP of the clients, SIGCONT when the fault ends",
+        {"host": FaultOption("one", "the client host: one, all or its name")},
+    ),
+    "compact": _api_kind("compact", "compacts old revisions through the API", "leader"),
+    "defragment": _api_kind("defragment", "defragments a node's database through the API", "leader", "nodes"),
+    "move-leader": _api_kind("move-leader", "asks the leader to hand its leadership to another node", None),
     "full-partition": _partition("isolates the leader from all other nodes", random=True),
     "full-partition-one": _partition("isolates one node from all others"),
     "partial-partition": _partition("cuts the leader off from one follower; both still reach the rest", random=True),

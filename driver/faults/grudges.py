@@ -10,7 +10,7 @@ from itertools import product
 
 from raftmon.setup.topology import Link
 
-__all__ = ["between", "bridge", "halves", "isolate", "majority_ring", "one_way"]
+__all__ = ["between", "bridge", "chain", "halves", "isolate", "majority_ring", "one_way", "star"]
 
 
 def _both_ways(pairs: Iterable[tuple[str, str]]) -> frozenset[Link]:
@@ -59,3 +59,13 @@ def majority_ring(nodes: Sequence[str]) -> frozenset[Link]:
         if min((i - j) % count, (j - i) % count) > reach
     ]
     return _both_ways(pairs)
+
+
+def star(nodes: Sequence[str]) -> frozenset[Link]:
+    """All reach the first, and nobody else."""
+    return _both_ways((a, b) for number, a in enumerate(nodes) for b in nodes[number + 1 :] if number)
+
+
+def chain(nodes: Sequence[str]) -> frozenset[Link]:
+    """Each reaches only those next to it, in this order (the *chained* scenario of Omni-Paxos, EuroSys 2023)."""
+    return _both_ways((nodes[i], nodes[j]) for i in range(len(nodes)) for j in range(i + 2, len(nodes)))

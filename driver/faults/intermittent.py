@@ -13,6 +13,7 @@ from random import Random
 
 from raftmon.driver.faults.base import Effect, Target
 from raftmon.driver.faults.grudges import between, isolate
+from raftmon.driver.faults.receipts import CONFIRMED, INCONCLUSIVE, Receipt
 from raftmon.driver.faults.selectors import need_leader, select
 from raftmon.setup.errors import InputError
 from raftmon.setup.topology import Link
@@ -52,6 +53,7 @@ class Intermittent:
         self._over = threading.Event()
         self._thread: threading.Thread | None = None
         self._failure: Exception | None = None
+        self._matched = 0
 
     def available(self, target: Target) -> str | None:
         """None, unless there are fewer than two nodes."""
@@ -80,6 +82,7 @@ class Intermittent:
         try:
             while not self._over.wait(self._mtbf_s):
                 if cut:
+                    self._matched += target.rule_counts(rules)[1]
                     target.remove_rules(rules)
                 else:
                     target.add_rules(rules, [line])
@@ -89,6 +92,12 @@ class Intermittent:
                 target.remove_rules(rules)
         except Exception as error:  # told by stop, on the thread that can report it
             self._failure = error
+
+    def receipt(self, _target: Target) -> Receipt:
+        """Packets that the cuts stopped, all together."""
+        if not self._matched:
+            return Receipt(INCONCLUSIVE, f"{self.cuts} cuts; nothing was sent on those links while they were on")
+        return Receipt(CONFIRMED, f"{self._matched:,} packets stopped in {self.cuts} cuts")
 
     def stop(self, target: Target) -> None:
         """Join the links for good. Raises what the thread failed with."""

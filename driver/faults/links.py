@@ -6,13 +6,16 @@ from collections.abc import Callable, Mapping
 from random import Random
 
 from raftmon.driver.faults.base import Effect, Target, Unavailable
-from raftmon.driver.faults.grudges import between, bridge, halves, isolate, majority_ring, one_way
+from raftmon.driver.faults.grudges import between, bridge, chain, halves, isolate, majority_ring, one_way, star
+from raftmon.driver.faults.receipts import Receipt, of_rules
 from raftmon.driver.faults.selectors import need_leader, select
 from raftmon.monitor.rules.serialization import ruleset_from_items
 from raftmon.setup.errors import InputError
 from raftmon.setup.topology import Link
 
-__all__ = ["PARTITIONS", "BadLinks", "Grudge", "Partition"]
+__all__ = ["PARTITIONS", "BadLinks", "Cut", "Grudge", "Jam", "Partition"]
+
+_JAM_S = 600
 
 Grudge = Callable[[Target, Random], frozenset[Link]]
 
@@ -48,6 +51,23 @@ def _client_from_node(target: Target, random: Random) -> frozenset[Link]:
     return between([node], [client.name for client in target.topology.clients])
 
 
+def _deaf(target: Target, _random: Random) -> frozenset[Link]:
+    leader = need_leader(target)
+    return one_way([node for node in target.topology.node_names() if node != leader], [leader])
+
+
+def _star(target: Target, random: Random) -> frozenset[Link]:
+    """The leader in the middle."""
+    leader = need_leader(target)
+    return star([leader, *(node for node in _shuffled(target, random) if node != leader)])
+
+
+def _chain(target: Target, random: Random) -> frozenset[Link]:
+    """The leader at one end."""
+    leader = need_leader(target)
+    return chain([leader, *(node for node in _shuffled(target, random) if node != leader)])
+
+
 PARTITIONS: Mapping[str, Grudge] = {
     "full-partition": _full,
     "full-partition-one": _full_one,
@@ -56,6 +76,10 @@ PARTITIONS: Mapping[str, Grudge] = {
     "majority-ring": lambda target, random: majority_ring(_shuffled(target, random)),
     "bridge": lambda target, random: bridge(_shuffled(target, random)),
     "one-way": _one_way,
+    "mute": _one_way,
+    "deaf": _deaf,
+    "star": _star,
+    "chain": _chain,
     "client-from-node": _client_from_node,
 }
 """Name -> the links to cut."""
@@ -108,6 +132,10 @@ class Partition:
         nodes = tuple(sorted({end for link in links for end in (link.source, link.target)}))
         return Effect(_sentence("cut", links), nodes, links)
 
+    def receipt(self, target: Target) -> Receipt:
+        """Packets that the cut stopped."""
+        return of_rules(target, self._rules or "")
+
     def stop(self, target: Target) -> None:
         """Join them again."""
         if self._rules:
@@ -147,8 +175,100 @@ class BadLinks:
         where = "every link" if len(chosen) == len(target.topology.nodes) else f"all links of {', '.join(chosen)}"
         return Effect(f"{where}: {self._action}", chosen, links)
 
+    def receipt(self, target: Target) -> Receipt:
+        """Packets that the rule acted on."""
+        return of_rules(target, self._rules or "", self._action.split()[0] + "ed")
+
     def stop(self, target: Target) -> None:
         """Take it away."""
         if self._rules:
             target.remove_rules(self._rules)
             self._rules = None
+
+
+class Cut:
+    """Any links, named: ``n1->n2`` one way, ``n1<->n3`` both, with + between them."""
+
+    def __init__(self, name: str, links: str, how: str = "drop") -> None:
+        if how not in ("drop", "reject"):
+            raise InputError(f"--fault {name}: how={how} is not known: use drop or reject")
+        self.name = name
+        self._how = how
+        self._links = frozenset(_named_links(name, links))
+        self._rules: str | None = None
+
+    def available(self, target: Target) -> str | None:
+        """None. Raises InputError for a link to a host that there is not."""
+        known = {host.name for host in target.topology.hosts()}
+        for link in self._links:
+            for end in (link.source, link.target):
+                if end not in known:
+                    raise InputError(
+                        f"--fault {self.name}: there is no host {end} (available: {', '.join(sorted(known))})"
+                    )
+        return None
+
+    def start(self, target: Target, random: Random) -> Effect:
+        """Cut them."""
+        self._rules = f"fault-{self.name}-{random.getrandbits(32):08x}"
+        target.add_rules(self._rules, [f"{_or(self._links)} {self._how}"])
+        nodes = tuple(sorted({end for link in self._links for end in (link.source, link.target)}))
+        return Effect(_sentence("cut", self._links), nodes, self._links)
+
+    def receipt(self, target: Target) -> Receipt:
+        """Packets that the cut stopped."""
+        return of_rules(target, self._rules or "")
+
+    def stop(self, target: Target) -> None:
+        """Join them again."""
+        if self._rules:
+            target.remove_rules(self._rules)
+            self._rules = None
+
+
+def _named_links(name: str, text: str) -> list[Link]:
+    found = []
+    for word in text.split("+"):
+        both, arrow = word.partition("<->"), word.partition("->")
+        left, right = (both[0], both[2]) if both[1] else (arrow[0], arrow[2])
+        if not arrow[1] or not left.strip() or not right.strip():
+            raise InputError(f"--fault {name}: links={text}: write n1->n2 or n1<->n2, with + between several")
+        link = Link(left.strip(), right.strip())
+        found += [link, link.reverse] if both[1] else [link]
+    return found
+
+
+class Jam:
+    """Queue every packet between nodes, and deliver all of them at the end, in their order: a network that stalls."""
+
+    def __init__(self, name: str, where: str = "all") -> None:
+        self.name = name
+        self._where = where
+        self._rules: str | None = None
+
+    def available(self, target: Target) -> str | None:
+        """None, unless there is only one node."""
+        return "there is no link in a cluster of one node" if len(target.topology.nodes) < 2 else None
+
+    def start(self, target: Target, random: Random) -> Effect:
+        """Begin to queue."""
+        chosen = select(self._where, target, random)
+        links = frozenset(
+            link for link in target.topology.peer_links() if link.source in chosen or link.target in chosen
+        )
+        self._rules = f"fault-{self.name}-{random.getrandbits(32):08x}"
+        # Unordered: what comes after the heal need not wait behind what was queued; all are due in the order they came.
+        target.add_rules(self._rules, [f"{_or(links)} delay {_JAM_S}s unordered"])
+        where = "every link" if len(chosen) == len(target.topology.nodes) else f"all links of {', '.join(chosen)}"
+        return Effect(f"{where}: packets queued until the heal", chosen, links)
+
+    def receipt(self, target: Target) -> Receipt:
+        """Packets that were queued."""
+        return of_rules(target, self._rules or "", "queued")
+
+    def stop(self, target: Target) -> None:
+        """Deliver everything, and queue no more."""
+        if self._rules:
+            target.remove_rules(self._rules)
+            self._rules = None
+            target.flush_held()

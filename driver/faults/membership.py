@@ -14,6 +14,7 @@ from typing import Any
 from raftmon.adapters.base import Definite, Indefinite
 from raftmon.adapters.capabilities import Members
 from raftmon.driver.faults.base import Effect, Target, Unavailable
+from raftmon.driver.faults.receipts import CONFIRMED, INCONCLUSIVE, MISMATCH, Receipt
 from raftmon.driver.faults.selectors import need_leader, select
 
 __all__ = ["MemberAdd", "MemberRemove", "MemberReplace"]
@@ -96,6 +97,16 @@ class _MemberFault:
                 if time.monotonic() > deadline:
                     raise Unavailable(f"the system refused to change its members: {error}") from error
                 time.sleep(PAUSE_S)
+
+    def receipt(self, target: Target) -> Receipt:
+        """What a living node says of the members."""
+        node = self._node
+        if node is None:
+            return Receipt(INCONCLUSIVE, "no change was made")
+        names = self._names(target, node if self._out else "")
+        there = node in names
+        sentence = f"the members are {', '.join(sorted(names))}"
+        return Receipt(MISMATCH if there == self._out else CONFIRMED, sentence)
 
 
 class MemberRemove(_MemberFault):

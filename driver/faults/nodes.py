@@ -5,6 +5,7 @@ from __future__ import annotations
 from random import Random
 
 from raftmon.driver.faults.base import Effect, Target
+from raftmon.driver.faults.receipts import CONFIRMED, INCONCLUSIVE, MISMATCH, Receipt, of_dead, of_paused
 from raftmon.driver.faults.selectors import select
 
 __all__ = ["Kill", "KillN", "Pause", "Restart"]
@@ -49,6 +50,10 @@ class Kill(_NodeFault):
                 target.kill(node)
         return self._effect(nodes)
 
+    def receipt(self, target: Target) -> Receipt:
+        """Confirmed where their processes are gone."""
+        return of_dead(target, self._hit)
+
     def stop(self, target: Target) -> None:
         """Start every node that was killed."""
         while self._hit:
@@ -69,6 +74,10 @@ class Pause(_NodeFault):
             target.pause(node)
         return self._effect(nodes)
 
+    def receipt(self, target: Target) -> Receipt:
+        """Confirmed where every thread stands still."""
+        return of_paused(target, self._hit)
+
     def stop(self, target: Target) -> None:
         """Let them go on."""
         while self._hit:
@@ -80,12 +89,23 @@ class Restart(Kill):
     """SIGKILL and start again immediately."""
 
     verb = "restarted"
+    _again: tuple[str, ...] = ()
 
     def start(self, target: Target, random: Random) -> Effect:
         """Kill all chosen nodes, then start them."""
         effect = super().start(target, random)
+        self._again = tuple(self._hit)
         self.stop(target)
         return effect
+
+    def receipt(self, target: Target) -> Receipt:
+        """Confirmed where they were killed and run again."""
+        if not self._again:
+            return Receipt(INCONCLUSIVE, "no node was alive to be restarted")
+        down = [node for node in self._again if node not in target.alive()]
+        if down:
+            return Receipt(MISMATCH, f"{', '.join(down)} did not come up again")
+        return Receipt(CONFIRMED, f"{', '.join(self._again)} ended by SIGKILL and run again as new processes")
 
 
 class KillN(Kill):

@@ -5,6 +5,7 @@ kill-leader                             at a time of its own, spread evenly over
 partial-partition@10s..20s              from second 10 to second 20 of the workload
 kill-leader@75%..85%                    in parts of the workload's duration
 slow-links(delay=100ms)@5s..10s         with options
+compact@every 500ms                     again and again for the whole run (faults with the option ``every``)
 kill-leader@when(MsgSnap -> n3)..3s     when that is seen, for 3 s (message_rules/trigger_words.py lists triggers)
 schedule.toml                           [[fault]] name = "kill-leader", start = "5s", stop = "9s"
                                         [[fault]] name = "kill-leader", when = "term > 5", for = "3s"
@@ -30,7 +31,7 @@ __all__ = ["PlannedFault", "check_triggers", "plan_faults"]
 
 _ENTRY = re.compile(
     r"(?P<name>[A-Za-z][\w-]*|[^()@,]+\.py(?::\w+)?)(?:\((?P<options>[^()]*)\))?"
-    r"(?:@when\((?P<when>.*)\)\.\.(?P<lasting>[^()]+)|@(?!when\()(?P<start>[^.@,]+(?:\.\d+)?[^.@,]*)\.\.(?P<stop>.+))?"
+    r"(?:@when\((?P<when>.*)\)\.\.(?P<lasting>[^()]+)|@every\s+(?P<every>[^@,]+)|@(?!when\()(?!every\b)(?P<start>[^.@,]+(?:\.\d+)?[^.@,]*)\.\.(?P<stop>.+))?"
 )
 
 
@@ -207,6 +208,12 @@ def plan_faults(
         if match["when"] is not None:
             options = _options(match["options"], word)
             planned.append(_triggered(match["name"], match["when"], match["lasting"], options, run_s, word))
+            continue
+        if match["every"] is not None:
+            options = {**_options(match["options"], word), "every": match["every"].strip()}
+            if "every" not in kind.options:
+                raise InputError(f"--fault {word}: {match['name']} is not done again and again: give it @START..STOP")
+            planned.append(PlannedFault(match["name"], 0.0, run_s, options))
             continue
         if match["start"] is None:
             start, stop = _spread(index, len(words), run_s)

@@ -14,6 +14,7 @@ from typing import Any, cast
 
 from raftmon.driver.cluster.leadership import LeaderSeen
 from raftmon.driver.faults.base import Effect, Fault, Target, Unavailable
+from raftmon.driver.faults.receipts import Receipt, receipt_of
 from raftmon.driver.faults.schedule import PlannedFault
 from raftmon.setup.eventlog import EventLog
 
@@ -49,6 +50,7 @@ class FaultRecord:
     triggered_ns: int | None = None
     trigger_message: str | None = None
     reaction_ms: float | None = None
+    receipt: Receipt | None = None
 
     def to_json(self) -> dict[str, Any]:
         """For results.json."""
@@ -71,6 +73,7 @@ class FaultRecord:
             "triggered_ns": self.triggered_ns,
             "trigger_message": self.trigger_message,
             "reaction_ms": self.reaction_ms,
+            "receipt": self.receipt.to_json() if self.receipt else None,
         }
 
 
@@ -198,6 +201,8 @@ class FaultWorkers:
 
     def _heal(self, fault: Fault, record: FaultRecord) -> None:
         planned = record.planned
+        if record.effect is not None:
+            record.receipt = receipt_of(fault, self.target)
         try:
             fault.stop(self.target)
         except Exception as error:
@@ -207,7 +212,8 @@ class FaultWorkers:
         if record.effect is None:
             return
         record.stop_ns = time.monotonic_ns()
-        self._say("fault healed", planned, f"{planned.name} healed")
+        told = {"receipt": record.receipt.verdict, "shown_by": record.receipt.sentence} if record.receipt else {}
+        self._say("fault healed", planned, f"{planned.name} healed", **told)
         give_up_ns = record.stop_ns + round(RECOVERY_LIMIT_S * 1e9)
         while not record.health_after and time.monotonic_ns() < give_up_ns and not self._hurried.is_set():
             record.health_after = self.healthy()

@@ -44,6 +44,9 @@ def _faults(results: Results) -> list[Text]:
             back = fault.get("recovered_ms")
             after = f"; a quorum answered {_milliseconds(back)} after the heal" if back is not None else ""
             lines.append(Text(f"{span}  {fault['did']}{after}"))
+            if (receipt := fault.get("receipt")) is not None:
+                style = "yellow" if receipt["verdict"] == "mismatch" else "dim"
+                lines.append(Text(f"{'':16}{receipt['verdict']}: {receipt['sentence']}", style=style))
         if fault["unavailable"]:
             lines.append(Text(f"not done: {fault['name']}: {fault['unavailable']}", style="yellow"))
         if fault["error"]:

@@ -116,6 +116,10 @@ class MonitorClient:
         found: dict[str, Any] = self._ask("stats")
         return found
 
+    def flush(self) -> int:
+        """Let every delayed packet go now; gives how many there were."""
+        return int(self._ask("flush"))
+
     def pause(self) -> None:
         """Judge nothing until ``resume``: every packet passes, rules stay."""
         self._ask("pause")

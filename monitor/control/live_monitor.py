@@ -48,6 +48,7 @@ class LiveMonitor:
     - ``links``, ``names``: what rules may name
     - ``read_counters``: the monitor's counters at this moment
     - ``clock_ns``: CLOCK_MONOTONIC, or a test's
+    - ``flush``: let every delayed packet go now; how many
     - ``messages``: the rules on messages and the triggers; None if no message is read
     - ``find``: a message of the record by its number; raises InputError
     - ``leaders``: who leads, for rules about roles
@@ -61,6 +62,7 @@ class LiveMonitor:
     names: Sequence[str]
     read_counters: Callable[[], dict[str, Any]]
     clock_ns: Callable[[], int]
+    flush: Callable[[], int] = lambda: 0
     messages: MessageRules | None = None
     find: Callable[[int], RaftMessage] | None = None
     leaders: LeaderView | None = None

@@ -52,6 +52,7 @@ class Control:
             "remove": self._remove,
             "heal": self._heal,
             "stats": self._get_stats,
+            "flush": self._flush,
             "pause": self._pause,
             "resume": self._resume,
             "stop": self._end,
@@ -309,6 +310,12 @@ class Control:
 
     async def _get_stats(self, _request: Request) -> Any:
         return await self.stats()
+
+    async def _flush(self, request: Request) -> Any:
+        """Let every delayed packet go now; answers with how many there were."""
+        count = await self._on_loop(self._live.flush)
+        self._log.info("flushed", author=_author(request), packets=count)
+        return count
 
     async def _pause(self, request: Request) -> Any:
         return await self._pausing(request, True)

@@ -117,10 +117,17 @@ class Delivery:
         if self._tasks.finish(task):
             self._release_waiting(task, now_ns)
 
-    def drain(self) -> None:
-        """Let everything go at once: the monitor ends."""
+    def flush(self) -> int:
+        """Let everything go that is delayed, in the order in which it would have gone; how many packets that were."""
+        count = 0
         for item in self._hold.drain():
             self._release(item)
+            count += 1
+        return count
+
+    def drain(self) -> None:
+        """Let everything go at once: the monitor ends."""
+        self.flush()
         for waiting in self._behind_task.values():
             for _, item in waiting:
                 self._release(item)

@@ -1,4 +1,4 @@
-"""Guided against blind exploration: ``python -m tests.bench.explore SYSTEM SERVER WORKLOAD [--repeats N] [--seconds S]``.
+"""Guided against blind exploration: ``python -m tests.bench.explore SYSTEM SERVER WORKLOAD [--repeats N]``.
 
 Both get the same budget, the same faults and the same seeds, in turns. Printed: for each, the time and the number of
 schedules to the first violation (none found counts as the whole budget) and the states reached by then, with medians.
@@ -21,12 +21,19 @@ from raftmon.setup.python import module_command
 def once(arguments: argparse.Namespace, seed: int, *, blind: bool) -> tuple[float, int, int, bool]:
     """(seconds, schedules, states, found) of one exploration."""
     with tempfile.TemporaryDirectory(prefix="raftmon-bench-") as store:
-        command = [
-            *module_command("raftmon.driver.cli"), "explore", "--system", arguments.system, "--server", arguments.server,
-            "--workload", arguments.workload, "--minutes", f"{arguments.seconds / 60:.4f}", "--seed", str(seed),
-            "--duration", arguments.duration, "--store", store, "--json", "--confirm", "0",
-            *(["--blind"] if blind else []), *(["--faults", arguments.faults] if arguments.faults else []),
-        ]  # fmt: skip
+        options = {
+            "--system": arguments.system,
+            "--server": arguments.server,
+            "--workload": arguments.workload,
+            "--minutes": f"{arguments.seconds / 60:.4f}",
+            "--seed": str(seed),
+            "--duration": arguments.duration,
+            "--store": store,
+            "--confirm": "0",
+        }
+        command = [*module_command("raftmon.driver.cli"), "explore", "--json", *(["--blind"] if blind else [])]
+        command += [word for pair in options.items() for word in pair]
+        command += ["--faults", arguments.faults] if arguments.faults else []
         if arguments.lock:
             command = ["flock", arguments.lock, *command]
         ended = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, check=False)

@@ -41,7 +41,7 @@ def test_topologies():
 
 
 def test_faults():
-    verbs = {f"{verb}-{selector}" for verb in ("kill", "pause", "restart") for selector in SELECTORS}
+    verbs = {f"{verb}-{selector}" for verb in ("kill", "pause", "restart", "defragment") for selector in SELECTORS}
     expected = []
     for name, kind in catalogue().items():
         if name not in verbs:

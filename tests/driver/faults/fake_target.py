@@ -18,6 +18,7 @@ class FakeSystem:
     def __init__(self, topology: Topology) -> None:
         self.names = {host.name: host.name for host in topology.nodes}
         self.refusals: list[Exception] = []
+        self.log: list[str] = []
 
     def members(self, through: Host, timeout_s: float) -> dict[str, str]:
         return dict(self.names)
@@ -32,6 +33,18 @@ class FakeSystem:
             raise self.refusals.pop(0)
         del self.names[node.name]
 
+    def compact(self, node: Host, timeout_s: float) -> str:
+        self.log.append("compact")
+        return f"{node.name} compacted"
+
+    def defragment(self, node: Host, timeout_s: float) -> str:
+        self.log.append("defragment")
+        return f"{node.name} defragmented"
+
+    def move_leader(self, leader: Host, to: Host, timeout_s: float) -> str:
+        self.log.append("move leader")
+        return f"{leader.name} to {to.name}"
+
     def log_files(self, data: Path) -> list[Path]:
         return sorted(data.glob("*.wal"))
 
@@ -41,6 +54,7 @@ class FakeDisk:
 
     def __init__(self, name: str, log: list[str]) -> None:
         self.name, self.log, self.behaviour = name, log, Behaviour()
+        self.calls = 0
 
     def cut(self, how: Cut) -> dict[str, Any]:
         self.log.append(f"cut {self.name} keep {how.keep:g} torn {how.torn:g}")
@@ -52,7 +66,7 @@ class FakeDisk:
         self.log.append(f"{self.name} {'healthy' if behaviour == Behaviour() else 'ill'}")
 
     def usage(self) -> dict[str, int]:
-        return {"used_bytes": 1_000_000}
+        return {"used_bytes": 1_000_000, "failed": self.calls, "delayed": 0, "refused": 0}
 
 
 class FakeTarget:
@@ -67,12 +81,15 @@ class FakeTarget:
         self.adapter: Any = None
         self.fires: list[dict[str, Any]] = []
         self.disks: dict[str, FakeDisk] = {}
+        self.counts = (7, 5)
+        self.still: set[str] = set()
 
     def with_system(self, folder: Path, spares: int = 1) -> FakeSystem:
         """Let the cluster have members that can change, a spare host, and a log of 5000 bytes a node."""
         self.topology = self.topology.with_spares(spares)
         self.folder = folder
         self.adapter = FakeSystem(self.topology)
+        self.adapter.log = self.log
         for node in self.topology.nodes:
             (folder / node.name).mkdir()
             (folder / node.name / "0.wal").write_bytes(bytes(range(1, 251)) * 20 + bytes(3000))
@@ -121,10 +138,22 @@ class FakeTarget:
         assert self.folder is not None
         return self.folder / node
 
+    def rule_counts(self, name: str) -> tuple[int, int]:
+        return self.counts if name in self.rules else (0, 0)
+
+    def flush_held(self) -> int:
+        self.log.append("flush")
+        return 3
+
+    def stopped(self, name: str) -> bool:
+        return name in self.still
+
     def pause(self, node: str) -> None:
+        self.still.add(node)
         self.log.append(f"pause {node}")
 
     def resume(self, node: str) -> None:
+        self.still.discard(node)
         self.log.append(f"resume {node}")
 
     def disk(self, node: str) -> FakeDisk:
