@@ -106,6 +106,11 @@ class NodeProcess:
             self._starts += 1
             self.paused = False
 
+    def replace(self, argv: Sequence[str], env: Mapping[str, str]) -> None:
+        """What the next start runs: another version of the server, say."""
+        with self._order:
+            self._argv, self._env = list(argv), dict(env)
+
     @property
     def pid(self) -> int | None:
         """The process id while it lives."""

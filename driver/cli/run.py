@@ -59,7 +59,10 @@ def add_run_options(made: argparse.ArgumentParser) -> None:
     add = made.add_argument
     add("--system", default="etcd", metavar="NAME", help=f"{', '.join(system_names())} or a .py file (default: etcd)")
     add(
-        "--server", metavar="SPEC", help="the server: etcd@3.4.23, etcd@3.5.1 or a path (default: the newest installed)"
+        "--server",
+        metavar="SPEC",
+        help="the server: etcd@3.4.23, etcd@3.5.1 or a path; n1=SPEC,n2=SPEC mixes versions (default: the newest "
+        "installed)",
     )
     add(
         "--system-option",
@@ -111,6 +114,7 @@ def add_run_options(made: argparse.ArgumentParser) -> None:
     add("--strict", action="store_true", help="an exception in your rules ends the run")
     add("--transparent", action="store_true", help="nodes know each other by their real addresses")
     add("--no-monitor", action="store_true", help="no queue at all, for comparison (only with --fault none)")
+    add("--keep-data", action="store_true", help="keep the nodes' data after a valid verdict, too")
     add("--no-record", action="store_true", help="do not record packets")
     add("--seed", metavar="N", help="random seed (default: random, and printed)")
     add("--name", metavar="NAME", help="the folder under the store (default: SYSTEM-WORKLOAD)")
@@ -128,6 +132,27 @@ def _pair(text: str) -> tuple[str, Any]:
         return name, value
 
 
+def servers_of(text: str | None) -> tuple[str | None, dict[str, str]]:
+    """``--server``: one for all, or ``n1=etcd@3.4.23,n2=etcd@3.5.16``; (the one for all others, node -> its own).
+
+    Raises InputError for a text that mixes both in a way that cannot be meant.
+    """
+    if text is None or "=" not in text or "/" in text.partition("=")[0]:
+        return text, {}
+    rest, servers = None, {}
+    for part in text.split(","):
+        node, equals, spec = (word.strip() for word in part.partition("="))
+        if not node or (equals and not spec) or (not equals and rest is not None):
+            raise InputError(
+                f"--server {text}: write n1=etcd@3.4.23,n2=etcd@3.5.16, and one without a node for the rest"
+            )
+        if equals:
+            servers[node] = spec
+        else:
+            rest = node
+    return rest, servers
+
+
 def config_of(arguments: argparse.Namespace) -> RunConfig:
     """The RunConfig that the options mean. Raises InputError."""
     options: dict[str, Any] = dict(_pair(text) for text in arguments.system_option)
@@ -139,7 +164,9 @@ def config_of(arguments: argparse.Namespace) -> RunConfig:
     fault = arguments.fault
     if arguments.system == "memory" and fault == DEFAULT_FAULTS:
         fault = "none"
-    server = with_server(arguments.system, arguments.server, {}).get("server")
+    given, servers = servers_of(arguments.server)
+    server = with_server(arguments.system, given, {}).get("server")
+    servers = {node: with_server(arguments.system, spec, {})["server"] for node, spec in servers.items()}
     return RunConfig(
         system=arguments.system, server=server, nodes=arguments.nodes, clients=arguments.clients,
         client_hosts=arguments.client_hosts, keys=arguments.keys, rate=arguments.rate, faults=fault,
@@ -149,7 +176,7 @@ def config_of(arguments: argparse.Namespace) -> RunConfig:
         scripts=tuple(os.path.abspath(path) for path in arguments.rules), strict=arguments.strict,
         codecs=tuple(os.path.abspath(path) for path in arguments.codec),
         monitored=not arguments.no_monitor, record=not arguments.no_record,
-        server_flags=tuple(arguments.server_flag), options=options,
+        server_flags=tuple(arguments.server_flag), options=options, servers=servers, keep_data=arguments.keep_data,
         workload_options=tuple(arguments.workload_option), arrival=arguments.arrival,
         topology=arguments.topology, link_latency_ms=latency_ms(arguments.link_latency),
         link_jitter_ms=latency_ms(arguments.link_jitter), link_loss_percent=loss_percent(arguments.link_loss),

@@ -22,6 +22,7 @@ from typing import Any
 
 from raftmon.adapters.base import Adapter
 from raftmon.adapters.capabilities import Leadership, start_in_turn
+from raftmon.adapters.systems import system, with_server
 from raftmon.driver.cluster.disks import Disks
 from raftmon.driver.cluster.leadership import LeaderFinder, LeaderSeen
 from raftmon.driver.cluster.monitor_process import QUEUE_NUM, READY_TIMEOUT_S, MonitorProcess
@@ -61,6 +62,7 @@ class Cluster:
         self._say = say
         self._stack = ExitStack()
         self._nodes: dict[str, NodeProcess] = {}
+        self._servers = dict(options.servers)
         self._data: dict[str, Path] = {}
         self._launched: dict[str, list[subprocess.Popen[bytes]]] = {}
         self._monitor_process = MonitorProcess(folder, options, self.log, self._kill_nodes)
@@ -115,9 +117,41 @@ class Cluster:
         start_in_turn(self.adapter, self.topology.nodes, lambda node: self._launch(node.name))
         self.wait_ready()
 
+    def _adapter_of(self, node: str) -> Adapter:
+        """The adapter that starts a node: with a server of its own where it has one."""
+        spec = self._servers.get(node)
+        if spec is None:
+            return self.adapter
+        return system(self.system, with_server(self.system, spec, self.options.system_options))
+
+    def upgrade(self, node: str, spec: str) -> None:
+        """End a node (SIGTERM), and start another version of its server on the same data."""
+        self._down.add(node)
+        self._nodes[node].stop()
+        self._servers[node] = spec
+        command = self._adapter_of(node).command(self.topology.host(node), self.topology, self.folder.node(node))
+        self._nodes[node].replace(command.argv, command.env)
+        self.log.info("node upgraded", node=node, server=spec)
+        self.start(node)
+
+    def program(self, node: str) -> str | None:
+        """The argument vector's first word of a node that lives, as the kernel has it; None of one that does not."""
+        pid = self._nodes[node].pid
+        if pid is None:
+            return None
+        try:
+            words = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
+        except OSError:
+            return None
+        return " ".join(word.decode(errors="replace") for word in words[:3])
+
+    def serves(self, node: str, timeout_s: float) -> bool:
+        """Whether a node answers that it serves."""
+        return self._adapter_of(node).ready(self.topology.host(node), self.topology, timeout_s)
+
     def _make_node(self, node: Host, topology: Topology | None = None) -> None:
         folder = self.folder.node(node.name)
-        command = self.adapter.command(node, self.topology if topology is None else topology, folder)
+        command = self._adapter_of(node.name).command(node, self.topology if topology is None else topology, folder)
         self._data[node.name] = command.data
         network = self.network
         assert network is not None

@@ -16,6 +16,7 @@ class ClusterOptions:
     - ``rules``: one-line rules in force from the start; ``scripts``: paths of rule files.
     - ``monitored``: False leaves the queue out altogether (for baselines; only with a transparent topology).
     - ``disks``: every node's data lies on a disk of raftmon's.
+    - ``servers``: node -> server of its own (a specification or a path), where clusters are mixed.
     - ``system``, ``system_options``: what the adapter was made of, for processes that must make it anew; the adapter's
       own name where ``system`` is empty.
     """
@@ -28,5 +29,6 @@ class ClusterOptions:
     strict: bool = False
     record: bool = True
     disks: bool = False
+    servers: Mapping[str, str] = field(default_factory=dict)
     system: str = ""
     system_options: Mapping[str, Any] = field(default_factory=dict)

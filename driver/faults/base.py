@@ -67,6 +67,15 @@ class Target(Protocol):
     def stopped(self, name: str) -> bool:
         """Whether every process of a node or client host stands still (SIGSTOP)."""
 
+    def upgrade(self, node: str, spec: str) -> None:
+        """End a node and start another version of its server on the same data; returns when its process runs."""
+
+    def program(self, node: str) -> str | None:
+        """The command of a node that lives, as the kernel has it."""
+
+    def serves(self, node: str, timeout_s: float) -> bool:
+        """Whether a node answers that it serves."""
+
     def kill(self, node: str) -> None:
         """SIGKILL the node; its packets are dropped from the moment this is called."""
 

@@ -19,6 +19,7 @@ from raftmon.driver.faults.links import BadLinks, Cut, Jam, Partition
 from raftmon.driver.faults.membership import MemberAdd, MemberRemove, MemberReplace
 from raftmon.driver.faults.nodes import Kill, KillN, Pause, Restart
 from raftmon.driver.faults.selectors import SELECTORS
+from raftmon.driver.faults.versions import RollingUpgrade, Upgrade
 from raftmon.driver.faults.wal import WalDamage
 from raftmon.driver.quantities import duration_s
 from raftmon.setup.disks.behaviour import OPERATIONS, Behaviour
@@ -232,6 +233,17 @@ _FAULTS: dict[str, FaultKind] = {
         lambda name, host: PauseClients(name, host),
         "SIGSTOP of the clients, SIGCONT when the fault ends",
         {"host": FaultOption("one", "the client host: one, all or its name")},
+    ),
+    "upgrade": FaultKind(
+        lambda name, node, to: Upgrade(name, node, to),
+        "ends a node and starts another version of its server on the same data, for good",
+        {"node": FaultOption("one", "the node", "node"), "to": FaultOption("", "the server: etcd@3.5.30", "server")},
+    ),
+    "rolling-upgrade": FaultKind(
+        lambda name, to: RollingUpgrade(name, to),
+        "upgrades node after node, each when the one before serves again, the leader last",
+        {"to": FaultOption("", "the server: etcd@3.5.30", "server")},
+        window=(0.2, 0.9),
     ),
     "compact": _api_kind("compact", "compacts old revisions through the API", "leader"),
     "defragment": _api_kind("defragment", "defragments a node's database through the API", "leader", "nodes"),

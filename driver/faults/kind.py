@@ -18,7 +18,8 @@ _ONE_NODE = ("one", "leader", "follower")
 class FaultOption:
     """One option of a fault, ``NAME(option=value)``; text until the fault parses it.
 
-    ``selects`` is ``node`` where the value must mean one node, ``nodes`` where any selector will do, else empty.
+    ``selects`` is ``node`` if the value must mean one node, ``nodes`` if any selector will do, ``server`` if it is a
+    server's specification, else empty.
     """
 
     default: str
@@ -27,6 +28,10 @@ class FaultOption:
 
     def check(self, fault: str, option: str, value: str, nodes: tuple[str, ...]) -> None:
         """Raise InputError for a value that selects no node of ``nodes``, or more than one where one is meant."""
+        if self.selects == "server":
+            if not value:
+                raise InputError(f"--fault {fault}: say to which server: {fault}({option}=etcd@3.5.30)")
+            return
         if not self.selects or value in nodes or value in _ONE_NODE:
             return
         if self.selects == "node" and value in SELECTORS:

@@ -28,7 +28,7 @@ _NUMBERS = {
     "rate": "--rate",
 }
 _TIMES = {"duration_s": "--duration", "mtbf_s": "--mtbf", "op_timeout_s": "--op-timeout"}
-_FLAGS = {"strict": "--strict", "transparent": "--transparent"}
+_FLAGS = {"keep_data": "--keep-data", "strict": "--strict", "transparent": "--transparent"}
 _LISTS = {
     "rules": "--rule",
     "scripts": "--rules",
@@ -55,6 +55,13 @@ def options_of(config: RunConfig) -> list[str]:
         value = getattr(config, field)
         if value != getattr(plain, field):
             found += [option, f"{_plain(value)}s"]
+    if config.servers:
+        words = [f"{node}={spec}" for node, spec in config.servers.items()]
+        at = found.index("--server") if "--server" in found else None
+        rest = [found[at + 1]] if at is not None else []
+        if at is not None:
+            del found[at : at + 2]
+        found += ["--server", ",".join([*words, *rest])]
     found += [option for field, option in _FLAGS.items() if getattr(config, field)]
     for field, option in _LISTS.items():
         for value in getattr(config, field):

@@ -56,6 +56,8 @@ class RunConfig:
     link_jitter_ms: float = 0.0
     link_loss_percent: float = 0.0
     codecs: tuple[str, ...] = ()
+    keep_data: bool = False
+    servers: dict[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         """Refuse what cannot be run, each with its own sentence."""

@@ -31,6 +31,7 @@ from raftmon.driver.run.config import RunConfig
 from raftmon.driver.run.final_reads import MOST_S, FinalReader
 from raftmon.driver.run.interruption import END_S, Interruption
 from raftmon.driver.run.live import announce, withdraw
+from raftmon.driver.run.node_data import tidy
 from raftmon.driver.run.plan import make_plan
 from raftmon.driver.run.progress import Progress
 from raftmon.driver.run.store_hashes import ask_stores
@@ -129,6 +130,7 @@ class Run:
             strict=config.strict,
             record=config.record,
             disks=plan.disks,
+            servers=config.servers,
             system=config.system,
             system_options=config.adapter_options(),
         )
@@ -253,6 +255,7 @@ class Run:
             raise
         self._folder.save(RESULTS, results.to_json())
         self._report()
+        tidy(self._folder, valid=results.valid is Valid.YES, keep=self._config.keep_data)
         self._log.info("run ended", valid=results.valid.value)
         self._folder.hand_over()
         return results

@@ -20,6 +20,7 @@ import orjson
 from raftmon.adapters.base import Adapter
 from raftmon.adapters.capabilities import capability
 from raftmon.adapters.hooks import hooks
+from raftmon.adapters.systems import with_server
 from raftmon.driver.checkers.checkers import installed_checkers
 from raftmon.driver.faults.base import Fault, Target
 from raftmon.driver.faults.faults import (
@@ -166,6 +167,7 @@ def make_plan(config: RunConfig, adapter: Adapter) -> RunPlan:
         if name.strip() not in topology.node_names():
             known_nodes = ", ".join(topology.node_names())
             raise InputError(f"--pin: unknown node {name.strip()!r} (available: {known_nodes})")
+    _check_servers(config, topology, faults, kinds)
     spares = sum(kinds[fault.name].spares for fault in faults)
     if has_nodes and spares:
         placement = _place(config, spares)
@@ -187,6 +189,23 @@ def make_plan(config: RunConfig, adapter: Adapter) -> RunPlan:
     client_traffic = placement.client_traffic or any(kinds[fault.name].client_traffic for fault in faults)
     disks = any(kinds[fault.name].disks for fault in faults)
     return RunPlan(config, topology, tuple(faults), client_traffic, placement, disks)
+
+
+def _check_servers(
+    config: RunConfig, topology: Topology, faults: Sequence[PlannedFault], kinds: Mapping[str, FaultKind]
+) -> None:
+    """Raise InputError for a node that there is not, or a server that cannot be had.
+
+    What an upgrade needs is fetched here, before the sandbox is entered: inside there is no network.
+    """
+    for node in config.servers:
+        if node not in topology.node_names():
+            known_nodes = ", ".join(topology.node_names())
+            raise InputError(f"--server: unknown node {node!r} (available: {known_nodes})")
+    for fault in faults:
+        for option, known in kinds[fault.name].options.items():
+            if known.selects == "server":
+                with_server(config.system, fault.options.get(option, known.default) or None, {})
 
 
 def _is_followed(adapter: Adapter, config: RunConfig) -> bool:

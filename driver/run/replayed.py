@@ -49,9 +49,9 @@ def replayed(folder: RunFolder, *, trusted: bool) -> RunConfig:
 def code_of(config: RunConfig) -> list[str]:
     """The files that a run of this configuration executes and raftmon did not fetch itself."""
     found = [*config.scripts, *(name for name in (config.system, config.workload) if name.endswith(".py"))]
-    server = config.adapter_options().get("server")
-    if server is not None and not _from_cache(str(server)):
-        found.append(str(server))
+    for server in (config.adapter_options().get("server"), *config.servers.values()):
+        if server is not None and not _from_cache(str(server)):
+            found.append(str(server))
     return found
 
 

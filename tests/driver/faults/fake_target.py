@@ -83,6 +83,7 @@ class FakeTarget:
         self.disks: dict[str, FakeDisk] = {}
         self.counts = (7, 5)
         self.still: set[str] = set()
+        self.programs: dict[str, str] = {}
 
     def with_system(self, folder: Path, spares: int = 1) -> FakeSystem:
         """Let the cluster have members that can change, a spare host, and a log of 5000 bytes a node."""
@@ -140,6 +141,16 @@ class FakeTarget:
 
     def rule_counts(self, name: str) -> tuple[int, int]:
         return self.counts if name in self.rules else (0, 0)
+
+    def upgrade(self, node: str, spec: str) -> None:
+        self.log.append(f"upgrade {node} {spec}")
+        self.programs[node] = spec
+
+    def program(self, node: str) -> str | None:
+        return None if node in self.dead else self.programs.get(node, "old")
+
+    def serves(self, node: str, timeout_s: float) -> bool:
+        return node not in self.dead
 
     def flush_held(self) -> int:
         self.log.append("flush")

@@ -20,7 +20,7 @@ def test_every_fault_heals_itself_completely(name: str, tmp_path: Path, monkeypa
     monkeypatch.setattr("raftmon.driver.faults.wal.REFUSAL_S", 0.0)
     target = FakeTarget(5)
     system = target.with_system(tmp_path)
-    fault = make_fault(name, {}, NODES)
+    fault = make_fault(name, {"to": "etcd@3.5.30"} if "upgrade" in name else {}, NODES)
     assert fault.available(target) is None
     effect = fault.start(target, Random(1))
     assert effect.sentence

@@ -23,6 +23,7 @@ CHANGES = {
     "op_timeout_s": st.floats(0.001, 60).map(lambda x: round(x, 4)),
     "mtbf_s": st.floats(0.1, 60).map(lambda x: round(x, 3)),
     "transparent": st.booleans(),
+    "keep_data": st.booleans(),
     "strict": st.booleans(),
     "workload": st.sampled_from(["register", "set"]),
     "pin": st.sampled_from([None, "n1"]),
