@@ -54,7 +54,7 @@ class Upgrade:
             if not target.serves(node, 2.0):
                 return Receipt(MISMATCH, f"{node} runs {self._to} and does not serve")
             words.append(node)
-        return Receipt(CONFIRMED, f"{', '.join(words)} serve with {self._to}")
+        return Receipt(CONFIRMED, f"{', '.join(words)} {'serves' if len(words) == 1 else 'serve'} with {self._to}")
 
     def stop(self, target: Target) -> None:
         """Nothing: an upgrade stays."""

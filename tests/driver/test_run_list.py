@@ -3,6 +3,7 @@ from pathlib import Path
 import orjson
 import pytest
 
+from raftmon.driver import run_list
 from raftmon.driver.cli import main
 from raftmon.driver.run_folder import CONFIG, RESULTS, RunFolder
 from raftmon.driver.run_list import select_runs
@@ -53,3 +54,26 @@ def test_the_command_prints_json_and_a_table_with_sizes(tmp_path: Path, capsys: 
     assert path in said
     assert "1 run in" in said
     assert "MB" in said
+
+
+def test_the_index_is_kept_and_follows_what_changes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    first, second = recorded(tmp_path, "nats", "valid"), recorded(tmp_path, "etcd", "valid")
+    assert len(select_runs(tmp_path)) == 2
+    assert (tmp_path / run_list.INDEX).exists()
+    looked: list[str] = []
+    row = run_list._row
+    monkeypatch.setattr(run_list, "_row", lambda run: looked.append(str(run.path)) or row(run))
+    assert len(select_runs(tmp_path)) == 2
+    assert looked == []  # nothing changed: no file of a run was read
+    RunFolder(Path(first)).save(RESULTS, {"valid": "invalid"})
+    assert [run["verdict"] for run in select_runs(tmp_path)] == ["invalid", "valid"]
+    assert looked == [first]
+    RunFolder(Path(second)).remove()
+    assert [run["path"] for run in select_runs(tmp_path)] == [first]
+
+
+def test_an_index_that_is_none_or_cannot_be_written_costs_nothing(tmp_path: Path):
+    recorded(tmp_path, "nats", "valid")
+    (tmp_path / run_list.INDEX).write_bytes(b"no database at all, but a file of some length")
+    assert len(select_runs(tmp_path)) == 1
+    assert select_runs(tmp_path / "no-store") == []

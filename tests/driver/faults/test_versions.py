@@ -16,7 +16,7 @@ def test_one_node_is_upgraded_for_good() -> None:
     target = FakeTarget()
     fault = make_fault("upgrade", {"node": "n2", "to": "etcd@3.5.30"}, NODES)
     assert fault.start(target, Random(1)).nodes == ("n2",)
-    assert fault.receipt(target) == ("confirmed", "n2 serve with etcd@3.5.30")
+    assert fault.receipt(target) == ("confirmed", "n2 serves with etcd@3.5.30")
     fault.stop(target)
     assert target.log == ["upgrade n2 etcd@3.5.30"]
 
