@@ -14,6 +14,7 @@ for one test. The run's folder of a test that failed is kept, and its path is in
 from __future__ import annotations
 
 from collections.abc import Generator, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -61,7 +62,7 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) ->
         item.stash[_FAILED] = True
         running = getattr(item, "funcargs", {}).get("cluster")
         if running is not None:
-            report.sections.append(("raftmon", f"the run is kept in {running.folder}"))
+            report.sections.append(("raftmon", f"the run is kept in {_shown(Path(running.folder))}"))
     return report
 
 
@@ -126,3 +127,8 @@ def history(cluster: Any) -> Any:
     from raftmon.driver.testing.fixtures import TestHistory
 
     return TestHistory(cluster)
+
+
+def _shown(folder: Path) -> Path:
+    """A path as its reader knows it: from the current folder, if it lies below it."""
+    return folder.relative_to(Path.cwd()) if folder.is_relative_to(Path.cwd()) else folder
