@@ -28,6 +28,7 @@ __all__ = [
     "Lock",
     "Members",
     "MoveLeader",
+    "NodeClock",
     "Revision",
     "Transactions",
     "Watch",
@@ -216,3 +217,11 @@ def start_in_turn(adapter: object, nodes: Sequence[Host], start: Callable[[Host]
         start(node)
         if isinstance(adapter, Joinable) and node is not nodes[-1]:
             adapter.joinable(node, _JOINABLE_S)
+
+
+@runtime_checkable
+class NodeClock(Protocol):
+    """Capability: a node's answers say what time it is there; shows whether a fault of its clock took effect."""
+
+    def node_time(self, node: Host, timeout_s: float) -> float | None:
+        """The node's wall clock in seconds since 1970 (to the second), None if it did not answer. Never raises."""

@@ -141,6 +141,10 @@ class EtcdAdapter:
 
         return EtcdClient
 
+    def node_time(self, node: Host, timeout_s: float) -> float | None:
+        """The ``Date`` of its HTTP answers; ``NodeClock``."""
+        return etcd_http.date(f"{node.address}:{CLIENT_PORT}", timeout_s)
+
     def log_files(self, data: Path) -> list[Path]:
         """The segments of the write-ahead log; their names sort by age (sequence number, first index)."""
         return sorted((data / "member" / "wal").glob("*.wal"))

@@ -117,6 +117,12 @@ class NodeProcess:
         return self._process.pid if self._process is not None and self.alive else None
 
     @property
+    def pids(self) -> list[int]:
+        """The process ids of it and all its descendants while it lives, else empty."""
+        with self._order:
+            return [process.pid for process in self._tree()] if self.alive else []
+
+    @property
     def alive(self) -> bool:
         """Whether the process exists (paused counts); notes the exit code of one that has just ended."""
         with self._order:

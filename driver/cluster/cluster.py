@@ -311,6 +311,10 @@ class Cluster:
         self._make_node(self.topology.host(node), self.topology.with_members(members))
         self.start(node)
 
+    def processes(self, node: str) -> Sequence[int]:
+        """The process ids of a node, its descendants' too; empty if it is down."""
+        return self._nodes[node].pids
+
     def disk(self, node: str) -> NodeDisk:
         """The node's disk, in a run that has them."""
         return self.disks.of(node)

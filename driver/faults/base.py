@@ -94,6 +94,9 @@ class Target(Protocol):
     def resume(self, node: str) -> None:
         """SIGCONT the node, or the clients on a client host."""
 
+    def processes(self, node: str) -> Sequence[int]:
+        """The process ids of a node that runs: its own and its descendants'; empty if it is down."""
+
     def disk(self, node: str) -> NodeDisk:
         """The node's disk, in a run whose faults need one."""
 

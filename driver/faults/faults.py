@@ -11,6 +11,7 @@ from typing import Any
 
 from raftmon.driver.faults.api import ApiFault
 from raftmon.driver.faults.base import Fault
+from raftmon.driver.faults.clocks import CLOCKS, ClockFault
 from raftmon.driver.faults.disks import DiskFault, PowerCut
 from raftmon.driver.faults.duty import PERIOD_S, DutyCycle, PauseClients
 from raftmon.driver.faults.intermittent import Intermittent
@@ -33,6 +34,8 @@ _HOW = {"how": FaultOption("drop", "drop (silence) or reject (resets)")}
 _WHERE = FaultOption("all", "nodes whose links are affected", "nodes")
 _NODE = {"node": FaultOption("follower", "the affected node", "node")}
 _DISK = {"node": FaultOption("one", "nodes whose disks are affected", "nodes")}
+_CLOCK_NODE = {"node": FaultOption("one", "nodes whose clocks are affected", "nodes")}
+_WHICH_CLOCK = FaultOption("wall", "wall, monotonic or both")
 _BYTES = FaultOption("", "bytes at the end of the log (default: 256 to truncate, one bit of the last 4096 to flip)")
 
 _VERBS: dict[str, tuple[Callable[[str, str], Fault], str]] = {
@@ -172,6 +175,39 @@ def _on_one(make: Callable[..., Fault], node: str) -> Callable[..., Fault]:
     return lambda name, **options: make(name, node=node, **options)
 
 
+def _offset(name: str, by: str) -> float:
+    sign = -1 if by.startswith("-") else 1
+    return sign * duration_s(by.lstrip("+-"), f"--fault {name}(by=)")
+
+
+def _which_clock(name: str, clock: str, forward: bool) -> str:
+    if clock not in CLOCKS:
+        raise InputError(f"--fault {name}: clock={clock} is no clock (available: {', '.join(CLOCKS)})")
+    if clock != "wall" and not forward:
+        raise InputError(f"--fault {name}: a monotonic clock never goes back: give clock=wall, or a time forward")
+    return clock
+
+
+def _clock_jump(name: str, node: str, by: str, clock: str) -> Fault:
+    offset_s = _offset(name, by)
+    return ClockFault(name, node, lambda _s: offset_s, f"{offset_s:+g} s", _which_clock(name, clock, offset_s >= 0))
+
+
+def _clock_drift(name: str, node: str, rate: str, clock: str) -> Fault:
+    share = (-1 if rate.startswith("-") else 1) * _chance(name, "rate", rate.lstrip("+-"))
+    words = f"{share:+.3%} of the time that goes by"
+    return ClockFault(name, node, lambda s: s * share, words, _which_clock(name, clock, share >= 0))
+
+
+def _clock_strobe(name: str, node: str, by: str, every: str) -> Fault:
+    offset_s = _offset(name, by)
+    every_s = duration_s(every, f"--fault {name}(every=)")
+    if every_s < 0.05:
+        raise InputError(f"--fault {name}: every={every} is too often: give 50ms or more")
+    words = f"to and fro by {offset_s:+g} s every {every}"
+    return ClockFault(name, node, lambda s: offset_s * (int(s / every_s) % 2 == 0), words)
+
+
 def _throttle(name: str, node: str, share: str) -> Fault:
     part = _chance(name, "share", share)
     if not 0.01 <= part < 1:
@@ -227,6 +263,31 @@ _FAULTS: dict[str, FaultKind] = {
             "least": FaultOption("10ms", "the shortest pause"),
             "most": FaultOption("500ms", "the longest pause"),
             "pause": FaultOption("500ms", "mean time between pauses"),
+        },
+    ),
+    "clock-jump": FaultKind(
+        _clock_jump,
+        "sets a node's clock forward or back, and right again when the fault ends",
+        {**_CLOCK_NODE, "by": FaultOption("1h", "how far; back with -"), "clock": _WHICH_CLOCK},
+    ),
+    "clock-shift": FaultKind(
+        _clock_jump,
+        "the same for the whole run, by little: a node whose clock is wrong",
+        {**_CLOCK_NODE, "by": FaultOption("500ms", "how far; back with -"), "clock": _WHICH_CLOCK},
+        window=(0.0, 1.0),
+    ),
+    "clock-drift": FaultKind(
+        _clock_drift,
+        "lets a node's clock run faster or slower",
+        {**_CLOCK_NODE, "rate": FaultOption("10%", "how much faster; slower with -"), "clock": _WHICH_CLOCK},
+    ),
+    "clock-strobe": FaultKind(
+        _clock_strobe,
+        "sets a node's wall clock to and fro",
+        {
+            **_CLOCK_NODE,
+            "by": FaultOption("5s", "how far; back with -"),
+            "every": FaultOption("200ms", "time between changes"),
         },
     ),
     "pause-client": FaultKind(

@@ -81,6 +81,7 @@ class FakeTarget:
         self.adapter: Any = None
         self.fires: list[dict[str, Any]] = []
         self.disks: dict[str, FakeDisk] = {}
+        self.pids: dict[str, list[int]] = {}
         self.counts = (7, 5)
         self.still: set[str] = set()
         self.programs: dict[str, str] = {}
@@ -166,6 +167,9 @@ class FakeTarget:
     def resume(self, node: str) -> None:
         self.still.discard(node)
         self.log.append(f"resume {node}")
+
+    def processes(self, node: str) -> list[int]:
+        return self.pids.get(node, [])
 
     def disk(self, node: str) -> FakeDisk:
         return self.disks.setdefault(node, FakeDisk(node, self.log))
