@@ -169,6 +169,7 @@ class FakeTarget:
         self.log.append(f"resume {node}")
 
     def processes(self, node: str) -> list[int]:
+        self.log.append(f"ask for the processes of {node}")
         return self.pids.get(node, [])
 
     def disk(self, node: str) -> FakeDisk:
