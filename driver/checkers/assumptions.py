@@ -24,7 +24,7 @@ __all__ = ["ASSUMPTIONS", "Assumptions", "Broken", "broken_assumptions"]
 EMPTY = "the store is empty at the start"
 UNIQUE = "written values are unique"
 FIDELITY = "the monitor's fidelity"
-NOT_EMPTY = "somebody did something"
+NOT_EMPTY = "the history is not empty"
 
 ASSUMPTIONS = (NOT_EMPTY, READABLE, ONE_IN_FLIGHT, MONOTONIC, EMPTY, UNIQUE, FIDELITY)
 """Their names, as they stand in results."""
@@ -68,7 +68,7 @@ def broken_assumptions(history: History) -> Iterator[Broken]:
     history lies in a run's folder.
     """
     if not len(history):
-        yield Broken(NOT_EMPTY, "there is no operation in the history")
+        yield Broken(NOT_EMPTY, "it has no operation")
     for name in (READABLE, ONE_IN_FLIGHT, MONOTONIC):
         found = [problem for problem in history.problems if problem.breaks == name]
         if found:
