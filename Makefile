@@ -1,11 +1,12 @@
 # `make` alone says what there is. ARGS are passed on: make run ARGS="--nodes 5 --duration 30".
 .DEFAULT_GOAL := help
-.PHONY: help install install-dev run doctor votes reproduce test lint types pytest bench test-leftovers image clean
+.PHONY: help install install-dev run doctor votes reproduce test lint types pytest bench differential test-leftovers image clean
 ARGS ?=
 BIN := .venv/bin
 JOBS ?= 2
 TIMES ?= 20
 SEED ?= 1
+DIFFERENTIAL := tests/driver/checkers/search/test_at_level.py tests/driver/checkers/test_differential.py
 
 # $(call step,name,command): says what is done, and names it again if it fails.
 step = @echo "== $(1)"; $(2) || { status=$$?; echo "make: step '$(1)' failed" >&2; exit $$status; }
@@ -54,6 +55,10 @@ bench: install ## measure the monitor, the decoder and the checkers (docs/benchm
 
 votes: install ## a node whose votes are lost wins no election: etcd, nats, pysyncobj, ovsdb, hashicorp-raft, dqlite (4 minutes)
 	$(call step,votes,for s in etcd nats pysyncobj ovsdb hashicorp-raft dqlite; do $(BIN)/pytest -q -s tests/vote_cases.py --system $$s || exit 1; done)
+
+differential: export RAFTMON_DIFFERENTIAL := 170
+differential: install-dev ## checkers against brute force on 10,000 random histories each (minutes)
+	$(call step,differential,$(BIN)/python -m pytest -q $(DIFFERENTIAL) $(ARGS))
 
 reproduce: install ## play every known bug on stock binaries and write docs/reproduced.md (ARGS="--repeat 5")
 	$(call step,reproduce,$(BIN)/raftmon reproduce --all --markdown docs/reproduced.md $(ARGS))

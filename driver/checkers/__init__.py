@@ -21,6 +21,7 @@ from raftmon.driver.checkers.checkers import CHECKERS, CheckerKind, checker
 from raftmon.driver.checkers.register import RegisterChecker
 from raftmon.driver.checkers.safe import check_safely
 from raftmon.driver.checkers.search.linearizable import Linearizable
+from raftmon.driver.checkers.search.model import NondeterministicModel
 from raftmon.driver.checkers.search.models import (
     ILLEGAL,
     MODELS,
@@ -55,6 +56,7 @@ __all__ = [
     "Lock",
     "Model",
     "MultiRegister",
+    "NondeterministicModel",
     "Operation",
     "Outcome",
     "Register",

@@ -10,6 +10,7 @@ from raftmon.driver.checkers.checkers import CHECKERS, checker, checker_kind, ch
 from raftmon.driver.checkers.understanding import NobodyUnderstands, understood
 from raftmon.driver.checkers.zones.observations import FUNCTIONS
 from raftmon.driver.histories.model import History
+from raftmon.setup.errors import InputError
 
 __all__ = ["checkers_for", "checkers_for_history", "chosen_checkers", "judges"]
 
@@ -19,15 +20,20 @@ def judges(workload: str) -> tuple[str, ...]:
     return tuple(name for name, kind in checker_kinds().items() if workload in kind.workloads)
 
 
-def chosen_checkers(names: Sequence[str], history: History) -> list[Checker]:
-    """The checkers of these names, each shown what it understands of ``history``."""
-    return understood([_row(name) for name in names], history)
+def chosen_checkers(names: Sequence[str], history: History, *, level: str | None = None) -> list[Checker]:
+    """The checkers of these names, each shown what it understands of ``history``.
+
+    ``level`` is for those that have levels. Raises InputError where none of them has.
+    """
+    if level is not None and not any("level" in checker_kind(name).options for name in names):
+        raise InputError(f"--level {level}: {', '.join(names)} has no levels; leave it out")
+    return understood([_row(name, level) for name in names], history)
 
 
 def _row(name: str, level: str | None = None) -> tuple[Checker, frozenset[str] | None, Mapping[str, str]]:
     kind = checker_kind(name)
-    if level is not None and "level" in kind.options and ":" not in name:
-        name = f"{name}:level={level}"
+    if level is not None and "level" in kind.options and "level=" not in name:
+        name = f"{name}{',' if ':' in name else ':'}level={level}"
     return checker(name), kind.functions, kind.aliases
 
 
@@ -67,6 +73,11 @@ def _names_for(history: History) -> list[str]:
         names.append(_transactions(history))
     if "append" in functions:
         names.append("linearizable-key-value")
+    if "add" in functions and not names and _marks_final_reads(history):
+        eventual = _set_or_counter(history) == "linearizable-counter"
+        return ["counter-bounds:reads=final" if eventual else "g-set"]
+    if "broadcast" in functions and _marks_final_reads(history):
+        names[names.index("set-full")] = "g-set"
     if "add" in functions and not {"linearizable-counter", "set-full"} & set(names):
         names.append(_set_or_counter(history))
     written = functions & FUNCTIONS.keys() - {"read", "get", "r"}
@@ -76,6 +87,11 @@ def _names_for(history: History) -> list[str]:
     if (not names and (reads or not functions)) or (written and set(names) <= {"watch", "lease", "stores-agree"}):
         names.append("register")
     return names
+
+
+def _marks_final_reads(history: History) -> bool:
+    """Whether some read bears ``:final?``, as Maelstrom's tests of eventual consistency mark theirs."""
+    return any(one.f == "read" and one.extra and one.extra.get("final?") for one in history.operations)
 
 
 _READS = frozenset(("read", "get", "r"))

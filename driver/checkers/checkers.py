@@ -14,8 +14,9 @@ from typing import Any
 
 from raftmon.driver.checkers.base import Checker
 from raftmon.driver.checkers.register import RegisterChecker
+from raftmon.driver.checkers.search.levels import LEVELS, LINEARIZABLE, consistency_level
 from raftmon.driver.checkers.search.linearizable import Linearizable
-from raftmon.driver.checkers.search.models import MODELS, Model
+from raftmon.driver.checkers.search.models import MODELS, CasRegister, Model
 from raftmon.driver.checkers.zones.observations import FUNCTIONS
 from raftmon.setup.errors import InputError
 from raftmon.setup.kinds import Kinds, first_line
@@ -62,6 +63,12 @@ def _later(module: str, name: str) -> Callable[..., Checker]:
     return make
 
 
+def _grow_only_set() -> Checker:
+    from raftmon.driver.checkers.set_full import SetFull
+
+    return SetFull(linearizable=False, name="g-set")
+
+
 def _lock_under_lease() -> Checker:
     from raftmon.driver.checkers.lock import Lock
 
@@ -77,8 +84,25 @@ def _level(module: str, name: str) -> Callable[..., Checker]:
     return make
 
 
+def _at_level(model: Model, level: str) -> Checker:
+    """A model's checker at a consistency level."""
+    level = consistency_level(level)
+    if level == LINEARIZABLE:
+        return Linearizable(model, f"linearizable-{model.name}")
+    from raftmon.driver.checkers.search.at_level import AtLevel
+
+    return AtLevel(model, level, f"{level}-{model.name}")
+
+
 def _searching(model: type[Model]) -> Callable[..., Checker]:
-    return lambda: Linearizable(model(), f"linearizable-{model.name}")
+    return lambda level=LINEARIZABLE: _at_level(model(), level)
+
+
+def _register(level: str = LINEARIZABLE) -> Checker:
+    """Registers in polynomial time; by views where the level is a weaker one."""
+    if consistency_level(level) == LINEARIZABLE:
+        return RegisterChecker()
+    return _at_level(CasRegister(), level)
 
 
 def _words(text: str) -> frozenset[str]:
@@ -89,25 +113,30 @@ _TXN = _words("txn")
 _CHANGES = _words("write put delete cas")
 _LOCKS = _words("acquire release guarded")
 _LEVEL = {"level": "isolation level to check for"}
+_CONSISTENCY = {"level": f"consistency level: {', '.join(LEVELS)}"}
 _MODEL_WORKLOADS = {"key-value": ("key-value",), "multi-register": ("multi-register",), "counter": ("counter",)}
+_MODEL_FUNCTIONS = {"multi-register": _words("txn read write")}
 _MODEL_ASKED_BY = {
     "counter": _words("inc dec"),
     "stack": _words("push pop"),
-    "priority-queue": _words("insert extract-max"),
+    "priority-queue": _words("extract-max"),
 }
 
 CHECKERS: dict[str, CheckerKind] = {
     "register": CheckerKind(
-        RegisterChecker,
+        _register,
         "registers are linearizable (read, write, cas, delete)",
         frozenset(FUNCTIONS),
+        _CONSISTENCY,
+        aliases={"read-init": "read"},  # Jepsen's causal test
         workloads=("register", "uniform", "mixed"),
     ),
     **{
         f"linearizable-{name}": CheckerKind(
             _searching(model),
             f"{name} is linearizable, by search",
-            model.functions,
+            model.functions or _MODEL_FUNCTIONS.get(name),
+            _CONSISTENCY,
             workloads=_MODEL_WORKLOADS.get(name, ()),
             asked_by=_MODEL_ASKED_BY.get(name, frozenset()),
         )
@@ -134,6 +163,11 @@ CHECKERS: dict[str, CheckerKind] = {
         {"order": "fifo or any"},
         workloads=("queue",),
         asked_by=_words("enqueue dequeue drain"),
+    ),
+    "total-queue": CheckerKind(
+        _later("queues", "TotalQueue"),
+        "a drained queue has lost and duplicated nothing (Jepsen's total-queue)",
+        _words("enqueue dequeue drain"),
     ),
     "kafka": CheckerKind(
         _later("kafka", "Kafka"),
@@ -178,6 +212,18 @@ CHECKERS: dict[str, CheckerKind] = {
         aliases={"broadcast": "add"},
         workloads=("set", "lock"),
         asked_by=_words("broadcast"),
+    ),
+    "g-set": CheckerKind(
+        _grow_only_set,
+        "grow-only sets lose nothing; stale reads are allowed (Maelstrom's g-set and broadcast)",
+        _words("add read"),
+        aliases={"broadcast": "add"},
+    ),
+    "counter-bounds": CheckerKind(
+        _later("counter_bounds", "CounterBounds"),
+        "every value read from a counter lies between what was surely and what was possibly added",
+        _words("add inc dec read"),
+        {"reads": "all, or final: the reads marked :final? only (Maelstrom's pn-counter)"},
     ),
     "watch": CheckerKind(
         _later("watch", "Watch"),

@@ -6,6 +6,7 @@ import dataclasses
 from typing import Any
 
 from raftmon.driver.checkers.base import Checker, Result, Valid
+from raftmon.driver.checkers.understanding import explaining
 from raftmon.driver.checkers.words import value_text
 from raftmon.driver.histories.model import History, freeze
 from raftmon.driver.histories.operation import Operation
@@ -35,6 +36,10 @@ class PerKey:
     def __init__(self, checker: Checker) -> None:
         self.name = checker.name
         self._checker = checker
+
+    def explaining(self, explain_s: float) -> PerKey:
+        """A copy that may explain for so long."""
+        return PerKey(explaining(self._checker, explain_s))
 
     def check(self, history: History) -> Result:
         """Judge every key; the sentence is that of the first key with the worst verdict."""

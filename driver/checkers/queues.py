@@ -24,7 +24,7 @@ from raftmon.driver.histories.model import NEVER, History, freeze
 from raftmon.driver.histories.operation import Operation, Outcome
 from raftmon.setup.errors import InputError
 
-__all__ = ["ORDERS", "Queue", "expand_drains"]
+__all__ = ["ORDERS", "Queue", "TotalQueue", "expand_drains"]
 
 ORDERS = ("fifo", "any")
 FUNCTIONS = frozenset(("enqueue", "dequeue", "drain"))
@@ -76,6 +76,39 @@ class Queue:
                 f"unknown: {len(endless)} drains never ended, and nobody knows what they took. Without them it would "
                 f"be: {result.sentence}"
             )
+        return result
+
+
+class TotalQueue(Queue):
+    """Jepsen's ``total-queue``: once the queue was drained, every acknowledged value must have come out.
+
+    As ``Queue("any")``; besides, what is unaccounted for is *lost* where every drain and dequeue ended and the queue
+    was drained after the last enqueue.
+    """
+
+    def __init__(self) -> None:
+        super().__init__("any")
+        self.name = "total-queue"
+
+    def check(self, history: History) -> Result:
+        """Judge, and count what the drains did not bring."""
+        result = super().check(history)
+        missing = result.details["unaccounted"]
+        if result.valid is not Valid.YES or not missing:
+            return result
+        puts = [one for one in history.operations if one.f == "enqueue" and one.outcome is not Outcome.FAIL]
+        takes = [one for one in history.operations if one.f != "enqueue"]
+        last_put = max((_end(one) for one in puts if one.outcome is Outcome.OK), default=0)
+        drained = any(one.f == "drain" and one.outcome is Outcome.OK and one.call_ns > last_put for one in takes)
+        unended = sum(one.outcome is Outcome.INFO for one in takes)
+        named = ", ".join(map(repr, missing[:5])) + (", …" if len(missing) > 5 else "")
+        if drained and not unended:
+            result.valid = Valid.NO
+            result.sentence = f"lost {len(missing)} acknowledged values that no dequeue or drain brought: {named}"
+        else:
+            why = f"{unended} dequeues never ended" if unended else "the queue was not drained after the last enqueue"
+            result.valid = Valid.UNKNOWN
+            result.sentence = f"unknown: {why}, so {len(missing)} values may be inside or lost: {named}"
         return result
 
 

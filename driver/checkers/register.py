@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from raftmon.driver.checkers.base import Counterexample, Result, Valid
-from raftmon.driver.checkers.search.explain import EXPLAIN_S, explain, shrink
+from raftmon.driver.checkers.search.explain import EXPLAIN_S, explain, explanation_s, shrink
 from raftmon.driver.checkers.search.linearizable import first_failure, scale_of, search_partitions
 from raftmon.driver.checkers.search.models import CasRegister
 from raftmon.driver.checkers.search.search import Limits, Search
@@ -24,7 +24,7 @@ from raftmon.driver.checkers.words import timeline
 from raftmon.driver.checkers.zones.mismatches import binding_mismatches
 from raftmon.driver.checkers.zones.observations import CAS, MISMATCH, READ, SKIP, WRITE, Observations, observe
 from raftmon.driver.checkers.zones.revisions import tell_deletes_apart
-from raftmon.driver.checkers.zones.zones import Violation, find_violations
+from raftmon.driver.checkers.zones.zones import Conflict, Violation, find_violations
 from raftmon.driver.histories.model import Columns, History
 from raftmon.driver.histories.operation import Operation
 
@@ -46,6 +46,7 @@ class RegisterChecker:
     name: str = "register"
     timeout_s: float | None = None
     memory_mb: float | None = None
+    explain_s: float = EXPLAIN_S
 
     @property
     def stops_by_itself(self) -> bool:
@@ -55,6 +56,10 @@ class RegisterChecker:
     def limited(self, timeout_s: float | None, memory_mb: float | None) -> RegisterChecker:
         """A copy with these limits."""
         return replace(self, timeout_s=timeout_s, memory_mb=memory_mb)
+
+    def explaining(self, explain_s: float) -> RegisterChecker:
+        """A copy that may take so long to make a counterexample small."""
+        return replace(self, explain_s=explain_s)
 
     def check(self, history: History) -> Result:
         """Judge every key; the first violation in time is explained."""
@@ -68,8 +73,12 @@ class RegisterChecker:
         in_zones = ~np.isin(seen.key, np.array(sorted(searched), np.int64))
         rows = np.flatnonzero(in_zones)
         violations = find_violations(seen, rows)
+        if violations and _not_a_registers_value(violations[0], plain):
+            key = columns.keys.objects[violations[0].key]
+            words = describe_violation(violations[0], columns, scale_of(history), key)
+            return Result(Valid.UNKNOWN, self.name, _NOT_A_REGISTER + words, details)
         if violations:
-            counterexample = _explain_zones(history, plain, seen, violations[0])
+            counterexample = _explain_zones(history, plain, seen, violations[0], self.explain_s / 2)
             return Result(Valid.NO, self.name, f"invalid: {counterexample.sentence}", details, counterexample)
         free = _free_mismatches(seen, rows, searched)
         return self._search(history, searched, free, details, limits)
@@ -89,7 +98,7 @@ class RegisterChecker:
             details["searched_keys"] = {str(objects[key]): why for key, why in searched.items()}
         if any(result.valid is Valid.NO for result in found.values()):
             worst = first_failure(found)
-            budget = EXPLAIN_S if self.timeout_s is None else min(EXPLAIN_S, max(0.05, limits.left_s() / 4))
+            budget = explanation_s(self.explain_s, None if self.timeout_s is None else limits.left_s())
             key = columns.keys.objects[worst] if isinstance(worst, int) else None
             counterexample = explain(groups[worst], model, scale_of(history), key, budget)
             return Result(Valid.NO, self.name, f"invalid: {counterexample.sentence}", details, counterexample)
@@ -98,6 +107,23 @@ class RegisterChecker:
             return Result(Valid.UNKNOWN, self.name, _why_unknown(unknown, searched, columns, details), details)
         sentence = f"valid: {len(history)} operations on {details['keys']} keys are linearizable"
         return Result(Valid.YES, self.name, sentence, details)
+
+
+_NOT_A_REGISTER = (
+    "unknown: lists were read and none was ever written, so these reads are of something else than a register. As a "
+    "register's it would be: "
+)
+
+
+def _not_a_registers_value(violation: Violation, seen: Observations) -> bool:
+    """Whether a collection was read where only plain values were ever written: the reads of another kind of test."""
+    if violation.conflict is not Conflict.NEVER_WRITTEN:
+        return False
+    read = seen.values[int(seen.saw[violation.rows[0]])]
+    wrote = [seen.values[code] for code in np.unique(seen.wrote[seen.wrote >= 0]).tolist()]
+    return isinstance(read, tuple | list | dict | set | frozenset) and not any(
+        isinstance(value, tuple | list | dict | set | frozenset) for value in wrote
+    )
 
 
 def _why_unknown(
@@ -161,7 +187,9 @@ def _details(history: History, seen: Observations) -> dict[str, Any]:
     return details
 
 
-def _explain_zones(history: History, plain: Observations, seen: Observations, violation: Violation) -> Counterexample:
+def _explain_zones(
+    history: History, plain: Observations, seen: Observations, violation: Violation, explain_s: float
+) -> Counterexample:
     """The operations that the zones named, made fewer and proved wrong again by the search.
 
     Where values are not unique to the search (deletes told apart by revision), what the zones say stands unshrunk.
@@ -174,7 +202,7 @@ def _explain_zones(history: History, plain: Observations, seen: Observations, vi
     if seen is plain:
         model = CasRegister(history.meta.initial)
         supported = _supported(seen, rows, violation.key)
-        small, minimal = shrink([columns.operation(row) for row in supported], model, 1.0)
+        small, minimal = shrink([columns.operation(row) for row in supported], model, explain_s)
     operations = small if minimal else [columns.operation(row) for row in rows]
     operations.sort(key=lambda operation: operation.call_ns)
     sentence = describe_violation(violation, columns, scale, key)

@@ -48,10 +48,9 @@ class SetFull:
     ``stale_ms`` and ``lost_ms`` (quantiles of how long after it was known an element was last found absent).
     """
 
-    name = "set-full"
-
-    def __init__(self, *, linearizable: bool = True) -> None:
+    def __init__(self, *, linearizable: bool = True, name: str = "set-full") -> None:
         self._linearizable = linearizable
+        self.name = name
 
     def check(self, history: History) -> Result:
         """Judge every set of the history."""

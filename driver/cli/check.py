@@ -20,6 +20,7 @@ from raftmon.driver.checkers.checkers import checker
 from raftmon.driver.checkers.per_key import PerKey
 from raftmon.driver.checkers.safe import MEMORY_MB, TIMEOUT_S, check_safely
 from raftmon.driver.checkers.search.models import MODELS
+from raftmon.driver.checkers.understanding import explaining
 from raftmon.driver.cli.arguments import CommandParser
 from raftmon.driver.cli.listing import checker_lines
 from raftmon.driver.cli.progress import progress
@@ -44,7 +45,7 @@ def parser() -> CommandParser:
         "Check a recorded run (default: the newest), a history, or every history in a folder. "
         "Exit status: 0 valid, 1 invalid, 2 unknown, 64 wrong arguments or no history, 70 raftmon's own failure.",
         "raftmon check store/latest\nraftmon check history.edn --checker queue:order=any\n"
-        "raftmon check jepsen.edn --initial 0\ncat history.json | raftmon check -\n"
+        "raftmon check jepsen.edn --initial 0 --level sequential\ncat history.json | raftmon check -\n"
         "raftmon check --format jepsen-log shared/histories/jepsen-etcd --json",
     )
     made.add_argument(
@@ -74,7 +75,13 @@ def parser() -> CommandParser:
     made.add_argument(
         "--level",
         metavar="NAME",
-        help="the isolation level transactions are held to (default: strict-serializable)",
+        help="isolation level of transactions (default: strict-serializable) or consistency level of other models "
+        "(default: linearizable; sequential, causal, pram, monotonic, monotonic-reads, read-your-writes, …)",
+    )
+    made.add_argument(
+        "--explain",
+        action="store_true",
+        help="take as long as --timeout allows, not 2 s, to make a counterexample small",
     )
     made.add_argument("--timeout", type=float, default=TIMEOUT_S, metavar="S", help="for each checker (default: 60 s)")
     made.add_argument("--memory", type=float, default=MEMORY_MB, metavar="MB", help="for each checker (default: 4000)")
@@ -167,11 +174,13 @@ def _judge(history: History, arguments: argparse.Namespace) -> list[Result]:
     workload = config.get("workload", "") if isinstance(config, dict) else ""
     chosen = arguments.checker
     if chosen:
-        checkers = [Assumptions(), *chosen_checkers(chosen, history)]
+        checkers = [Assumptions(), *chosen_checkers(chosen, history, level=arguments.level)]
     else:
         checkers = checkers_for(str(workload), history, level=arguments.level)
     if arguments.per_key:
         checkers = [one if isinstance(one, Assumptions) else PerKey(one) for one in checkers]
+    if arguments.explain:
+        checkers = [explaining(one, arguments.timeout) for one in checkers]
     results = []
     for one in checkers:
         with progress(f"checking ({one.name})", limit_s=arguments.timeout):

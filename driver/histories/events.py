@@ -117,12 +117,14 @@ class Events:
         if process == "nemesis":
             self.others += 1
             return
-        code = TYPES.get(kind) if isinstance(kind, str) else None
+        code = TYPES.get(kind.lstrip(":").lower()) if isinstance(kind, str) else None
         if code is None:
             self.complain(line, f"an event of unknown type {kind!r} (available: invoke, ok, fail, info)", READABLE)
             return
         if (f is None or (isinstance(f, str) and f in PLAIN_FUNCTIONS)) and are_micro_operations(event.get("value")):
             f = "txn"
+        if isinstance(f, str):
+            f = f.removeprefix(":")  # a keyword of EDN that some tool wrote as JSON text
         if not isinstance(f, str):
             self.complain(line, f"an event whose function is {f!r}", READABLE)
             return

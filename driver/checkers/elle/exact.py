@@ -51,6 +51,7 @@ class _Sessions(MultiRegister):
     """Registers, and how many transactions each process has behind it: each comes after its process's earlier ones."""
 
     def __init__(self, operations: Sequence[Operation]) -> None:
+        super().__init__()
         self._earlier: dict[int, tuple[Any, int, bool]] = {}
         counts: dict[Any, int] = {}
         for number, one in enumerate(sorted(operations, key=lambda one: one.call_ns)):

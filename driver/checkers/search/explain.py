@@ -23,10 +23,17 @@ from raftmon.driver.checkers.zones.observations import CAS, MISMATCH, WRITE
 from raftmon.driver.histories.model import NEVER
 from raftmon.driver.histories.operation import Operation, Outcome
 
-__all__ = ["explain", "shrink"]
+__all__ = ["EXPLAIN_S", "explain", "explanation_s", "shrink"]
 
 EXPLAIN_S = 2.0
 _SMALL = 40  # up to here every single operation is tried
+
+
+def explanation_s(asked_s: float, left_s: float | None) -> float:
+    """How long an explanation may take: unless more than the default was asked for, a quarter of what time is left."""
+    if left_s is None or asked_s > EXPLAIN_S:
+        return asked_s
+    return min(asked_s, max(0.05, left_s / 4))
 
 
 class _OutOfTime(Exception):

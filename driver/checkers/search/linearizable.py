@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from raftmon.driver.checkers.base import Counterexample, Result, Valid
-from raftmon.driver.checkers.search.explain import EXPLAIN_S, explain
+from raftmon.driver.checkers.search.explain import EXPLAIN_S, explain, explanation_s
 from raftmon.driver.checkers.search.models import Model
 from raftmon.driver.checkers.search.search import Limits, Search, search
 from raftmon.driver.checkers.words import Scale
@@ -15,8 +15,6 @@ from raftmon.driver.histories.model import History
 from raftmon.driver.histories.operation import Operation
 
 __all__ = ["Linearizable", "scale_of", "search_partitions"]
-
-_EXPLAIN_SHARE = 0.25  # of what time is left, at most; the verdict goes first
 
 
 def scale_of(history: History) -> Scale:
@@ -59,6 +57,11 @@ class Linearizable:
     name: str = "linearizable"
     timeout_s: float | None = None
     memory_mb: float | None = None
+    explain_s: float = EXPLAIN_S
+
+    def explaining(self, explain_s: float) -> Linearizable:
+        """A copy that may take so long to make a counterexample small."""
+        return replace(self, explain_s=explain_s)
 
     def limited(self, timeout_s: float | None, memory_mb: float | None) -> Linearizable:
         """A copy with these limits, where they are tighter than its own."""
@@ -68,6 +71,11 @@ class Linearizable:
 
     def check(self, history: History) -> Result:
         """Judge every partition on its own (P-compositionality: Herlihy and Wing, 1990, theorem 1)."""
+        if history.meta.initial is not None:
+            return replace(self, model=self.model.starting_at(history.meta.initial))._check(history)
+        return self._check(history)
+
+    def _check(self, history: History) -> Result:
         limits = Limits(self.timeout_s, self.memory_mb)
         if len(history) and self.model.functions and not history.functions() & self.model.functions:
             return Result(Valid.UNKNOWN, self.name, self._nothing_known(history), {"operations": len(history)})
@@ -115,9 +123,7 @@ class Linearizable:
         }
 
     def _explain(self, history: History, operations: list[Operation], limits: Limits) -> Counterexample:
-        budget = EXPLAIN_S
-        if self.timeout_s is not None:
-            budget = min(budget, max(0.05, limits.left_s() * _EXPLAIN_SHARE))
+        budget = explanation_s(self.explain_s, None if self.timeout_s is None else limits.left_s())
         return explain(operations, self.model, scale_of(history), operations[0].key, budget)
 
 

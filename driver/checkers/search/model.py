@@ -22,13 +22,14 @@ answer is unknown, so return what its *effect* would leave behind, or ILLEGAL wh
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Callable, Hashable, Iterable, Sequence
 from typing import Any, Final, cast
 
 from raftmon.driver.histories.model import freeze
 from raftmon.driver.histories.operation import Operation, Outcome
+from raftmon.setup.errors import InputError
 
-__all__ = ["ILLEGAL", "Model"]
+__all__ = ["ILLEGAL", "Model", "NondeterministicModel"]
 
 
 class _Illegal:
@@ -50,6 +51,10 @@ class Model:
     def initial(self) -> Hashable:
         """The state before the first operation."""
         raise NotImplementedError
+
+    def starting_at(self, value: Any) -> Model:
+        """The model with another initial value (``--initial``). Raises InputError where it has none to choose."""
+        raise InputError(f"a {self.name} has no initial value to choose: leave --initial out")
 
     def step(self, state: Any, operation: Any) -> Any:
         """The state after ``operation`` (what ``prepare`` made of it), or ILLEGAL."""
@@ -92,3 +97,28 @@ class Model:
         no such states. Where histories are wrong or very concurrent this is what keeps the search short.
         """
         return None
+
+
+class NondeterministicModel(Model):
+    """A model that may go on in several ways: a cache that may forget, a queue that may deliver twice.
+
+    Subclass it: ``initials`` and ``steps`` are enough. The search walks through sets of states (the powerset
+    construction, as Porcupine's ``NondeterministicModel.ToModel``), so a history is right if any way explains it.
+    """
+
+    def initials(self) -> Iterable[Hashable]:
+        """The states it may be in before the first operation."""
+        raise NotImplementedError
+
+    def steps(self, state: Any, operation: Any) -> Iterable[Hashable]:
+        """Every state that ``operation`` may leave behind; none where it cannot have happened in ``state``."""
+        raise NotImplementedError
+
+    def initial(self) -> Hashable:
+        """See Model."""
+        return frozenset(self.initials())
+
+    def step(self, state: frozenset[Any], operation: Any) -> Any:
+        """See Model."""
+        after = frozenset(one for before in state for one in self.steps(before, operation))
+        return after or ILLEGAL

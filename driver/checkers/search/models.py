@@ -10,6 +10,7 @@ from raftmon.driver.checkers.search.queue_models import FifoQueue, PriorityQueue
 from raftmon.driver.checkers.search.register_models import CasRegister, MultiRegister, Register
 from raftmon.driver.histories.model import freeze
 from raftmon.driver.histories.operation import Operation, Outcome
+from raftmon.setup.errors import InputError
 
 __all__ = [
     "ILLEGAL",
@@ -141,9 +142,18 @@ class Counter(Model):
     name = "counter"
     functions = frozenset(("add", "inc", "dec", "read"))
 
+    def __init__(self, initial_value: Any = 0) -> None:
+        if isinstance(initial_value, bool) or not isinstance(initial_value, int | float):
+            raise InputError(f"a counter begins with a number, not {initial_value!r}")
+        self.initial_value = initial_value
+
+    def starting_at(self, value: Any) -> Counter:
+        """The same counter from another number on."""
+        return Counter(value)
+
     def initial(self) -> Hashable:
-        """Zero."""
-        return 0
+        """Zero, or what was given."""
+        return self.initial_value
 
     def prepare(self, operation: Operation) -> tuple[bool, Any] | None:
         """(whether it reads, the number read or added)."""

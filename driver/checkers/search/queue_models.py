@@ -8,6 +8,7 @@ from typing import Any
 from raftmon.driver.checkers.search.model import ILLEGAL, Model
 from raftmon.driver.histories.model import freeze
 from raftmon.driver.histories.operation import Operation, Outcome
+from raftmon.setup.errors import InputError
 
 __all__ = ["FifoQueue", "PriorityQueue", "Stack"]
 
@@ -115,5 +116,8 @@ class PriorityQueue(Stack):
     _put, _take = "insert", "extract-max"
 
     def with_value(self, state: tuple[Any, ...], value: Any) -> tuple[Any, ...]:
-        """Sorted."""
-        return tuple(sorted((*state, value)))
+        """Sorted. Raises InputError where two values cannot be compared."""
+        try:
+            return tuple(sorted((*state, value)))
+        except TypeError as error:
+            raise InputError(f"a priority queue of values that cannot be compared: {error}") from error

@@ -27,6 +27,10 @@ class CasRegister(Model):
         """The initial value."""
         return cast(Hashable, self.initial_value)
 
+    def starting_at(self, value: Any) -> CasRegister:
+        """The same register, holding ``value`` at first."""
+        return type(self)(value)
+
     def prepare(self, operation: Operation) -> tuple[int, Any, Any] | None:
         """(kind, what was seen, what was written)."""
         kind = FUNCTIONS.get(operation.f)
@@ -94,9 +98,26 @@ class MultiRegister(Model):
 
     name = "multi-register"
 
+    def __init__(self, initial_values: Any = None) -> None:
+        """``initial_values``: a dict of what each register holds at first, or one value that all of them hold."""
+        each = isinstance(initial_values, dict)
+        self._first = {freeze(k): freeze(v) for k, v in initial_values.items()} if each else {}
+        self._all = None if each else freeze(initial_values)
+
+    def starting_at(self, value: Any) -> MultiRegister:
+        """The same registers; a dict says what each holds at first (JSON's keys are texts), any other value all."""
+        if isinstance(value, dict):
+            numbers = {int(key): held for key, held in value.items() if isinstance(key, str) and key.isdecimal()}
+            return MultiRegister({**value, **numbers})
+        return MultiRegister(value)
+
     def initial(self) -> Hashable:
         """Nothing written."""
         return frozenset()
+
+    def at_first(self, key: Any) -> Any:
+        """What a register holds before anything is written to it."""
+        return self._first.get(key, self._all)
 
     def partition(self, operation: Operation) -> Hashable:
         """One: every operation may touch every register."""
@@ -125,6 +146,6 @@ class MultiRegister(Model):
         for reads, key, value in operation:
             if not reads:
                 held[key] = value
-            elif held.get(key) != value:
+            elif held.get(key, self.at_first(key)) != value:
                 return ILLEGAL
-        return frozenset((key, value) for key, value in held.items() if value is not None)
+        return frozenset((key, value) for key, value in held.items() if value != self.at_first(key))
