@@ -1,6 +1,7 @@
 """Queues: ``enqueue``, ``dequeue`` and ``drain``, in FIFO order or in any.
 
-``Queue(order="fifo")`` searches for a linearization. ``Queue(order="any")`` judges an unordered queue (a bag) with
+``Queue(order="fifo")`` is exact in O(n log n) where values are unique and every dequeue ended (``fifo.py``), and else
+searches for a linearization. ``Queue(order="any")`` judges an unordered queue (a bag) with
 unique values exactly, in O(n log n): every dequeue needs its enqueue before it, no value comes twice, and an empty
 answer needs a moment in its interval at which no value was certainly inside. (The intervals are those of Abdulla, Atig,
 Godbole, Krishna and Vahanwala, "Efficient linearizability monitoring", PLDI 2025.)
@@ -11,12 +12,15 @@ succeeded with null, or failed with no error or the error ``empty``, found the q
 
 from __future__ import annotations
 
+import copy
 import dataclasses
 from collections import defaultdict
 from collections.abc import Iterable
+from dataclasses import replace
 from typing import Any
 
 from raftmon.driver.checkers.base import Result, Valid
+from raftmon.driver.checkers.fifo import Pair, overtaken
 from raftmon.driver.checkers.findings import Findings
 from raftmon.driver.checkers.search.linearizable import Linearizable
 from raftmon.driver.checkers.search.models import FifoQueue
@@ -58,14 +62,27 @@ class Queue:
         if order not in ORDERS:
             raise InputError(f"a queue has no order {order!r} (available: {', '.join(ORDERS)})")
         self.order = order
+        self._search = Linearizable(FifoQueue())
         self.name = "fifo-queue" if order == "fifo" else "unordered-queue"
+
+    def limited(self, timeout_s: float | None, memory_mb: float | None) -> Queue:
+        """A copy whose search, where one is needed, has these limits."""
+        made = copy.copy(self)
+        made._search = self._search.limited(timeout_s, memory_mb)
+        return made
+
+    def explaining(self, explain_s: float) -> Queue:
+        """A copy that may take so long to make a counterexample small."""
+        made = copy.copy(self)
+        made._search = self._search.explaining(explain_s)
+        return made
 
     def check(self, history: History) -> Result:
         """Judge the whole history as one queue a key."""
         endless = [one for one in history.operations if one.f == "drain" and one.outcome is Outcome.INFO]
         shown = History(expand_drains(history.operations), problems=history.problems, meta=history.meta)
         if self.order == "fifo":
-            result = Linearizable(FifoQueue(), self.name).check(shown)
+            result = self._fifo(shown)
             if result.valid is Valid.NO:
                 result.sentence += " (as a FIFO queue: --checker queue:order=any judges it without regard to the order)"
         else:
@@ -77,6 +94,29 @@ class Queue:
                 f"be: {result.sentence}"
             )
         return result
+
+    def _fifo(self, history: History) -> Result:
+        """In polynomial time where values are unique and every dequeue ended; else by search."""
+        if any(map(_needs_search, history.by_key().values())):
+            return replace(self._search, name=self.name).check(history)
+        result = _unordered(self.name, history)
+        details = {**result.details, "model": "fifo-queue"}
+        if result.valid is Valid.NO:
+            return replace(result, details=details)
+        found = Findings()
+        for operations in history.by_key().values():
+            pair = overtaken(_pairs(operations))
+            if pair is not None:
+                behind, before = ([one for one in part if one is not None] for part in pair)
+                what = "is still inside" if pair[0][1] is None else "was dequeued after it"
+                found.add(
+                    "overtaken",
+                    f"{before[0].value!r} was enqueued after {behind[0].value!r}, and dequeued while that {what}",
+                    [*behind, *before],
+                    key=before[0].key,
+                )
+        good = f"valid: {len(history)} operations are linearizable as fifo-queue"
+        return found.result(self.name, good=good, details=details)
 
 
 class TotalQueue(Queue):
@@ -110,6 +150,26 @@ class TotalQueue(Queue):
             result.valid = Valid.UNKNOWN
             result.sentence = f"unknown: {why}, so {len(missing)} values may be inside or lost: {named}"
         return result
+
+
+def _needs_search(operations: Iterable[Operation]) -> bool:
+    """Whether a queue's values are not unique, or a dequeue may have taken nobody knows what."""
+    values = [freeze(one.value) for one in operations if one.f == "enqueue" and one.outcome is not Outcome.FAIL]
+    endless = any(one.f == "dequeue" and one.outcome is Outcome.INFO for one in operations)
+    return endless or len(set(values)) < len(values)
+
+
+def _pairs(operations: Iterable[Operation]) -> list[Pair]:
+    """Each enqueue that may have happened with the dequeue of its value."""
+    listed = list(operations)
+    takes = {
+        freeze(one.value): one
+        for one in listed
+        if one.f == "dequeue" and one.outcome is Outcome.OK and one.value is not None
+    }
+    return [
+        (one, takes.get(freeze(one.value))) for one in listed if one.f == "enqueue" and one.outcome is not Outcome.FAIL
+    ]
 
 
 def _unordered(name: str, history: History) -> Result:
