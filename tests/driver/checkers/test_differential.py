@@ -32,9 +32,7 @@ def _random_queue(rng):
         if rng.random() < 0.55:
             values.append(n)
             end, outcome = (None, INFO) if rng.random() < 0.15 else (back, Outcome.OK)
-            found.append(
-                op(n, "enqueue", n, call, None if open_ended else back, outcome=INFO if open_ended else Outcome.OK)
-            )
+            found.append(op(n, "enqueue", n, call, end, outcome=outcome))
         else:
             found.append(op(n, "dequeue", None, call, back))
     rng.shuffle(values)
