@@ -89,7 +89,7 @@ def _at_level(model: Model, level: str) -> Checker:
     level = consistency_level(level)
     if level == LINEARIZABLE:
         return Linearizable(model, f"linearizable-{model.name}")
-    from raftmon.driver.checkers.search.at_level import AtLevel
+    from raftmon.driver.checkers.at_level import AtLevel
 
     return AtLevel(model, level, f"{level}-{model.name}")
 

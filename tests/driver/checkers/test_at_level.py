@@ -4,9 +4,9 @@ import random
 
 import pytest
 
+from raftmon.driver.checkers.at_level import AtLevel, _judge
 from raftmon.driver.checkers.base import Valid
 from raftmon.driver.checkers.checkers import checker
-from raftmon.driver.checkers.search.at_level import AtLevel, _judge
 from raftmon.driver.checkers.search.levels import LEVELS
 from raftmon.driver.checkers.search.limits import Limits
 from raftmon.driver.checkers.search.linearizable import Linearizable
