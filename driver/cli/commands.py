@@ -53,6 +53,7 @@ COMMANDS: dict[str, Command] = {
         "raftmon.driver.cli.monitor", "attach to an existing cluster: monitor, filter and record its traffic"
     ),
     "runs": Command("raftmon.driver.cli.runs", "list recorded runs with verdicts and sizes"),
+    "serve": Command("raftmon.driver.cli.serve", "show the store in a browser"),
     "clean": Command("raftmon.driver.cli.clean", "remove recorded runs"),
     "decode": Command(
         "raftmon.driver.cli.decode", "decode the Raft messages in a pcap or pcapng capture into messages.sqlite"

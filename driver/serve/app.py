@@ -1,0 +1,170 @@
+"""The application: which address gives what. It reads the store and writes nothing."""
+
+from __future__ import annotations
+
+import shlex
+import tempfile
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+from starlette.applications import Starlette
+from starlette.background import BackgroundTask
+from starlette.concurrency import run_in_threadpool
+from starlette.middleware import Middleware
+from starlette.requests import Request
+from starlette.responses import FileResponse, HTMLResponse, Response
+from starlette.routing import Route
+
+from raftmon.driver.campaign.trial import row_of
+from raftmon.driver.exports.packed import pack
+from raftmon.driver.exports.rows import RunRows
+from raftmon.driver.run.command import options_of
+from raftmon.driver.run.config import RunConfig
+from raftmon.driver.run_folder import MARK, RunFolder, check_name
+from raftmon.driver.run_list import select_runs
+from raftmon.driver.serve import pages
+from raftmon.driver.serve.access import REPORT_POLICY, Access
+from raftmon.driver.serve.query import Answer, ask
+from raftmon.driver.shrink.differences import differences
+from raftmon.setup.errors import InputError, RaftmonError
+
+__all__ = ["application"]
+
+MOST_RUNS = 2000
+_MOST_FILES = 500
+_TYPES = {".css": "text/css", ".js": "text/javascript"}
+_COMPARED = (
+    "verdict", "ok", "fail", "info", "p50_ms", "p99_ms", "outage_ms", "terms", "system", "server", "workload", "faults",
+    "nodes", "clients", "keys", "duration_s", "seed",
+)  # fmt: skip
+
+
+def application(store: Path, token: str, hosts: tuple[str, ...] = ("127.0.0.1", "localhost")) -> Starlette:
+    """The store's pages for whoever has the token."""
+    of = _Pages(store)
+    run_at = "/run/{name}/{time}"
+    return Starlette(
+        routes=[
+            Route("/", of.runs),
+            Route("/compare", of.compare),
+            Route("/web/{name}", _web),
+            Route(f"{run_at}/report", of.report),
+            Route(f"{run_at}/zip", of.one_zip),
+            Route(f"{run_at}/file/{{inside:path}}", of.file),
+            Route(run_at, of.run),
+        ],
+        middleware=[Middleware(Access, token=token, hosts=hosts)],
+        exception_handlers={InputError: _wrong, RaftmonError: _wrong},
+    )
+
+
+class _Pages:
+    """What each address gives."""
+
+    def __init__(self, store: Path) -> None:
+        self._store = store
+
+    async def runs(self, request: Request) -> Response:
+        where = request.query_params.get("where", "").strip()
+        error = None
+        try:
+            found = await run_in_threadpool(select_runs, self._store, where or None)
+        except InputError as wrong:
+            error, found = str(wrong), await run_in_threadpool(select_runs, self._store)
+        newest = list(reversed(found))[:MOST_RUNS]
+        return HTMLResponse(pages.runs_page(newest, where, error, len(found)))
+
+    async def run(self, request: Request) -> Response:
+        folder = self._folder(request)
+        rows = RunRows(folder)
+        sql = request.query_params.get("sql", "").strip()
+        answer: Answer | str | None = None
+        if sql:
+            try:
+                answer = await run_in_threadpool(ask, rows, sql)
+            except InputError as wrong:
+                answer = str(wrong)
+        listed = await run_in_threadpool(_files, folder)
+        name = f"{folder.path.parent.name}/{folder.path.name}"
+        return HTMLResponse(pages.run_page(name, rows.results, _command(rows.config), listed, sql, answer))
+
+    async def report(self, request: Request) -> Response:
+        path = self._folder(request).path / "report.html"
+        if not path.is_file() or path.is_symlink():
+            raise InputError("this run has no report")
+        return FileResponse(path, media_type="text/html", headers={"Content-Security-Policy": REPORT_POLICY})
+
+    async def file(self, request: Request) -> Response:
+        folder = self._folder(request)
+        inside = request.path_params["inside"]
+        if inside not in {path for path, _ in await run_in_threadpool(_files, folder)}:
+            raise InputError("this run has no such file")
+        return FileResponse(folder.path / inside, media_type="application/octet-stream", filename=Path(inside).name)
+
+    async def one_zip(self, request: Request) -> Response:
+        folder = self._folder(request)
+        made = tempfile.TemporaryDirectory(prefix="raftmon-serve-")
+        target = Path(made.name) / f"{folder.path.parent.name}-{folder.path.name}.zip"
+        await run_in_threadpool(pack, folder, target)
+        return FileResponse(target, filename=target.name, background=BackgroundTask(made.cleanup))
+
+    async def compare(self, request: Request) -> Response:
+        names = request.query_params.getlist("run")
+        if len(names) != 2:
+            raise InputError(f"{len(names)} runs are ticked: tick two to see them side by side")
+        left, right = (_named(self._store, name) for name in names)
+        rows = [_numbers(one) for one in (left, right)]
+        found = await run_in_threadpool(differences, left, right)
+        table = [(name, rows[0].get(name), rows[1].get(name)) for name in _COMPARED]
+        return HTMLResponse(pages.compare_page((names[0], names[1]), table, found))
+
+    def _folder(self, request: Request) -> RunFolder:
+        return _named(self._store, f"{request.path_params['name']}/{request.path_params['time']}")
+
+
+async def _web(request: Request) -> Response:
+    name = request.path_params["name"]
+    kind = _TYPES.get(Path(name).suffix)
+    there = files("raftmon.driver.serve").joinpath("web").joinpath(name)
+    if kind is None or not there.is_file():
+        raise InputError("there is no such file")
+    return Response(there.read_bytes(), media_type=kind)
+
+
+async def _wrong(_request: Request, error: Exception) -> Response:
+    return HTMLResponse(pages.error_page(str(error)), 404 if isinstance(error, InputError) else 500)
+
+
+def _named(store: Path, text: str) -> RunFolder:
+    """The run ``NAME/TIME`` of the store. Raises InputError for anything else."""
+    parts = text.split("/")
+    if len(parts) != 2:
+        raise InputError(f"{text!r} is no run of this store")
+    for part in parts:
+        check_name(part)
+    folder = RunFolder(store / parts[0] / parts[1])
+    if not folder.is_run:
+        raise InputError(f"{text!r} is no run of this store")
+    return folder
+
+
+def _files(folder: RunFolder) -> list[tuple[str, int]]:
+    """(path inside, size) of the run's plain files, no links followed."""
+    found = []
+    for path in sorted(folder.path.rglob("*")):
+        if path.is_file() and not path.is_symlink() and path.name != MARK:
+            found.append((str(path.relative_to(folder.path)), path.stat().st_size))
+    return found[:_MOST_FILES]
+
+
+def _numbers(folder: RunFolder) -> dict[str, Any]:
+    rows = RunRows(folder)
+    return {**rows.config, **row_of(rows.results)}
+
+
+def _command(config: dict[str, Any]) -> str:
+    try:
+        return shlex.join(["raftmon", "run", *options_of(RunConfig.from_json(config))])
+    except (InputError, TypeError, ValueError, AttributeError):
+        return "raftmon run --replay with this run's folder"
