@@ -20,7 +20,7 @@ def parser() -> CommandParser:
     made = CommandParser(
         "serve",
         "Show the store in a browser: runs with their verdicts, filters, two runs side by side, reports, files, one "
-        "zip a run, SQL over a run's records. It listens on loopback only unless you give --host, and answers only with "
+        "zip a run, SQL over a run's records. It listens on loopback unless you give --host, and answers only with "
         "the token in the address that it prints. It writes nothing.",
         "raftmon serve\nraftmon serve --store /data/store --port 8080",
     )
