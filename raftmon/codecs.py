@@ -9,7 +9,14 @@ from __future__ import annotations
 from raftmon.monitor.packets.tcp_table import Consumer, Flow
 from raftmon.monitor.raft.codecs.base import MAX_SNIFFED, Codec, Output, PairTaps, TapCounters
 from raftmon.monitor.raft.codecs.framing import MORE, FramedTap, Malformed
-from raftmon.monitor.raft.codecs.framings import CodecTap, JsonStreamTap, LengthPrefixedTap, taps_of
+from raftmon.monitor.raft.codecs.framings import (
+    CodecTap,
+    JsonStreamTap,
+    LengthPrefixedTap,
+    MsgpackStreamTap,
+    taps_of,
+    unit_of,
+)
 from raftmon.monitor.raft.message import KINDS, Channel, Entry, LoggedOperation, RaftMessage
 from raftmon.setup.old_imports import renamed
 
@@ -28,11 +35,13 @@ __all__ = [
     "LengthPrefixedTap",
     "LoggedOperation",
     "Malformed",
+    "MsgpackStreamTap",
     "Output",
     "PairTaps",
     "RaftMessage",
     "TapCounters",
     "taps_of",
+    "unit_of",
 ]
 
 __getattr__ = renamed(__name__, {"Operation": "LoggedOperation"})

@@ -94,6 +94,7 @@ class MonitorProcess:
             seed=options.seed,
             rules=tuple(line for line in options.rules if split_waiting(line) is None),
             scripts=options.scripts,
+            codecs=options.codecs,
             strict=options.strict,
             record=options.record,
             decode=system if options.record else None,

@@ -13,7 +13,8 @@ __all__ = ["ClusterOptions"]
 class ClusterOptions:
     """How the monitor stands in a cluster, and how its clients find its adapter again.
 
-    - ``rules``: one-line rules in force from the start; ``scripts``: paths of rule files.
+    - ``rules``: one-line rules in force from the start; ``scripts``: paths of rule files; ``codecs``: paths of
+      codecs.
     - ``monitored``: False leaves the queue out altogether (for baselines; only with a transparent topology).
     - ``disks``: every node's data lies on a disk of raftmon's.
     - ``servers``: node -> server of its own (a specification or a path), where clusters are mixed.
@@ -26,6 +27,7 @@ class ClusterOptions:
     client_traffic: bool = False
     rules: tuple[str, ...] = ()
     scripts: tuple[str, ...] = ()
+    codecs: tuple[str, ...] = ()
     strict: bool = False
     record: bool = True
     disks: bool = False

@@ -127,6 +127,7 @@ class Run:
             client_traffic=plan.client_traffic,
             rules=(*plan.placement.rules, *config.rules),
             scripts=config.scripts,
+            codecs=config.codecs,
             strict=config.strict,
             record=config.record,
             disks=plan.disks,

@@ -211,7 +211,7 @@ def _check_servers(
 def _is_followed(adapter: Adapter, config: RunConfig) -> bool:
     """Whether triggers can follow the messages of this run as they pass."""
     codec = codec_of(adapter.name, all_codecs(config.codecs))
-    return config.record and codec is not None and codec.editable
+    return config.record and codec is not None and (codec.editable or codec.unit is not None)
 
 
 def _check_rules(lines: Sequence[str], names: list[str]) -> None:

@@ -2,13 +2,14 @@
 
     raftmon decode capture.pcap --codec examples/codecs/my_codec.py
     raftmon test codec examples/codecs/my_codec.py capture.pcap
+    raftmon run --system examples/systems/toy_system.py --codec examples/codecs/my_codec.py
 
 Messages: {"type": "hello", "address": "10.0.0.1:7000"} once a connection, then "vote", "voted", "append", "appended".
 """
 
 import json
 
-from raftmon.codecs import Codec, Entry, LengthPrefixedTap, LoggedOperation, Malformed, taps_of
+from raftmon.codecs import Codec, Entry, LengthPrefixedTap, LoggedOperation, Malformed, taps_of, unit_of
 
 
 def operations(kind, data):
@@ -59,6 +60,7 @@ CODEC = Codec(
     begins=begins,
     taps=taps_of(MyTap),
     systems=("my-raft",),
-    why_not="its messages are read from the record only",
+    why_not="its messages are cut out of their streams, not changed in place",
+    unit=unit_of(MyTap),  # rules act on its messages
     ordered=frozenset({"peer"}),
 )

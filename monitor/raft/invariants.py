@@ -93,7 +93,8 @@ class InvariantChecker:
         kind, key = message.kind, (message.channel.stream, message.group)
         if kind == "MsgPreVote" or (kind == "MsgPreVoteResp" and not message.reject):
             return
-        if (message.extra or {}).get("request_term"):
+        extra = message.extra or {}
+        if extra.get("request_term") or extra.get("stored"):
             return
         if not message.channel.answers_bear_own_term and kind in ("MsgVoteResp", "MsgAppResp"):
             return

@@ -11,9 +11,10 @@ from raftmon.monitor.packets.tcp_table import Flow
 from raftmon.monitor.raft.codecs.base import Output, PairTaps
 from raftmon.monitor.raft.codecs.framing import MORE, FramedTap, Malformed, pairs
 from raftmon.monitor.raft.codecs.json_values import JsonEnd
+from raftmon.monitor.raft.codecs.msgpack import MsgpackEnd, load
 from raftmon.monitor.raft.message import Entry, RaftMessage
 
-__all__ = ["CodecTap", "JsonStreamTap", "LengthPrefixedTap", "taps_of"]
+__all__ = ["CodecTap", "JsonStreamTap", "LengthPrefixedTap", "MsgpackStreamTap", "taps_of", "unit_of"]
 
 
 class CodecTap(FramedTap):
@@ -129,6 +130,61 @@ class JsonStreamTap(CodecTap):
     def content(self, raw: bytes) -> Any:
         """See ``CodecTap``."""
         return orjson.loads(raw)
+
+
+class MsgpackStreamTap(CodecTap):
+    """MessagePack values that follow each other, ``values`` of them a message; ``begin`` starts every message.
+
+    ``read`` gets one value, or a list of them where ``values`` is more; texts are bytes.
+    """
+
+    values = 1
+    begin = b"\x80"
+
+    def end_of(self, data: bytes | bytearray, place: int) -> int:
+        """See ``FramedTap``."""
+        if not isinstance(self.resume, MsgpackEnd):
+            self.resume = MsgpackEnd(values=self.values)
+        return self.resume.feed(data, place)
+
+    def start_of(self, data: bytes | bytearray, place: int) -> int:
+        """See ``FramedTap``."""
+        return data.find(self.begin, place)
+
+    def content(self, raw: bytes) -> Any:
+        """See ``CodecTap``."""
+        found, at = [], 0
+        for _ in range(self.values):
+            value, at = load(raw, at)
+            found.append(value)
+        return found[0] if self.values == 1 else found
+
+
+def unit_of(
+    tap: type[LengthPrefixedTap | JsonStreamTap | MsgpackStreamTap],
+) -> Callable[[bytes | bytearray], int | None]:
+    """The ``unit`` of a codec with this tap, so that rules can act on its messages by splicing (``Codec.unit``)."""
+
+    def unit(data: bytes | bytearray) -> int | None:
+        if issubclass(tap, LengthPrefixedTap):
+            if len(data) < tap.width:
+                return None
+            size = tap.width + int.from_bytes(data[: tap.width], tap.byteorder)
+            if size > tap.max_message:
+                raise Malformed("a message beyond all bounds")
+            return size
+        if issubclass(tap, MsgpackStreamTap):
+            end = MsgpackEnd(values=tap.values).feed(data, 0)
+            return None if end < 0 else end
+        start = len(data) - len(data.lstrip(b" \n\r\t"))
+        if start == len(data):
+            return None
+        if data[start : start + 1] not in (b"{", b"["):
+            raise Malformed("no JSON object")
+        end = JsonEnd().feed(data, start)
+        return None if end < 0 else end
+
+    return unit
 
 
 def taps_of(tap: type[CodecTap]) -> Callable[[Output], PairTaps]:

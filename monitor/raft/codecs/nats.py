@@ -14,6 +14,7 @@ import hashlib
 import re
 import struct
 from collections import OrderedDict
+from typing import Any
 
 from raftmon.monitor.packets.tcp_table import Consumer, Flow
 from raftmon.monitor.raft.codecs.base import Codec, Output, PairTaps
@@ -170,12 +171,13 @@ class NatsTap(FramedTap):
     def _raft(self, subject: bytes, reply: bytes, payload: bytes, raw: bytes, first: int, mark: int) -> bool:
         words = subject.split(b".", 2)
         kind, group = words[1].decode("latin-1"), words[-1].decode("latin-1")
-        asked_term = 0
+        asked_term, stored = 0, False
         if kind in ("R", "CR"):
             asked = self._shared.inboxes.get(subject)
             if asked is None:
                 return self._joined_reply(payload)
             kind, group, asked_term = asked
+            stored = kind == "AE"
         message: RaftMessage | None
         if kind == "V" and len(payload) == 32:
             message = self._vote(payload, group, first, mark, raw)
@@ -187,7 +189,9 @@ class NatsTap(FramedTap):
             if term == asked_term:  # older versions answer with the term that the voter had before
                 message.extra = {"vote_term": term}
         elif kind == "AE" and len(payload) >= 42:
-            message = self._append(payload, group, first, mark, raw)
+            message = self._append(payload, group, first, mark, raw, stored=stored)
+            if message is not None and stored:
+                message.term = asked_term
             if reply and message is not None:
                 self._shared.remember(reply, "AER", group, message.term)
         elif kind == "AER" and len(payload) == 25:
@@ -218,7 +222,12 @@ class NatsTap(FramedTap):
         message.log_term, message.index = last_term, last_index
         return message
 
-    def _append(self, payload: bytes, group: str, first: int, mark: int, raw: bytes) -> RaftMessage | None:
+    def _append(
+        self, payload: bytes, group: str, first: int, mark: int, raw: bytes, *, stored: bool
+    ) -> RaftMessage | None:
+        """An append. One that is sent to catch up (``stored``) is the leader's copy of what the leader of then sent: it
+        bears that one's name, term and commit, and says nothing of the sender's.
+        """
         leader, term, commit, previous_term, previous_index, count = struct.unpack_from("<8sQQQQH", payload)
         entries = []
         place = 42
@@ -236,12 +245,15 @@ class NatsTap(FramedTap):
             place = stop
         extra = self._after_entries(payload, place)
         kind = "MsgApp" if count else "MsgHeartbeat"
-        message = self._make(kind, self._shared.name(leader), group, term, first, mark, raw)
+        said = self._shared.name(leader)
+        if stored:
+            extra = {**(extra or {}), "stored": True, "stored_term": term}
+        message = self._make(kind, self.channel.source if stored else said, group, term, first, mark, raw)
         message.log_term, message.index, message.commit = previous_term, previous_index, commit
         message.entries, message.extra = tuple(entries), extra
         return message
 
-    def _after_entries(self, payload: bytes, place: int) -> dict[str, int] | None:
+    def _after_entries(self, payload: bytes, place: int) -> dict[str, Any] | None:
         """A varint that newer versions append (the term of what is caught up with); anything else is counted."""
         if place == len(payload):
             return None

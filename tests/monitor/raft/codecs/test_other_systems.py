@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+import struct
 import zlib
 from collections import Counter
 from pathlib import Path
@@ -13,6 +14,7 @@ from raftmon.monitor.raft.codecs.nats import peer_hash
 from raftmon.monitor.raft.codecs.protobuf import Malformed
 from raftmon.monitor.raft.codecs.pysyncobj import read_frame
 from raftmon.monitor.raft.decoder import Decoder
+from raftmon.monitor.raft.invariants import InvariantChecker
 from raftmon.monitor.raft.tracker import Tracker
 from tests.monitor.raft.wire import DATA, Wire, decode
 
@@ -150,3 +152,25 @@ def test_a_nats_line_that_cannot_be_is_counted_and_the_next_found() -> None:
     wire.server(b"RMSG $SYS $NRG.V._meta_ $NRG.R.abc 32\r\n" + payload + b"\r\n")
     assert [(m.kind, m.source, m.group) for m in wire.messages] == [("MsgVote", "n1", "_meta_")]
     assert wire.decoder.taps.unparsed == len(b"RUBBISH that nobody wrote\r\n")
+
+
+def test_a_nats_append_that_is_sent_to_catch_up_says_nothing_of_its_senders_term() -> None:
+    def append(leader: str, term: int, index: int) -> bytes:
+        head = struct.pack("<8sQQQQH", peer_hash(leader).encode(), term, index, term, index, 1)
+        return head + struct.pack("<IB", 2, 0) + b"x"
+
+    def line(subject: str, reply: str, payload: bytes) -> bytes:
+        return f"RMSG $SYS {subject} {reply} {len(payload)}\r\n".replace("  ", " ").encode() + payload + b"\r\n"
+
+    wire = Wire(Decoder())
+    wire.server(b'INFO {"server_id":"A","server_name":"n3"}\r\n')
+    wire.client(b'INFO {"server_id":"B","server_name":"n1"}\r\n')
+    wire.server(line("$NRG.AE.g", "$NRG.R.1", append("n3", 4, 9)))
+    behind = struct.pack("<QQ8sB", 1, 3, peer_hash("n1").encode(), 0)
+    wire.client(line("$NRG.R.1", "$NRG.CR.2", behind))
+    wire.server(line("$NRG.CR.2", "$NRG.R.3", append("n2", 1, 3)))  # what n2, who led term 1, had sent
+    wire.server(line("$NRG.AE.g", "$NRG.R.1", append("n3", 4, 10)))
+    appends = [message for message in wire.messages if message.kind == "MsgApp"]
+    assert [(m.source, m.term, m.entries[0].term) for m in appends] == [("n3", 4, 4), ("n3", 4, 1), ("n3", 4, 4)]
+    checker = InvariantChecker({})
+    assert [violation for message in wire.messages for violation in checker.feed(message)] == []
