@@ -9,7 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from raftmon.adapters.base import Client, Definite, Indefinite
+from raftmon.adapters.capabilities import Lock
 from raftmon.driver.histories.event_writer import EventWriter
+from raftmon.setup.errors import RaftmonError
 
 __all__ = ["FIRST_PROCESS", "HistoryRecorder", "RecordedClient"]
 
@@ -69,9 +71,26 @@ class RecordedClient:
         """Write ``new`` if ``key`` holds ``expected``; Definite if it does not."""
         self._do("cas", key, [expected, new], lambda: self._inner.cas(key, expected, new))
 
+    def acquire(self, name: str, ttl_s: float) -> Any:
+        """Take a lock under a lease of ``ttl_s`` that nobody renews; its fencing token. Needs the capability Lock."""
+        return self._do("acquire", name, None, lambda: self._lock().acquire(name, ttl_s))
+
+    def release(self, name: str, token: Any) -> None:
+        """Give a lock back; Definite if it was lost before."""
+        self._do("release", name, token, lambda: self._lock().release(name, token))
+
+    def add(self, key: str, element: Any, to: list[Any]) -> None:
+        """Add an element to a set that was read as ``to``: overwrites the set that is stored at ``key``."""
+        self._do("add", key, element, lambda: self._inner.write(key, [*to, element]))
+
     def close(self) -> None:
         """Close the client."""
         self._inner.close()
+
+    def _lock(self) -> Lock:
+        if not isinstance(self._inner, Lock):
+            raise RaftmonError("this system's client has no locks (capability Lock)")
+        return self._inner
 
     def _do(self, f: str, key: str, value: Any, work: Any) -> Any:
         process, put = self._process, self._recorder.put
@@ -87,5 +106,5 @@ class RecordedClient:
             text = str(error) if isinstance(error, Indefinite) else f"{type(error).__name__}: {error}"
             put(process, "info", f, key, value, {"error": text})
             raise
-        put(process, "ok", f, key, answer if f == "read" else value, {})
+        put(process, "ok", f, key, answer if f in ("read", "acquire") else value, {})
         return answer

@@ -16,6 +16,7 @@ from raftmon.driver.reproduce.scenario import CouldNotSetUp, Scenario
 from raftmon.driver.reproduce.scheduled import all_results, work_under
 from raftmon.driver.results.verdict import check_history
 from raftmon.driver.testing.fixtures import TestClients, TestCluster, TestMonitor, eventually
+from raftmon.monitor.raft.conformance.rules import RULES
 from raftmon.monitor.raft.database.store import open_store
 from raftmon.setup.errors import RaftmonError
 
@@ -71,12 +72,16 @@ class Stage:
         return check_history(self.inner.folder, name)
 
     def violation(self, invariant: str | None = None) -> str | None:
-        """The sentence of the first violation of a Raft invariant that the wire has shown so far, None if none."""
+        """The sentence of the first violation of an invariant or rule of Raft on the wire so far, None if none."""
         path = self.inner.folder.path / "messages.sqlite"
         with contextlib.closing(open_store(path)) as record:
             query = "SELECT invariant, sentence FROM violations WHERE ?1 IS NULL OR invariant = ?1 ORDER BY id LIMIT 1"
             row = record.execute(query, (invariant,)).fetchone()
-        return f"Raft invariant {row[0]} violated: {row[1]}" if row is not None else None
+        return (
+            f"Raft {'rule' if row[0] in RULES else 'invariant'} {row[0]} violated: {row[1]}"
+            if row is not None
+            else None
+        )
 
     def until_wire(self, ask: Callable[[], T | None], timeout_s: float = 3.0) -> T | None:
         """The first true answer of ``ask`` within a time, None if there is none: the record lags behind a little."""

@@ -18,6 +18,7 @@ from raftmon.driver.histories.operation import Operation, Outcome
 from raftmon.driver.run_folder import RunFolder
 from raftmon.driver.workloads.hooks import hooks
 from raftmon.driver.workloads.workloads import workload as make_workload
+from raftmon.monitor.raft.conformance.rules import RULES
 from raftmon.monitor.raft.database.store import open_store
 from raftmon.monitor.raft.violations import INVARIANTS
 
@@ -52,9 +53,8 @@ class Invariants:
         }
         if rows:
             name = rows[0]["invariant"]
-            sentence = (
-                f"invalid: Raft invariant {name} ({INVARIANTS.get(name, 'unknown')}) violated: {rows[0]['sentence']}"
-            )
+            kind, means = ("rule", RULES[name]) if name in RULES else ("invariant", INVARIANTS.get(name, "unknown"))
+            sentence = f"invalid: Raft {kind} {name} ({means}) violated: {rows[0]['sentence']}"
             return Result(Valid.NO, self.name, sentence, details)
         if not messages:
             return Result(Valid.UNKNOWN, self.name, "unknown: no Raft message was seen on the wire", details)

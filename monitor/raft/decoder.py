@@ -61,6 +61,7 @@ class Decoder:
         self.messages = 0
         self.streams = StreamTable(self._open, max_bytes=max_bytes)
         self._out: list[RaftMessage] = []
+        self._joined = False
         self._next_channel = 1
         self.codecs = tuple(codecs)
         self._named = {codec.name: codec for codec in codecs}
@@ -101,6 +102,11 @@ class Decoder:
             "link_heartbeats": dict(self.link_heartbeats),
         }
 
+    def bytes_missing(self) -> bool:
+        """Whether something that nodes sent is missing: lost bytes, or connections joined in the middle."""
+        taps = self.taps
+        return bool(self._joined or taps.unparsed or taps.skipped or self.streams.hole_bytes or self.lost_at_join)
+
     # What the codecs call (codecs.base.Output).
 
     def message(self, message: RaftMessage) -> None:
@@ -115,6 +121,7 @@ class Decoder:
 
     def channel(self, name: str, flow: Flow, codec: str) -> Channel:
         """A new channel on this flow, listed in ``channels`` until somebody takes it from there."""
+        self._joined = self._joined or not flow.from_start
         channel = Channel(
             self._next_channel,
             name,
@@ -123,6 +130,7 @@ class Decoder:
             target_address=f"{flow.target}:{flow.target_port}",
             ordered=name in self._named[codec].ordered,
             answers_bear_own_term=self._named[codec].answers_bear_own_term,
+            opened_ns=self.now_ns,
         )
         self._next_channel += 1
         if len(self.channels) >= _MAX_HELD_EVENTS:

@@ -85,8 +85,8 @@ class Channel:
 
     ``name`` is ``message``, ``msgapp``, ``pipeline``, ``snapshot`` (etcd), ``route`` (nats) or ``peer`` (pysyncobj).
     ``system`` is the name of its codec; ``ordered`` and ``answers_bear_own_term`` are what that says of the channel
-    (``raftmon.monitor.raft.codecs.base.Codec``). ``source`` and ``target`` name the nodes as soon as the wire said who
-    they are.
+    (``raftmon.monitor.raft.codecs.base.Codec``). ``opened_ns`` is the time at which it was recognised. ``source`` and
+    ``target`` name the nodes as soon as the wire said who they are.
     """
 
     stream: int
@@ -98,6 +98,7 @@ class Channel:
     target_address: str = ""
     ordered: bool = True
     answers_bear_own_term: bool = True
+    opened_ns: int = 0
 
 
 @dataclass(slots=True)

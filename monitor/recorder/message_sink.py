@@ -18,6 +18,8 @@ from raftmon.monitor.message_rules.comments import HELD, EditLog
 from raftmon.monitor.packets.capture_reader import CaptureNotes, read_capture
 from raftmon.monitor.raft.codecs.base import Codec
 from raftmon.monitor.raft.codecs.table import BUILT_IN
+from raftmon.monitor.raft.conformance.checker import ConformanceChecker
+from raftmon.monitor.raft.conformance.rules import RULES, UNSEEN
 from raftmon.monitor.raft.database.store import MessageStore, open_store
 from raftmon.monitor.raft.decoder import Decoder
 from raftmon.monitor.raft.invariants import INVARIANTS, LIMITS, InvariantChecker
@@ -63,6 +65,7 @@ class MessageRecord:
         self.decoder = Decoder(names, ports=ports, codecs=codecs)
         self.tracker = Tracker()
         self.invariants = InvariantChecker(self.decoder.directory.renamed)
+        self.conformance = ConformanceChecker(self.decoder.directory.renamed)
         self.store = MessageStore(path, meta, live=live)
         self._edits = EditLog()
         self._channels: dict[int, Channel] = {}
@@ -92,10 +95,14 @@ class MessageRecord:
             self._state_due_ns = 0
         for violation in self.invariants.feed(message):
             self.store.add_violation(violation)
+        for violation in self.conformance.feed(message, comment):
+            self.store.add_violation(violation)
 
     def flush(self) -> None:
         """Write everything so far."""
         decoder = self.decoder
+        if self.conformance.complete and decoder.bytes_missing():
+            self.conformance.complete = False
         renamed = decoder.directory.renamed
         if len(renamed) != len(self._renamed):
             for old, new in renamed.items():
@@ -123,7 +130,14 @@ class MessageRecord:
             self._take(message, *self._edits.verdict(message, None, None))
         self.store.add_states(self.decoder.now_ns, self.tracker)
         result = self.summary()
-        self.store.set_meta({"counters": self._counters(), "invariants": result["invariants"], "finished": True})
+        self.store.set_meta(
+            {
+                "counters": self._counters(),
+                "invariants": result["invariants"],
+                "conformance": result["conformance"],
+                "finished": True,
+            }
+        )
         self.flush()
         self.store.finish(self.tracker.elections, self.decoder.directory.renamed, self._channels.values())
         return result
@@ -138,12 +152,25 @@ class MessageRecord:
             broken[violation.invariant] += 1
         return {
             **self._counters(),
-            "violations": len(self.invariants.violations),
+            "violations": len(self.invariants.violations) + len(self.conformance.violations),
             "invariants": {
                 name: {"checked": self.invariants.checked[name], "broken": broken[name], "not_visible": LIMITS[name]}
                 for name in INVARIANTS
             },
+            "conformance": self._conformance(),
         }
+
+    def _conformance(self) -> dict[str, Any]:
+        """Per rule how often it was asked and broken and what it cannot see; the systems' deviations."""
+        found = self.conformance
+        broken = dict.fromkeys(RULES, 0)
+        for violation in found.violations:
+            broken[violation.invariant] += 1
+        rules = {
+            name: {"checked": found.checked[name], "broken": broken[name], "not_visible": UNSEEN[name]}
+            for name in RULES
+        }
+        return {"complete": found.complete, "deviations": found.deviations, "rules": rules}
 
 
 class MessageSink:
