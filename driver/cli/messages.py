@@ -213,9 +213,16 @@ def _object(connection: sqlite3.Connection, row: sqlite3.Row, start_ns: int) -> 
 
 
 def _readable(context: str) -> str:
-    """A message's context, in hex, as text where it is one (a transfer's ``CampaignTransfer``), else its beginning."""
-    text = bytes.fromhex(context).decode("ascii", "replace")
-    return text if text.isprintable() and text.isascii() else context[:32]
+    """A message's context, given in hex: text where it is that (``CampaignTransfer``), a counter of raft 3.7 (8 bytes,
+    little-endian, of which the upper are 0) as a number, else its bytes as rules take them.
+    """
+    data = bytes.fromhex(context)
+    text = data.decode("ascii", "replace")
+    if text.isprintable() and text.isascii():
+        return text
+    if len(data) == 8 and data[5:] == bytes(3):
+        return str(int.from_bytes(data, "little"))
+    return f"0x{context[:32]}"
 
 
 def _detail(message: dict[str, Any]) -> str:

@@ -137,6 +137,8 @@ def summary(results: Results, folder: str) -> Group:
         body.add_row("crash", Text(death, style="red"))
     if results.facts.leader_before:
         body.add_row("leaders", _leaders(results))
+    for deviation in results.checkers.get("invariants", {}).get("details", {}).get("deviations", ()):
+        body.add_row("protocol", Text(f"{deviation} (allowed, not a violation)"))
     body.add_row("monitor", _monitor(results))
     for reason in results.reasons:
         body.add_row("because", Text(reason, style="yellow"))

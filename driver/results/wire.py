@@ -18,6 +18,7 @@ from raftmon.driver.histories.operation import Operation, Outcome
 from raftmon.driver.run_folder import RunFolder
 from raftmon.driver.workloads.hooks import hooks
 from raftmon.driver.workloads.workloads import workload as make_workload
+from raftmon.monitor.raft.codecs.table import BUILT_IN
 from raftmon.monitor.raft.conformance.rules import RULES
 from raftmon.monitor.raft.database.store import open_store
 from raftmon.monitor.raft.violations import INVARIANTS
@@ -50,6 +51,7 @@ class Invariants:
                 for row in rows[:_SHOWN]
             ],
             "broken": len(rows),
+            "deviations": _deviations(self._connection),
         }
         if rows:
             name = rows[0]["invariant"]
@@ -59,6 +61,12 @@ class Invariants:
         if not messages:
             return Result(Valid.UNKNOWN, self.name, "unknown: no Raft message was seen on the wire", details)
         return Result(Valid.YES, self.name, f"valid: no Raft invariant violated in {messages:,} messages", details)
+
+
+def _deviations(connection: sqlite3.Connection) -> list[str]:
+    """What the protocols on the wire may do that Raft as published does not; such a thing is no violation."""
+    spoken = {row[0] for row in connection.execute("SELECT DISTINCT system FROM channels")}
+    return [f"{codec.name}: {one}" for codec in BUILT_IN if codec.name in spoken for one in codec.deviations]
 
 
 def _commit_times(connection: sqlite3.Connection) -> tuple[list[int], list[int]]:

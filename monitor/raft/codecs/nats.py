@@ -318,4 +318,8 @@ CODEC = Codec(
     unit=_unit,
     ordered=frozenset({"route"}),
     answers_bear_own_term=False,
+    deviations=(
+        "an answer may bear the term that its sender had before",
+        "an append that is sent to catch up bears the term and the commit of when it was first sent",
+    ),
 )

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from raftmon.driver.cli import main
+from raftmon.driver.cli import messages as messages_command
 from tests.shared import SHARED
 
 GOLDEN = SHARED / "captures" / "etcd-3.4.23.pcap.gz"
@@ -268,3 +269,15 @@ def test_where_nothing_fits_that_is_said(run: Path, capsys: pytest.CaptureFixtur
     assert capsys.readouterr().err == "raftmon messages: no message of this record is like that\n"
     assert main(["messages", str(run), "--limit", "1"]) == 0
     assert capsys.readouterr().err == ""
+
+
+@pytest.mark.parametrize(
+    ("context", "shown"),
+    [
+        (b"CampaignTransfer", "CampaignTransfer"),
+        ((300).to_bytes(8, "little"), "300"),
+        (bytes.fromhex("16a1b2c3d4e5f607"), "0x16a1b2c3d4e5f607"),
+    ],
+)
+def test_a_context_is_shown_as_text_as_a_counter_or_as_bytes_that_a_rule_takes(context: bytes, shown: str) -> None:
+    assert messages_command._readable(context.hex()) == shown

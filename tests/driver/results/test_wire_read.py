@@ -1,11 +1,21 @@
 from __future__ import annotations
 
-import pytest
+import contextlib
+import io
 
+import pytest
+from rich.console import Console
+
+from raftmon.driver.checkers.base import Valid
 from raftmon.driver.results.facts import RunFacts
+from raftmon.driver.results.results import Results
+from raftmon.driver.results.summary import summary
 from raftmon.driver.results.verdict import judge_run
-from raftmon.driver.results.wire import unread_wire
+from raftmon.driver.results.wire import Invariants, unread_wire
 from raftmon.driver.run_folder import CONFIG, RunFolder
+from raftmon.monitor.raft.database.store import open_store
+from raftmon.monitor.recorder.message_sink import decode_capture
+from tests.monitor.raft.wire import DATA
 
 
 def counters(messages):
@@ -32,3 +42,15 @@ def test_the_box_has_the_sentence(tmp_path):
     (folder.path / "history.jsonl").write_text("")
     sentences = judge_run(folder, RunFacts()).sentences
     assert [one for one in sentences if one.startswith("0 Raft messages decoded")]
+
+
+def test_what_a_protocol_may_do_stands_in_the_results_and_in_the_box(tmp_path):
+    record = tmp_path / "messages.sqlite"
+    decode_capture(DATA / "ovsdb-3.1.0.pcap.gz", record)
+    with contextlib.closing(open_store(record)) as connection:
+        result = Invariants(connection).check(None)
+    assert result.details["deviations"] == ["ovsdb: no pre-vote before Open vSwitch 3.2"]
+    results = Results(Valid.YES, RunFacts(), checkers={"invariants": result.as_json()})
+    screen = Console(width=120, record=True, file=io.StringIO())
+    screen.print(summary(results, "folder"))
+    assert "no pre-vote before Open vSwitch 3.2 (allowed, not a violation)" in screen.export_text()
