@@ -17,6 +17,9 @@ import orjson
 from raftmon.driver.histories import read_history
 from raftmon.driver.histories.operation import Operation
 from raftmon.driver.report.charts import Axis, fault_chart, latency_chart, service_chart
+from raftmon.driver.report.page import embedded_json
+from raftmon.driver.report.story import build_story
+from raftmon.driver.report.summary import conditions, summary
 from raftmon.setup.errors import InputError, RaftmonError
 
 __all__ = ["render_report", "write_report"]
@@ -46,12 +49,19 @@ def render_report(run_folder: Path) -> str:
     config = plan.get("config") if isinstance(plan.get("config"), dict) else plan
     verdict = str(results.get("valid", "unknown"))
     title = f"{run_folder.parent.name}/{run_folder.name}"
-    style = files("raftmon.driver.report").joinpath("report.css").read_text(encoding="utf-8")
+    story = build_story(run_folder, results)
+    story["command_run"] = run_folder.name
     parts = [
         f'<h1>{html.escape(title)}: <span class="{html.escape(verdict)}">{html.escape(verdict)}</span></h1>',
+        summary(run_folder, results, config or {}),
+        "".join(f'<p class="hint">{html.escape(note)}</p>' for note in story["notes"]),
+        _web("story.html"),
+        conditions(results),
         _verdict(results),
         _availability(results),
+        "<details><summary>The same as fixed pictures, without scripts</summary>",
         _charts(operations, faults, results, trouble),
+        "</details>",
         _operation_table(results),
         _messages(run_folder / "messages.sqlite"),
         _section("Monitor", _pairs(monitor), "there is no monitor.json"),
@@ -60,11 +70,18 @@ def render_report(run_folder: Path) -> str:
     return (
         '<!doctype html><html lang="en"><head><meta charset="utf-8">'
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
-        "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'unsafe-inline'\">"
-        f"<title>{html.escape(title)}: {html.escape(verdict)}</title><style>{style}</style></head><body>"
+        "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'unsafe-inline'; "
+        "script-src 'unsafe-inline'\">"
+        f"<title>{html.escape(title)}: {html.escape(verdict)}</title><style>{_web('report.css')}</style></head>"
+        + "<body><main>"
         + "\n".join(parts)
-        + "</body></html>\n"
+        + f'</main><script type="application/json" id="story">{embedded_json(story)}</script>'
+        + f"<script>{_web('axis.js')}</script><script>{_web('story.js')}</script></body></html>\n"
     )
+
+
+def _web(name: str) -> str:
+    return files("raftmon.driver.report").joinpath("web", name).read_text(encoding="utf-8")
 
 
 def _json(path: Path) -> dict[str, Any]:

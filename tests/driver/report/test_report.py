@@ -64,7 +64,8 @@ def test_everything_the_folder_tells_is_on_the_page(tmp_path):
     text = render_report(tmp_path)
     page = Page(text)
     assert page.loads == []
-    assert page.scripts == []
+    assert len(page.scripts) == 3  # the data and two scripts of ours
+    assert orjson.loads(page.scripts[0])["faults"][0]["did"] == "cut n1 <b>off</b>"
     assert page.tags.count("svg") == 3
     for words in (
         "consistent and unavailable where cut",
