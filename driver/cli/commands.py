@@ -49,6 +49,7 @@ COMMANDS: dict[str, Command] = {
     "shrink": Command("raftmon.driver.cli.shrink", "shrink an invalid run to a scenario of a few lines"),
     "exec": Command("raftmon.driver.cli.exec", "run a command on a node of a live run"),
     "ctl": Command("raftmon.driver.cli.ctl", "change the rules of a live run, or watch its monitor"),
+    "top": Command("raftmon.driver.cli.top", "watch a live run: nodes, terms, links, rules, messages"),
     "monitor": Command(
         "raftmon.driver.cli.monitor", "attach to an existing cluster: monitor, filter and record its traffic"
     ),
