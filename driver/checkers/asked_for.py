@@ -69,6 +69,8 @@ def _asking(functions: frozenset[str] | set[str]) -> list[str]:
 def _names_for(history: History) -> list[str]:
     functions = history.functions()
     names = _asking(functions)
+    if {"add", "remove"} <= functions and not names:
+        return ["linearizable-set"]
     if "txn" in functions and "kafka" not in names:
         names.append(_transactions(history))
     if "append" in functions:
@@ -76,8 +78,6 @@ def _names_for(history: History) -> list[str]:
     if "add" in functions and not names and _marks_final_reads(history):
         eventual = _set_or_counter(history) == "linearizable-counter"
         return ["counter-bounds:reads=final" if eventual else "g-set"]
-    if "broadcast" in functions and _marks_final_reads(history):
-        names[names.index("set-full")] = "g-set"
     if "add" in functions and not {"linearizable-counter", "set-full"} & set(names):
         names.append(_set_or_counter(history))
     written = functions & FUNCTIONS.keys() - {"read", "get", "r"}
@@ -107,12 +107,15 @@ def _reads_balances(history: History) -> bool:
 
 
 def _transactions(history: History) -> str:
-    parts = (
+    parts = [
         part
         for operation in history.operations
         if operation.f == "txn" and isinstance(operation.value, list | tuple)
         for part in operation.value
-    )
+    ]
+    named = {part[0] for part in parts if isinstance(part, list | tuple) and part and isinstance(part[0], str)}
+    if named & {"send", "poll"}:
+        return "kafka"
     if any(isinstance(part, list | tuple) and part and part[0] == "append" for part in parts):
         return "list-append"
     return "rw-register"

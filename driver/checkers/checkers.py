@@ -116,8 +116,9 @@ _LEVEL = {"level": "isolation level to check for"}
 _CONSISTENCY = {"level": f"consistency level: {', '.join(LEVELS)}"}
 _MODEL_WORKLOADS = {"key-value": ("key-value",), "multi-register": ("multi-register",), "counter": ("counter",)}
 _MODEL_FUNCTIONS = {"multi-register": _words("txn read write")}
+_MODEL_ALIASES = {"counter": {"increment": "inc", "decrement": "dec"}}
 _MODEL_ASKED_BY = {
-    "counter": _words("inc dec"),
+    "counter": _words("inc dec increment decrement"),
     "stack": _words("push pop"),
     "priority-queue": _words("extract-max"),
 }
@@ -138,6 +139,7 @@ CHECKERS: dict[str, CheckerKind] = {
             model.functions or _MODEL_FUNCTIONS.get(name),
             _CONSISTENCY,
             workloads=_MODEL_WORKLOADS.get(name, ()),
+            aliases=_MODEL_ALIASES.get(name, {}),
             asked_by=_MODEL_ASKED_BY.get(name, frozenset()),
         )
         for name, model in MODELS.items()
@@ -211,13 +213,13 @@ CHECKERS: dict[str, CheckerKind] = {
         _words("add read"),
         aliases={"broadcast": "add"},
         workloads=("set", "lock"),
-        asked_by=_words("broadcast"),
     ),
     "g-set": CheckerKind(
         _grow_only_set,
         "grow-only sets lose nothing; stale reads are allowed (Maelstrom's g-set and broadcast)",
         _words("add read"),
         aliases={"broadcast": "add"},
+        asked_by=_words("broadcast"),
     ),
     "counter-bounds": CheckerKind(
         _later("counter_bounds", "CounterBounds"),

@@ -20,6 +20,7 @@ from raftmon.driver.checkers.search.linearizable import first_failure, scale_of,
 from raftmon.driver.checkers.search.models import CasRegister
 from raftmon.driver.checkers.search.search import Limits, Search
 from raftmon.driver.checkers.search.sentences import describe_violation
+from raftmon.driver.checkers.versioned import version_conflict, without_versions
 from raftmon.driver.checkers.words import timeline
 from raftmon.driver.checkers.zones.mismatches import binding_mismatches
 from raftmon.driver.checkers.zones.observations import CAS, MISMATCH, READ, SKIP, WRITE, Observations, observe
@@ -63,6 +64,21 @@ class RegisterChecker:
 
     def check(self, history: History) -> Result:
         """Judge every key; the first violation in time is explained."""
+        plain = without_versions(history)
+        if plain is None:
+            return self._check(history)
+        conflict = version_conflict(history)
+        if conflict is not None:
+            scale = scale_of(history)
+            sentence = f"{scale.words(conflict[0])} and {scale.words(conflict[1])} give one version two values"
+            found = Counterexample(conflict, sentence, conflict[0].key, conflict[1].call_ns, timeline(conflict, scale))
+            return Result(Valid.NO, self.name, f"invalid: {sentence}", {"versions": True}, found)
+        result = self._check(plain)
+        result.details["versions"] = True
+        result.sentence += " (values judged; of versions only that each has one value)"
+        return result
+
+    def _check(self, history: History) -> Result:
         limits = Limits(self.timeout_s, self.memory_mb)
         columns = history.columns
         plain = observe(columns, history.meta.initial)
@@ -73,10 +89,12 @@ class RegisterChecker:
         in_zones = ~np.isin(seen.key, np.array(sorted(searched), np.int64))
         rows = np.flatnonzero(in_zones)
         violations = find_violations(seen, rows)
-        if violations and _not_a_registers_value(violations[0], plain):
+        doubt = _misunderstood(violations[0], plain) if violations else None
+        if doubt is not None:
             key = columns.keys.objects[violations[0].key]
             words = describe_violation(violations[0], columns, scale_of(history), key)
-            return Result(Valid.UNKNOWN, self.name, _NOT_A_REGISTER + words, details)
+            sentence = f"unknown: {doubt}. As a register's it would be: {words}"
+            return Result(Valid.UNKNOWN, self.name, sentence, details)
         if violations:
             counterexample = _explain_zones(history, plain, seen, violations[0], self.explain_s / 2)
             return Result(Valid.NO, self.name, f"invalid: {counterexample.sentence}", details, counterexample)
@@ -109,21 +127,20 @@ class RegisterChecker:
         return Result(Valid.YES, self.name, sentence, details)
 
 
-_NOT_A_REGISTER = (
-    "unknown: lists were read and none was ever written, so these reads are of something else than a register. As a "
-    "register's it would be: "
-)
+_COLLECTIONS = (tuple, list, dict, set, frozenset)
 
 
-def _not_a_registers_value(violation: Violation, seen: Observations) -> bool:
-    """Whether a collection was read where only plain values were ever written: the reads of another kind of test."""
+def _misunderstood(violation: Violation, seen: Observations) -> str | None:
+    """Why a value that nobody wrote says more of how values are written down than of the register; None if not so."""
     if violation.conflict is not Conflict.NEVER_WRITTEN:
-        return False
+        return None
     read = seen.values[int(seen.saw[violation.rows[0]])]
     wrote = [seen.values[code] for code in np.unique(seen.wrote[seen.wrote >= 0]).tolist()]
-    return isinstance(read, tuple | list | dict | set | frozenset) and not any(
-        isinstance(value, tuple | list | dict | set | frozenset) for value in wrote
-    )
+    if isinstance(read, _COLLECTIONS) and not any(isinstance(value, _COLLECTIONS) for value in wrote):
+        return "lists or maps were read and none was ever written, so these are reads of something else than a register"
+    if any(isinstance(value, str) is not isinstance(read, str) and str(value) == str(read) for value in wrote):
+        return f"{read!r} was read and what looks like it was written as another type (a number, a text)"
+    return None
 
 
 def _why_unknown(

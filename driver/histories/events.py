@@ -36,7 +36,7 @@ TYPES = {"invoke": INVOKE, "ok": OK, "fail": FAIL, "info": INFO}
 
 MUTATING = frozenset(
     ("write", "w", "put", "set", "cas", "compare-and-set", "delete", "del", "append", "add", "remove", "enqueue")
-)
+) | frozenset(("inc", "dec", "increment", "decrement"))  # some answer with the counter's new value
 """Functions whose value stands in the invocation; of any other the completion's value counts."""
 
 MISSING = -(2**63)
@@ -123,8 +123,8 @@ class Events:
             return
         if (f is None or (isinstance(f, str) and f in PLAIN_FUNCTIONS)) and are_micro_operations(event.get("value")):
             f = "txn"
-        if isinstance(f, str):
-            f = f.removeprefix(":")  # a keyword of EDN that some tool wrote as JSON text
+        if isinstance(f, str) and isinstance(kind, str) and kind.startswith(":"):
+            f = f.removeprefix(":")  # keywords of EDN that some tool wrote as JSON texts
         if not isinstance(f, str):
             self.complain(line, f"an event whose function is {f!r}", READABLE)
             return

@@ -11,6 +11,7 @@ from typing import BinaryIO, NamedTuple, cast
 
 import orjson
 
+from raftmon.driver.histories.csv_table import is_table, read_csv
 from raftmon.driver.histories.encodings import open_packed, text_of, utf8_of
 from raftmon.driver.histories.events import Events
 from raftmon.driver.histories.jepsen import read_edn, read_text_log
@@ -50,6 +51,7 @@ FORMATS: dict[str, Format] = {
     "json": Format(read_json_array, "one JSON array of events"),
     "edn": Format(_bytes(read_edn), "Jepsen's history.edn, Knossos' histories: EDN maps, one a line or in a vector"),
     "jepsen-log": Format(_text(read_text_log), "Jepsen's text log or history.txt"),
+    "csv": Format(_text(read_csv), "a table of events or operations with a header (process, type, f, value, …)"),
     "append-kv": Format(_bytes(read_edn), "Porcupine's key-value files: EDN maps with get, put and append"),
 }
 
@@ -65,6 +67,8 @@ def detect(head: bytes) -> str:
         return "json"
     if start[:1] in ("{", "[", "(", "#"):
         return "append-kv" if ":f :append" in text else "edn"
+    if is_table(start):
+        return "csv"
     if any(word in text for word in (":invoke", ":ok", ":fail", ":info", "jepsen.util")):
         return "jepsen-log"
     return "jsonl"
