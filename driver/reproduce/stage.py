@@ -11,11 +11,11 @@ from raftmon.adapters.base import Definite, Indefinite
 from raftmon.adapters.etcd_api import EtcdApi
 from raftmon.driver.checkers.base import Result, Valid
 from raftmon.driver.cluster.cluster import Cluster
-from raftmon.driver.reproduce.recording import HistoryRecorder, RecordedClient
 from raftmon.driver.reproduce.scenario import CouldNotSetUp, Scenario
 from raftmon.driver.reproduce.scheduled import all_results, work_under
 from raftmon.driver.results.verdict import check_history
 from raftmon.driver.testing.fixtures import TestClients, TestCluster, TestMonitor, eventually
+from raftmon.driver.testing.recording import RecordedClient
 from raftmon.monitor.raft.conformance.rules import RULES
 from raftmon.monitor.raft.database.store import open_store
 from raftmon.setup.errors import RaftmonError
@@ -37,9 +37,7 @@ class Stage:
         self.monitor = TestMonitor(self.cluster)
         self.clients = TestClients(self.cluster, seed)
         self._seed = seed
-        self._recorder = HistoryRecorder(cluster.folder.history)
         self._stack = contextlib.ExitStack()
-        self._stack.callback(self._recorder.close)
         self._stack.callback(self.cluster.close)
 
     def close(self) -> None:
@@ -53,10 +51,7 @@ class Stage:
 
     def client(self, node: str, timeout_s: float = 5.0) -> RecordedClient:
         """A new client of that node; what it does enters the history."""
-        host = self.inner.topology.host(node)
-        made = self._recorder.client(self.inner.adapter.connect(host, timeout_s), node)
-        self._stack.callback(made.close)
-        return made
+        return self.cluster.recorded(node, timeout_s)
 
     def etcd(self, node: str, timeout_s: float = 5.0) -> EtcdApi:
         """Etcd's own API at that node."""
@@ -82,6 +77,12 @@ class Stage:
             if row is not None
             else None
         )
+
+    def ask_wire(self, query: str, *values: object) -> Any:
+        """The first column of the first row of a query on the record so far (docs/messages.md), None if none."""
+        with contextlib.closing(open_store(self.inner.folder.path / "messages.sqlite")) as record:
+            row = record.execute(query, values).fetchone()
+        return row[0] if row is not None else None
 
     def until_wire(self, ask: Callable[[], T | None], timeout_s: float = 3.0) -> T | None:
         """The first true answer of ``ask`` within a time, None if there is none: the record lags behind a little."""

@@ -24,6 +24,7 @@ from raftmon.driver.faults.grudges import between, isolate
 from raftmon.driver.results.verdict import check_history, stores_result
 from raftmon.driver.run.final_reads import FinalReader
 from raftmon.driver.run.store_hashes import ask_stores
+from raftmon.driver.testing.recording import HistoryRecorder, RecordedClient
 from raftmon.driver.workloads.workloads import workload
 from raftmon.monitor.control.client import MonitorClient
 from raftmon.setup.errors import RaftmonError
@@ -54,6 +55,8 @@ class TestCluster:
         self._timeout_s = client_timeout_s
         self._clients: dict[str, Client] = {}
         self._faults = 0
+        self._recorder: HistoryRecorder | None = None
+        self._recorded: list[RecordedClient] = []
 
     @property
     def nodes(self) -> tuple[str, ...]:
@@ -71,6 +74,16 @@ class TestCluster:
             host = self.inner.topology.host(node)
             self._clients[node] = self.inner.adapter.connect(host, self._timeout_s)
         return self._clients[node]
+
+    def recorded(self, node: str, timeout_s: float | None = None) -> RecordedClient:
+        """A new client of that node whose every operation enters the history, where checkers judge it."""
+        if self._recorder is None:
+            self._recorder = HistoryRecorder(self.inner.folder.history)
+        host = self.inner.topology.host(node)
+        inner = self.inner.adapter.connect(host, self._timeout_s if timeout_s is None else timeout_s)
+        made = self._recorder.client(inner, node)
+        self._recorded.append(made)
+        return made
 
     def leader(self, timeout_s: float = 30.0) -> str:
         """The leader, waited for."""
@@ -164,8 +177,10 @@ class TestCluster:
 
     def close(self) -> None:
         """Hang up the test's own clients."""
-        for client in self._clients.values():
+        for client in (*self._clients.values(), *self._recorded):
             client.close()
+        if self._recorder is not None:
+            self._recorder.close()
 
 
 class TestMonitor:

@@ -234,6 +234,16 @@ class ConformanceChecker:
         if not message.channel.answers_bear_own_term and not (message.extra or {}).get("vote_term"):
             return
         term = message.term
+        own = group.asked.get((term, source))
+        self.checked["vote_own"] += 1
+        if own is not None and source != target:
+            self._report(
+                "vote_own",
+                (message.group, source, term, target),
+                f"{source} stood in term {term}, and voted in that term for {target}",
+                told(own[1]),
+                witness_of(message),
+            )
         asked = group.asked.get((term, target))
         self.checked["vote_asked"] += 1
         if asked is None:

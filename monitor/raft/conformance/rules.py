@@ -8,6 +8,7 @@ __all__ = ["DEVIATIONS", "RULES", "UNSEEN", "VARIANTS", "Variant"]
 
 RULES: dict[str, str] = {
     "vote_asked": "a vote is granted only to a candidate that asked for it in that term (3.4)",
+    "vote_own": "a candidate votes for nobody else in its term (3.4)",
     "vote_log": "a vote is granted only to a candidate whose log is at least as good (3.6.1)",
     "term_remembered": "a node's term never goes back, over a restart neither (3.8)",
     "commit_own_term": "a leader commits by counting only entries of its own term (3.6.2)",
@@ -25,6 +26,7 @@ RULES: dict[str, str] = {
 
 UNSEEN: dict[str, str] = {
     "vote_asked": "votes whose request may have been sent before the record began",
+    "vote_own": "candidates whose requests were not sent",
     "vote_log": "entries that the voter did not acknowledge, and those that a later leader may have replaced",
     "term_remembered": "connections that were open before the restart; systems that queue messages until they connect",
     "commit_own_term": "entries whose first append is not in the record",

@@ -12,8 +12,8 @@ from raftmon.driver.checkers.register import RegisterChecker
 from raftmon.driver.cli import main
 from raftmon.driver.histories import read_history
 from raftmon.driver.reproduce.loading import AttemptOutcome, load_scenario, scenarios
-from raftmon.driver.reproduce.recording import HistoryRecorder
 from raftmon.driver.reproduce.rounds import Reproduced, Side
+from raftmon.driver.testing.recording import HistoryRecorder
 from raftmon.setup.errors import InputError
 
 

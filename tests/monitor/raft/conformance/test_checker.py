@@ -38,6 +38,11 @@ def append(term: int, index: int, target: str = "n2", entry_term: int | None = N
 ACK = message("MsgAppResp", "n2", "n1", 5, index=11, stream="message", packet=7)
 FORGED: dict[str, tuple[RaftMessage, ...]] = {
     "vote_asked": (message("MsgVoteResp", "n2", "n3", 6, packet=9),),
+    "vote_own": (
+        message("MsgVote", "n2", "n1", 6, packet=7),
+        message("MsgVote", "n3", "n2", 6),
+        message("MsgVoteResp", "n2", "n3", 6, packet=9),
+    ),
     "vote_log": (
         append(5, 10),
         ACK,
