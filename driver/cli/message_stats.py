@@ -63,10 +63,16 @@ def print_statistics(found: dict[str, Any]) -> None:
 
 
 def _print_invariants(found: dict[str, Any]) -> None:
-    print("\ninvariants")
-    for name, result in found["invariants"].items():
-        state = f"BROKEN {result['broken']} times" if result["broken"] else "holds"
-        print(f"  {name:<22} {state}, checked {result['checked']:,} times; not visible: {result['not_visible']}")
+    conformance = found["conformance"]
+    for title, rows in (("invariants", found["invariants"]), ("conformance of nodes", conformance.get("rules", {}))):
+        print(f"\n{title}")
+        for name, result in rows.items():
+            state = f"BROKEN {result['broken']} times" if result["broken"] else "holds"
+            print(f"  {name:<22} {state}, checked {result['checked']:,} times; not visible: {result['not_visible']}")
+    if conformance.get("complete") is False:
+        print("  bytes of the record are missing: rules that rest on what was not seen were not asked from then on")
+    for system, words in conformance.get("deviations", {}).items():
+        print(f"  {system} differs by design: {words}")
     for violation in found["violations"]:
         print(f"\n  {violation['invariant']}: {violation['sentence']}")
         for witness in violation["witnesses"]:

@@ -88,7 +88,7 @@ def _chosen(arguments: argparse.Namespace) -> list[Loaded]:
 def _listed(system: str | None) -> Table:
     table = Table(box=None, pad_edge=False, header_style="dim")
     for name in ("name", "what", "affected", "control", "fixed in"):
-        table.add_column(name, overflow="fold")
+        table.add_column(name, overflow="fold", no_wrap=name == "name")
     for loaded in scenarios().values():
         one = loaded.scenario
         if system in (None, one.system):
@@ -99,7 +99,7 @@ def _listed(system: str | None) -> Table:
 def _results(found: list[tuple[Loaded, Reproduced]]) -> Table:
     table = Table(box=None, pad_edge=False, header_style="dim")
     for name in ("name", "affected", "shown", "control", "shown", "seconds"):
-        table.add_column(name, overflow="fold")
+        table.add_column(name, overflow="fold", no_wrap=name == "name")
     for _, one in found:
         control = one.control
         table.add_row(

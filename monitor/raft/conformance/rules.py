@@ -44,7 +44,7 @@ UNSEEN: dict[str, str] = {
 
 DEVIATIONS: dict[str, str] = {
     "zookeeper": "Zab is another protocol: no rule of Raft is asked",
-    "nats-server": "answers may carry an older term, catch-up repeats appends of earlier leaders: four rules are asked",
+    "nats-server": "answers may carry an older term, catch-up repeats old appends: rules about them are not asked",
     "pysyncobj": "answers to appends carry no term: rules about acknowledgements are not asked",
     "dqlite": "acknowledgements carry the end of the follower's log: rules about them are not asked",
 }

@@ -154,6 +154,7 @@ def statistics(connection: sqlite3.Connection, zero_ns: int | None = None) -> di
         "nodes": _nodes(connection, start_ns),
         "violations": _violations(connection),
         "invariants": meta.get("invariants", {}),
+        "conformance": meta.get("conformance", {}),
     }
 
 
