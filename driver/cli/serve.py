@@ -21,7 +21,8 @@ def parser() -> CommandParser:
         "serve",
         "Show the store in a browser: runs with their verdicts, filters, two runs side by side, reports, files, one "
         "zip a run, SQL over a run's records. It listens on loopback unless you give --host, and answers only with "
-        "the token in the address that it prints. It writes nothing.",
+        "the token in the address that it prints. /live is the newest live run: its page grows, its buttons do what "
+        "`raftmon ctl` can. Nothing else is written.",
         "raftmon serve\nraftmon serve --store /data/store --port 8080",
     )
     made.add_store()

@@ -37,8 +37,11 @@ def write_report(run_folder: Path) -> Path:
     return target
 
 
-def render_report(run_folder: Path) -> str:
-    """The page as text. Raises InputError if ``run_folder`` is no folder; nothing else about it can make it fail."""
+def render_report(run_folder: Path, live: dict[str, Any] | None = None) -> str:
+    """The page as text; with ``live`` (``nodes``: their names) the one of a run that is on, which asks for more.
+
+    Raises InputError if ``run_folder`` is no folder; nothing else about it can make it fail.
+    """
     if not run_folder.is_dir():
         raise InputError(f"there is no run in {run_folder}: name a run's folder")
     plan = _json(run_folder / "config.json")
@@ -55,6 +58,7 @@ def render_report(run_folder: Path) -> str:
         f'<h1>{html.escape(title)}: <span class="{html.escape(verdict)}">{html.escape(verdict)}</span></h1>',
         summary(run_folder, results, config or {}),
         "".join(f'<p class="hint">{html.escape(note)}</p>' for note in story["notes"]),
+        "" if live is None else _live_controls(live),
         _web("story.html"),
         conditions(results),
         _verdict(results),
@@ -67,17 +71,25 @@ def render_report(run_folder: Path) -> str:
         _section("Monitor", _pairs(monitor), "there is no monitor.json"),
         _section("Configuration", _pairs(config or {}), "there is no config.json"),
     ]
+    connect = "" if live is None else "; connect-src 'self'"
     return (
         '<!doctype html><html lang="en"><head><meta charset="utf-8">'
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
         "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'unsafe-inline'; "
-        "script-src 'unsafe-inline'\">"
+        f"script-src 'unsafe-inline'{connect}\">"
         f"<title>{html.escape(title)}: {html.escape(verdict)}</title><style>{_web('report.css')}</style></head>"
         + "<body><main>"
         + "\n".join(parts)
         + f'</main><script type="application/json" id="story">{embedded_json(story)}</script>'
-        + f"<script>{_web('axis.js')}</script><script>{_web('story.js')}</script></body></html>\n"
+        + f"<script>{_web('axis.js')}</script><script>{_web('story.js')}</script>"
+        + ("" if live is None else f"<script>{_web('live.js')}</script>")
+        + "</body></html>\n"
     )
+
+
+def _live_controls(live: dict[str, Any]) -> str:
+    options = "".join(f"<option>{html.escape(str(name))}</option>" for name in live.get("nodes") or [])
+    return _web("live.html").replace("@@NODES@@", options)
 
 
 def _web(name: str) -> str:

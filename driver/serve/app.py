@@ -1,4 +1,4 @@
-"""The application: which address gives what. It reads the store and writes nothing."""
+"""The application: which address gives what. It reads the store; only a live run's rules can be changed."""
 
 from __future__ import annotations
 
@@ -8,12 +8,13 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
+import orjson
 from starlette.applications import Starlette
 from starlette.background import BackgroundTask
 from starlette.concurrency import run_in_threadpool
 from starlette.middleware import Middleware
 from starlette.requests import Request
-from starlette.responses import FileResponse, HTMLResponse, Response
+from starlette.responses import FileResponse, HTMLResponse, JSONResponse, RedirectResponse, Response
 from starlette.routing import Route
 
 from raftmon.driver.campaign.trial import row_of
@@ -25,6 +26,7 @@ from raftmon.driver.run_folder import MARK, RunFolder, check_name
 from raftmon.driver.run_list import select_runs
 from raftmon.driver.serve import pages
 from raftmon.driver.serve.access import REPORT_POLICY, Access
+from raftmon.driver.serve.live import LIVE_POLICY, control, live_page, live_state, newest_live
 from raftmon.driver.serve.query import Answer, ask
 from raftmon.driver.shrink.differences import differences
 from raftmon.setup.errors import InputError, RaftmonError
@@ -49,6 +51,10 @@ def application(store: Path, token: str, hosts: tuple[str, ...] = ("127.0.0.1", 
             Route("/", of.runs),
             Route("/compare", of.compare),
             Route("/web/{name}", _web),
+            Route("/live", of.newest),
+            Route(f"{run_at}/live", of.live),
+            Route(f"{run_at}/state", of.state),
+            Route(f"{run_at}/control", of.control, methods=["POST"]),
             Route(f"{run_at}/report", of.report),
             Route(f"{run_at}/zip", of.one_zip),
             Route(f"{run_at}/file/{{inside:path}}", of.file),
@@ -88,6 +94,32 @@ class _Pages:
         listed = await run_in_threadpool(_files, folder)
         name = f"{folder.path.parent.name}/{folder.path.name}"
         return HTMLResponse(pages.run_page(name, rows.results, _command(rows.config), listed, sql, answer))
+
+    async def newest(self, _request: Request) -> Response:
+        name = newest_live(await run_in_threadpool(select_runs, self._store))
+        if name is None:
+            raise InputError("no run is live: start one with `raftmon run`, then load this page again")
+        return RedirectResponse(pages.address(name, "/live"), 303)
+
+    async def live(self, request: Request) -> Response:
+        text = await run_in_threadpool(live_page, self._folder(request))
+        return HTMLResponse(text, headers={"Content-Security-Policy": LIVE_POLICY})
+
+    async def state(self, request: Request) -> Response:
+        return Response(await run_in_threadpool(live_state, self._folder(request)), media_type="application/json")
+
+    async def control(self, request: Request) -> Response:
+        """Only JSON is taken: no form of another site can send it."""
+        if request.headers.get("content-type", "").split(";")[0] != "application/json":
+            return JSONResponse({"error": "send application/json"}, 415)
+        try:
+            asked = orjson.loads(await request.body())
+            result = await run_in_threadpool(control, self._folder(request), asked)
+        except orjson.JSONDecodeError:
+            return JSONResponse({"error": "the body is no JSON"}, 400)
+        except RaftmonError as error:
+            return JSONResponse({"error": str(error)}, 400)
+        return JSONResponse({"result": result})
 
     async def report(self, request: Request) -> Response:
         path = self._folder(request).path / "report.html"

@@ -105,7 +105,8 @@ def run_page(
     return _page(
         name,
         f"<h1>{_verdict(results.get('valid', 'none'))}</h1><ul>{sentences}</ul>"
-        f'<p><a href="{base}/report">report</a> · <a href="{base}/zip">one zip</a></p>'
+        f'<p><a href="{base}/report">report</a> · <a href="{base}/live">live page</a> · '
+        f'<a href="{base}/zip">one zip</a></p>'
         f"<p>repeat it: <code>{_text(command)}</code></p>"
         f'<h2>Ask its records</h2><form method="get" action="{base}"><label for="sql">SQL over operations, messages, '
         "entries, elections, states, changes, violations (read-only)</label>"

@@ -2,8 +2,13 @@
 "use strict";
 /* global Axis, treatment, messagesOf */
 
-(() => {
-  const story = JSON.parse(document.getElementById("story").textContent);
+let listening = null; // ends the listeners of the story shown before
+
+function raftmonShow(story) {
+  const kept = window.raftmonStory ? window.raftmonStory.kept() : null;
+  if (listening) listening.abort();
+  listening = new AbortController();
+  const on = (target, name, act, options) => target.addEventListener(name, act, { ...options, signal: listening.signal });
   const LEFT = 118;
   const OUTCOMES = ["ok", "fail", "unknown", "anomaly"];
   const element = (id) => document.getElementById(id);
@@ -34,7 +39,8 @@
   const hues = (n) => [ink.blue, ink.violet, ink.good, ink.unsure, ink.bad, ink.faint][n % 6];
   const first = Math.min(0, ...(story.states || []).slice(0, 1).map((row) => row[0]), messages.length ? messages[0].t : 0);
   const limits = { from: first - 0.02, span: Math.max(story.end - first, 0.1) * 1.02 + 0.04 };
-  let view = { ...limits };
+  // A growing page keeps what is looked at; one that shows the whole run goes on doing so.
+  let view = kept && !kept.whole ? { ...kept.view } : { ...limits };
   let chosen = null; // a message
   let operation = null; // an operation row
   let lit = new Set();
@@ -595,7 +601,7 @@
   for (const canvas of [rowsCanvas, spaceCanvas]) {
     let drag = null;
     const width = () => canvas.clientWidth - LEFT;
-    canvas.addEventListener("wheel", (event) => {
+    on(canvas, "wheel", (event) => {
       if (!event.ctrlKey && !event.shiftKey && Math.abs(event.deltaX) <= Math.abs(event.deltaY) && !event.altKey && !canvas.matches(":focus")) return;
       event.preventDefault();
       const x = event.clientX - canvas.getBoundingClientRect().left - LEFT;
@@ -604,17 +610,17 @@
       else view = Axis.zoom(view, limits, width(), x, Math.exp(event.deltaY * 0.002));
       draw();
     }, { passive: false });
-    canvas.addEventListener("pointerdown", (event) => {
+    on(canvas, "pointerdown", (event) => {
       drag = { x: event.clientX, from: view.from, moved: false };
       canvas.setPointerCapture(event.pointerId);
     });
-    canvas.addEventListener("pointermove", (event) => {
+    on(canvas, "pointermove", (event) => {
       if (!drag) return hover(canvas, event);
       if (Math.abs(event.clientX - drag.x) > 3) drag.moved = true;
       view = Axis.clamp({ ...view, from: drag.from - ((event.clientX - drag.x) / width()) * view.span }, limits);
       draw();
     });
-    canvas.addEventListener("pointerup", (event) => {
+    on(canvas, "pointerup", (event) => {
       const still = drag && !drag.moved;
       drag = null;
       if (!still) return;
@@ -628,12 +634,12 @@
         if (one && one.click) one.click(Axis.seconds(view, width(), x), y - one.top, width());
       }
     });
-    canvas.addEventListener("pointerleave", () => { tip.hidden = true; });
-    canvas.addEventListener("dblclick", (event) => {
+    on(canvas, "pointerleave", () => { tip.hidden = true; });
+    on(canvas, "dblclick", (event) => {
       view = Axis.zoom(view, limits, width(), event.clientX - canvas.getBoundingClientRect().left - LEFT, 0.3);
       draw();
     });
-    canvas.addEventListener("keydown", (event) => {
+    on(canvas, "keydown", (event) => {
       const moves = { ArrowLeft: -0.15, ArrowRight: 0.15 };
       const zooms = { "+": 0.6, "=": 0.6, "-": 1.6 };
       if (event.key in moves) view = Axis.clamp({ ...view, from: view.from + moves[event.key] * view.span }, limits);
@@ -656,35 +662,47 @@
   }
 
   // ------------------------------------------------------------------ controls
-  const options = (select, list) => list.forEach((name) => select.add(new Option(name, name)));
+  const options = (select, list) => {
+    const value = select.value;
+    while (select.options.length > 1) select.remove(1);
+    list.forEach((name) => select.add(new Option(name, name)));
+    select.value = list.includes(value) ? value : "";
+  };
   options(element("kind"), kinds);
   options(element("link"), [...new Set(messages.map((m) => `${m.source}->${m.target}`))].sort());
   for (const id of ["kind", "link", "term"])
-    element(id).addEventListener("input", () => { filtered = messages.filter(shows); draw(); });
-  element("whole").addEventListener("click", () => { view = { ...limits }; draw(); });
+    on(element(id), "input", () => { filtered = messages.filter(shows); draw(); });
+  on(element("whole"), "click", () => { view = { ...limits }; draw(); });
   const zoomBy = (factor) => { view = Axis.zoom(view, limits, 1000, 500, factor); draw(); };
-  element("closer").addEventListener("click", () => zoomBy(0.5));
-  element("wider").addEventListener("click", () => zoomBy(2));
+  on(element("closer"), "click", () => zoomBy(0.5));
+  on(element("wider"), "click", () => zoomBy(2));
   const moments = element("moment");
   const stops = [
     ...(story.faults || []).flatMap((f) => [[`${f.name} begins`, f.start], ...(f.stop === null ? [] : [[`${f.name} heals`, f.stop]])]),
     ...(story.elections || []).map((e) => [`${e.candidate} asks for votes, term ${e.term}`, e.start]),
     ...operations.filter((o) => o[2] === 3).map((o) => ["anomaly", o[0]]),
   ].sort((a, b) => a[1] - b[1]).slice(0, 300);
+  while (moments.options.length > 1) moments.remove(1);
   stops.forEach(([name, time], n) => moments.add(new Option(`${time.toFixed(3)} s ${name}`, n)));
-  moments.addEventListener("change", () => {
+  on(moments, "change", () => {
     const stop = stops[Number(moments.value)];
     if (stop) { view = Axis.clamp({ from: stop[1] - 0.02, span: 0.1 }, limits); draw(); }
   });
-  window.addEventListener("resize", draw);
+  on(window, "resize", draw);
   matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => { readColours(); draw(); });
-  window.addEventListener("beforeprint", () => { view = { ...limits }; drawRows(); drawSpace(); });
+  on(window, "beforeprint", () => { view = { ...limits }; drawRows(); drawSpace(); });
   window.raftmonStory = { // for tests and measurements
     draw: () => { drawRows(); drawSpace(); },
     view: (given) => { if (given) view = Axis.clamp(given, limits); return { ...view }; },
     chooseMessage: (n) => chooseMessage(filtered[n]), chooseOperation: (n) => chooseOperation(operations[n]),
     counts: () => ({ operations: operations.length, messages: messages.length, nodes, lit: lit.size }),
-    operations, messages, limits,
+    operations, messages, limits, chosen: () => chosen,
+    kept: () => ({ view, whole: view.span >= limits.span * 0.999, chosen: chosen && chosen.id }),
   };
+  filtered = messages.filter(shows);
+  const again = kept && messages.find((m) => m.id === kept.chosen);
+  if (again) { chosen = again; lit = new Set([again.id]); }
   draw();
-})();
+}
+
+raftmonShow(JSON.parse(document.getElementById("story").textContent));

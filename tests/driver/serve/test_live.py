@@ -1,0 +1,104 @@
+"""A live run's page: what it may ask of the monitor, who is named as author, and what it refuses."""
+
+import socket
+import tempfile
+import threading
+from pathlib import Path
+
+import orjson
+import pytest
+
+from raftmon.driver.serve.live import CONTROLS, control, live_state, newest_live
+from raftmon.setup.errors import InputError
+from tests.driver.serve.test_app import HOSTILE, client, made, store
+
+__all__ = ["store"]
+
+
+def answering(path, asked):
+    """A monitor's socket that notes each request and answers that it is done."""
+    server = socket.socket(socket.AF_UNIX)
+    server.bind(str(path))
+    server.listen(4)
+
+    def serve():
+        while True:
+            try:
+                connection, _ = server.accept()
+            except OSError:
+                return
+            with connection, connection.makefile("rwb") as lines:
+                for line in lines:
+                    request = orjson.loads(line)
+                    asked.append(request)
+                    lines.write(orjson.dumps({"id": request["id"], "ok": True, "result": "r1"}) + b"\n")
+                    lines.flush()
+
+    threading.Thread(target=serve, daemon=True).start()
+    return server
+
+
+@pytest.fixture
+def live(store, monkeypatch):
+    run = made(store, "etcd-register")
+    monkeypatch.setattr(type(run), "is_live", property(lambda _self: True))
+    with tempfile.TemporaryDirectory() as short:  # a socket's path has at most 107 bytes
+        monkeypatch.setattr(type(run), "control_socket", property(lambda _self: Path(short) / "monitor.sock"))
+        yield run
+
+
+def test_a_button_is_a_request_to_the_monitor_with_its_author(store, live):
+    asked = []
+    with answering(live.control_socket, asked):
+        there = client(store)
+        address = f"/run/{live.path.parent.name}/{live.path.name}/control"
+        answer = there.post(address, json={"operation": "add", "argument": "n1->n2 drop"})
+        assert answer.json() == {"result": "r1"}
+        assert there.post(address, json={"operation": "resume"}).status_code == 200
+    assert [(one["op"], one["author"]) for one in asked] == [("add", "raftmon serve"), ("resume", "raftmon serve")]
+
+
+@pytest.mark.parametrize(
+    ("request_", "words"),
+    [
+        ({"operation": "stop"}, "available: add"),
+        ({"operation": "add"}, "needs a text"),
+        ({"operation": "deliver", "argument": "1"}, "needs a number"),
+        ([], "unknown operation None"),
+    ],
+)
+def test_what_is_no_control_is_refused_in_words(live, request_, words):
+    with pytest.raises(InputError, match=words):
+        control(live, request_)
+
+
+def test_a_run_that_is_over_takes_no_rules(store):
+    run = made(store, "etcd-register")
+    for operation, kind in CONTROLS.items():
+        with pytest.raises(InputError, match="is over"):
+            control(run, {"operation": operation, "argument": None if kind is None else kind("1")})
+
+
+def test_a_form_of_another_site_and_a_stranger_change_nothing(store, live):
+    address = f"/run/{live.path.parent.name}/{live.path.name}/control"
+    assert client(store).post(address, data={"operation": "heal"}).status_code == 415
+    assert client(store, cookie=False).post(address, json={"operation": "heal"}).status_code == 403
+
+
+def test_the_live_page_and_its_state_are_of_the_run(store):
+    run = made(store, "etcd-register")
+    there, base = client(store), f"/run/{run.path.parent.name}/{run.path.name}"
+    page = there.get(f"{base}/live")
+    assert "connect-src 'self'" in page.headers["content-security-policy"]
+    assert HOSTILE not in page.text
+    state = there.get(f"{base}/state").json()
+    assert state["live"] is False
+    assert state["story"]["operations"]["count"] == 1
+    assert orjson.loads(live_state(run))["story"]["operations"]["rows"][0][7] == "<b>"
+
+
+def test_the_newest_live_run_is_found_or_said_to_be_missing(store):
+    rows = [{"verdict": verdict, "name": "a", "time": str(n)} for n, verdict in enumerate(["live", "live", "valid"])]
+    assert newest_live(rows) == "a/1"
+    made(store, "etcd-register")
+    assert "no run is live" in client(store).get("/live").text
