@@ -127,3 +127,22 @@ def test_the_page_is_used_by_keyboard_in_light_and_dark(tmp_path, browser):
     page.keyboard.press("0")
     assert page.evaluate("raftmonStory.view()") == whole
     page.close()
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_axe_finds_nothing_serious(tmp_path, browser, scheme):
+    axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="axe is not installed (raftmon[dev])")
+    page = browser.new_page(color_scheme=scheme)
+    page.goto(write_report(hostile_run(tmp_path)).as_uri())
+    page.wait_for_function("window.raftmonStory !== undefined")
+    found = axe.Axe().run(page).response["violations"]
+    assert [(one["id"], one["nodes"][0]["html"]) for one in found if one["impact"] in ("serious", "critical")] == []
+    page.close()
+
+
+@pytest.mark.parametrize("name", sorted(path.name for path in WEB.glob("*.js")))
+def test_a_script_is_strict_and_can_be_parsed(name):
+    if NODE is None:
+        pytest.skip("node is not installed")
+    assert '"use strict";' in (WEB / name).read_text()
+    subprocess.run([NODE, "--check", str(WEB / name)], check=True, timeout=30)
