@@ -6,6 +6,7 @@ import argparse
 import os
 import secrets
 import signal
+import subprocess
 import sys
 from pathlib import Path
 from typing import Any
@@ -23,7 +24,8 @@ from raftmon.driver.run.plan import make_plan
 from raftmon.driver.run_folder import check_store, find_run
 from raftmon.driver.workloads.workloads import workload_names
 from raftmon.setup.errors import InputError
-from raftmon.setup.sandbox import enter
+from raftmon.setup.python import module_command
+from raftmon.setup.sandbox import enter, inside
 
 LOG_WIDTH = 120
 """Columns of the output where it goes to a file or a pipe."""
@@ -51,6 +53,9 @@ def parser() -> CommandParser:
     )
     made.add_argument("-d", "--shell", action="store_true", help="open a prompt with the live cluster, without clients")
     made.add_argument("--json", action="store_true", help="print results.json and the run's path instead of the screen")
+    made.add_argument(
+        "--serve", action="store_true", help="show the run live in a browser; prints the address (see raftmon serve)"
+    )
     return made
 
 
@@ -192,6 +197,13 @@ def _config(arguments: argparse.Namespace) -> RunConfig:
     return replayed(find_run(arguments.replay, arguments.store), trusted=arguments.trust)
 
 
+def _serve(store: Path) -> None:
+    """Start ``raftmon serve`` outside of the sandbox; it ends soon after this process, whose pid the run keeps."""
+    store.mkdir(parents=True, exist_ok=True)
+    command = module_command("raftmon.driver.cli", "serve", "--store", str(store), "--while-pid", str(os.getpid()))
+    subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=sys.stderr, start_new_session=True)
+
+
 def end_as_by_ctrl_c() -> None:
     """From now on SIGTERM and SIGHUP end the run as Ctrl-C does: early, with a verdict on what there is.
 
@@ -211,6 +223,8 @@ def main(arguments: argparse.Namespace) -> int:
     check_store(arguments.store)
     adapter = system(config.system, config.adapter_options())
     make_plan(config, adapter)  # what is wrong with it is said before anything starts
+    if arguments.serve and not inside():
+        _serve(arguments.store)
     if nodes_needed(adapter):
         remember_outer_pid()
         enter()

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import secrets
 import socket
+import threading
+import time
 
+import psutil
 import uvicorn
 
 from raftmon.driver.cli.arguments import CommandParser
@@ -13,6 +17,8 @@ from raftmon.driver.serve.app import application
 from raftmon.setup.errors import InputError
 
 __all__ = ["main", "parser"]
+
+_GRACE_S = 6.0  # a page that looks every two seconds learns that the run is over
 
 
 def parser() -> CommandParser:
@@ -31,6 +37,12 @@ def parser() -> CommandParser:
         "--host", default="127.0.0.1", metavar="ADDRESS", help="the address to listen on (default: 127.0.0.1)"
     )
     made.add_argument("--token", metavar="TEXT", help="the token (default: random)")
+    made.add_argument(
+        "--while-pid",
+        type=int,
+        metavar="PID",
+        help="print the address of the live run, and end soon after this process",
+    )
     return made
 
 
@@ -50,8 +62,19 @@ def main(arguments: argparse.Namespace) -> int:
             f"cannot listen on {arguments.host}:{arguments.port} ({error.strerror}): give --port another"
         ) from error
     port = listening.getsockname()[1]
-    print(f"http://{arguments.host}:{port}/?token={token}", flush=True)
+    page = "" if arguments.while_pid is None else "live"
+    print(f"http://{arguments.host}:{port}/{page}?token={token}", flush=True)
     app = application(arguments.store, token, tuple({arguments.host, "127.0.0.1", "localhost"}))
     server = uvicorn.Server(uvicorn.Config(app, log_level="warning", access_log=False, lifespan="off"))
+    if arguments.while_pid is not None:
+        threading.Thread(target=_end_after, args=(arguments.while_pid, server), daemon=True).start()
     server.run(sockets=[listening])
     return 0
+
+
+def _end_after(pid: int, server: uvicorn.Server) -> None:
+    """Ask the server to end once that process has ended and open pages have seen it."""
+    with contextlib.suppress(psutil.NoSuchProcess):
+        psutil.Process(pid).wait()
+        time.sleep(_GRACE_S)
+    server.should_exit = True

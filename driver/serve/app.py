@@ -98,7 +98,8 @@ class _Pages:
     async def newest(self, _request: Request) -> Response:
         name = newest_live(await run_in_threadpool(select_runs, self._store))
         if name is None:
-            raise InputError("no run is live: start one with `raftmon run`, then load this page again")
+            text = "no run is live yet: start one with `raftmon run`; this page looks again every two seconds"
+            return HTMLResponse(pages.error_page(text), 404, headers={"Refresh": "2"})
         return RedirectResponse(pages.address(name, "/live"), 303)
 
     async def live(self, request: Request) -> Response:

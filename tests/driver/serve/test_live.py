@@ -1,6 +1,8 @@
 """A live run's page: what it may ask of the monitor, who is named as author, and what it refuses."""
 
 import socket
+import subprocess
+import sys
 import tempfile
 import threading
 from pathlib import Path
@@ -10,6 +12,7 @@ import pytest
 
 from raftmon.driver.serve.live import CONTROLS, control, live_state, newest_live
 from raftmon.setup.errors import InputError
+from raftmon.setup.python import module_command
 from tests.driver.serve.test_app import HOSTILE, client, made, store
 
 __all__ = ["store"]
@@ -102,3 +105,14 @@ def test_the_newest_live_run_is_found_or_said_to_be_missing(store):
     assert newest_live(rows) == "a/1"
     made(store, "etcd-register")
     assert "no run is live" in client(store).get("/live").text
+
+
+def test_a_server_of_a_run_prints_the_live_address_and_ends_with_it(store):
+    made(store, "one")
+    with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as run:
+        command = module_command("raftmon.driver.cli", "serve", "--store", str(store), "--while-pid", str(run.pid))
+        with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as server:
+            assert "/live?token=" in server.stdout.readline()
+            assert server.poll() is None
+            run.communicate(b"\n")
+            assert server.wait(30) == 0
