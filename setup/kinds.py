@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import importlib.metadata
 import importlib.util
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Generic, TypeVar
@@ -17,9 +18,31 @@ from typing import Any, Generic, TypeVar
 from raftmon.setup.errors import InputError, suggestion
 from raftmon.setup.old_imports import load_failure
 
-__all__ = ["Kinds", "first_line", "is_file", "unknown"]
+__all__ = ["Kinds", "first_line", "is_file", "packages_read_once", "unknown"]
 
 Row = TypeVar("Row")
+
+
+_remembered: dict[str, importlib.metadata.EntryPoints] | None = None
+
+
+@contextmanager
+def packages_read_once() -> Iterator[None]:
+    """Within, the installed packages are looked through once a group and not once a name: for loops over many files."""
+    global _remembered
+    before, _remembered = _remembered, {} if _remembered is None else _remembered
+    try:
+        yield
+    finally:
+        _remembered = before
+
+
+def _points(group: str) -> importlib.metadata.EntryPoints:
+    if _remembered is None:
+        return importlib.metadata.entry_points(group=group)
+    if group not in _remembered:
+        _remembered[group] = importlib.metadata.entry_points(group=group)
+    return _remembered[group]
 
 
 def unknown(noun: str, name: str, known: Iterable[str], also: str = "") -> InputError:
@@ -58,7 +81,7 @@ class Kinds(Generic[Row]):
     def names(self, builtin: Iterable[str]) -> list[str]:
         """All names, built-in ones first."""
         known = list(builtin)
-        points = importlib.metadata.entry_points(group=self.group)
+        points = _points(self.group)
         return [*known, *sorted({point.name for point in points} - set(known))]
 
     def rows(self, builtin: Mapping[str, Row]) -> dict[str, Row]:
@@ -71,7 +94,7 @@ class Kinds(Generic[Row]):
             return builtin[name]
         if is_file(name):
             return self.adopt(name, self._from_file(name))
-        for point in importlib.metadata.entry_points(group=self.group, name=name):
+        for point in _points(self.group).select(name=name):
             return self.adopt(name, self._loaded(point))
         raise unknown(self.noun, name, self.names(builtin), also)
 

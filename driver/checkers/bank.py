@@ -27,6 +27,8 @@ class Bank:
     way round. ``details``: ``anomalies``, ``examples``, ``total``, ``accounts``, ``reads``.
     """
 
+    stops_by_itself = True
+
     name = "bank"
 
     def __init__(

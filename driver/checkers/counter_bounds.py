@@ -32,6 +32,8 @@ class CounterBounds:
     ``details``: ``anomalies``, ``examples``, ``adds``, ``reads``.
     """
 
+    stops_by_itself = True
+
     name = "counter-bounds"
 
     def __init__(self, reads: str = "all") -> None:

@@ -53,6 +53,8 @@ class Kafka:
     ``polled``, ``unseen`` (acknowledged behind all that was polled: still to come, or lost).
     """
 
+    stops_by_itself = True
+
     name = "kafka"
 
     def check(self, history: History) -> Result:

@@ -61,6 +61,8 @@ class Lease:
     time to live more). ``details``: ``anomalies``, ``examples``, ``leases``, ``reads``.
     """
 
+    stops_by_itself = True
+
     name = "lease"
 
     def __init__(self, grace_s: float = 5.0) -> None:

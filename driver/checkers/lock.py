@@ -44,6 +44,8 @@ class Lock:
     process's last ``guarded``. ``details``: ``anomalies``, ``examples``, ``acquires``, ``longest_overlap_ms``.
     """
 
+    stops_by_itself = True
+
     name = "lock"
 
     def __init__(self, *, expires: bool = False) -> None:

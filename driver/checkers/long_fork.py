@@ -29,6 +29,8 @@ class LongFork:
     A key written twice says nothing about order, and makes the verdict unknown.
     """
 
+    stops_by_itself = True
+
     name = "long-fork"
 
     def check(self, history: History) -> Result:

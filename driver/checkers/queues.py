@@ -58,6 +58,8 @@ class Queue:
     ``enqueued``, ``dequeued``, ``unaccounted`` (acknowledged and not seen again: still inside, or lost).
     """
 
+    stops_by_itself = True
+
     def __init__(self, order: str = "fifo") -> None:
         if order not in ORDERS:
             raise InputError(f"a queue has no order {order!r} (available: {', '.join(ORDERS)})")

@@ -48,6 +48,8 @@ class SetFull:
     ``stale_ms`` and ``lost_ms`` (quantiles of how long after it was known an element was last found absent).
     """
 
+    stops_by_itself = True
+
     def __init__(self, *, linearizable: bool = True, name: str = "set-full") -> None:
         self._linearizable = linearizable
         self.name = name

@@ -16,6 +16,8 @@ __all__ = ["UniqueIds"]
 class UniqueIds:
     """Names: *duplicate* (one identifier given twice). ``details``: ``anomalies``, ``examples``, ``generated``."""
 
+    stops_by_itself = True
+
     name = "unique-ids"
 
     def check(self, history: History) -> Result:

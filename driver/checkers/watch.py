@@ -38,6 +38,8 @@ class Watch:
     ``details``: ``anomalies``, ``examples``, ``sessions``, ``events``, ``changes`` (distinct ones known).
     """
 
+    stops_by_itself = True
+
     name = "watch"
 
     def check(self, history: History) -> Result:

@@ -32,6 +32,7 @@ from raftmon.driver.results.verdict import stores_result
 from raftmon.driver.results.wire import wire_results
 from raftmon.driver.run_folder import RunFolder, find_run
 from raftmon.setup.errors import EXIT_USAGE, InputError
+from raftmon.setup.kinds import packages_read_once
 
 __all__ = ["main", "parser"]
 
@@ -110,7 +111,8 @@ def main(arguments: argparse.Namespace) -> int:
     if path.is_dir() and not is_history_folder(path):
         if arguments.html is not None:
             raise InputError(f"--html draws one history, and {path} is a folder of them: name a file")
-        return _check_folder(path, arguments)
+        with packages_read_once():
+            return _check_folder(path, arguments)
     return _check_file(path, arguments)
 
 

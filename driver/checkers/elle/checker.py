@@ -51,6 +51,8 @@ class ListAppend:
     ``transactions``, ``edges``, ``problems``. Raises InputError for an unknown level.
     """
 
+    stops_by_itself = True
+
     name = "list-append"
 
     def __init__(self, expected: str = "strict-serializable") -> None:
@@ -67,6 +69,8 @@ class RwRegister:
     ``linearizable_keys``: the user vouches that each key by itself is linearizable, which orders far more versions;
     ``sequential_keys``: the same for process order. ``expected`` and ``details``: see ListAppend.
     """
+
+    stops_by_itself = True
 
     name = "rw-register"
 

@@ -59,6 +59,11 @@ class Linearizable:
     memory_mb: float | None = None
     explain_s: float = EXPLAIN_S
 
+    @property
+    def stops_by_itself(self) -> bool:
+        """Where the model is one of ours: its steps end, so the limits are honoured (see ``safe.py``)."""
+        return type(self.model).__module__.startswith("raftmon.")
+
     def explaining(self, explain_s: float) -> Linearizable:
         """A copy that may take so long to make a counterexample small."""
         return replace(self, explain_s=explain_s)
