@@ -7,6 +7,7 @@ with writes): under a partition they may be stale. That is the system's promise,
 from __future__ import annotations
 
 import http.client
+import re
 import shutil
 import threading
 from collections.abc import Mapping
@@ -29,13 +30,15 @@ PEER_PORT = 6222
 MONITOR_PORT = 8222
 _MOST_REPLICAS = 5
 _ASK_AGAIN_S = 0.1
+_SYNC = re.compile(r"always|\d+(ms|s|m|h)")
 
 
 class NatsAdapter:
     """A cluster of nats-servers.
 
     Options: ``server`` (path of the binary; else ``nats-server`` on PATH), ``server_flags`` (list of further flags),
-    ``ping_interval_s`` (between servers; default 5, so that a dead route is noticed).
+    ``ping_interval_s`` (between servers; default 5, so that a dead route is noticed), ``sync_interval`` (of JetStream's
+    files: ``always``, ``10s``; nats-server 2.10 and newer; by default the server's own, two minutes).
     """
 
     name = "nats"
@@ -48,6 +51,11 @@ class NatsAdapter:
         self._server = given.text("server", None)
         self._flags = given.words("server_flags")
         self._ping_interval_s = given.number("ping_interval_s", 5, least=1)
+        self._sync_interval = given.text("sync_interval", None)
+        if self._sync_interval is not None and not _SYNC.fullmatch(self._sync_interval):
+            raise InputError(
+                f"the nats option sync_interval is {self._sync_interval!r}: give always, or a time such as 10s"
+            )
         given.done()
         self._loop: Any = None
         self._lock = threading.Lock()
@@ -62,13 +70,15 @@ class NatsAdapter:
         # JetStream takes the number of routes for the size of its first Raft group. An even cluster must name itself
         # too, or half of it would be a majority; an odd one's majority is the same, without a route to itself.
         peers = [other for other in topology.nodes if other != node or len(topology.nodes) % 2 == 0]
-        config = {
+        config: dict[str, Any] = {
             "server_name": node.name,
             "listen": f"{node.address}:{CLIENT_PORT}",
             "http": f"{node.address}:{MONITOR_PORT}",
             "ping_interval": f"{self._ping_interval_s}s",
             "jetstream": {"store_dir": str(data)},
         }
+        if self._sync_interval is not None:
+            config["jetstream"]["sync_interval"] = self._sync_interval
         if len(topology.nodes) > 1:
             config["cluster"] = {
                 "name": "raftmon",

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from raftmon.driver.exports.rows import TABLES, RunRows
-from raftmon.driver.run_folder import find_run
+from raftmon.driver.run_folder import RunFolder, find_run
 from raftmon.setup.errors import InputError
 
 __all__ = ["LoadedRun", "load"]
@@ -23,8 +23,6 @@ class LoadedRun:
     @property
     def rows(self) -> RunRows:
         """The run's rows as plain values."""
-        from raftmon.driver.run_folder import RunFolder
-
         return RunRows(RunFolder(self.path))
 
     @property

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -75,6 +75,4 @@ class Oracle:
 
 def _seeded(config: RunConfig, number: int) -> RunConfig:
     """The recorded seed first, then others: a failure that needs one seed is no failure of the system."""
-    from dataclasses import replace
-
     return config if number == 1 else replace(config, seed=f"{config.seed}-{number}")
