@@ -18,6 +18,7 @@ SCENARIO = Scenario(
     fixed="0.3.12",
     sources=("https://github.com/bakwc/PySyncObj/issues/110", "https://github.com/bakwc/PySyncObj/issues/169"),
 )
+GROWING = (500, 900, 1600, 2900, 5200, 9400, 17_000, 30_000)  # a journal's file can no more than double for one entry
 SIZE = 45_000  # two values are more than PySyncObj sends in one append: the leader's own first entry comes after them
 LAST = "SELECT max(log_index) FROM entries WHERE term = ?1 AND value_size > 40000"
 PLACES = "SELECT count(DISTINCT log_index) FROM entries WHERE term = ?1 AND value_size > 40000"
@@ -27,7 +28,8 @@ def play(stage: Stage) -> str | None:
     """Two large entries stay on the leader; it is deposed and elected again; its followers get those two alone."""
     leader = stage.leader()
     follower, other = stage.cluster.others(leader)
-    stage.write(leader, "x", 0)
+    for size in GROWING:
+        stage.write(leader, "grow", "x" * size)
     term = int(stage.ask_wire("SELECT max(term) FROM messages") or 0)
     lost = stage.monitor.add(f"{leader}->* MsgApp drop")
     writers = [threading.Thread(target=_write, args=(stage, leader, number)) for number in range(2)]

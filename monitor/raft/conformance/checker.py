@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from raftmon.monitor.raft.conformance.group import Group
 from raftmon.monitor.raft.conformance.rules import DEVIATIONS, RULES, VARIANTS, Variant
 from raftmon.monitor.raft.message import LEADER_KINDS, RaftMessage
-from raftmon.monitor.raft.violations import Fact, Violation, Witness, fact_of, told, witness_of
+from raftmon.monitor.raft.violations import Violation, Witness, fact_of, told, witness_of
 
 __all__ = ["ConformanceChecker", "own_term", "read_context"]
 
@@ -46,7 +46,7 @@ class ConformanceChecker:
         if source is None or target is None:
             self.complete = False  # somebody said something that belongs to nobody yet
             return []
-        if system.startswith("zookeeper") or (message.extra or {}).get("stored"):
+        if system.startswith("zookeeper") or (message.extra and message.extra.get("stored")):
             return []  # a stored append is what another node once said
         group = self._groups.get(message.group)
         if group is None:
@@ -55,13 +55,18 @@ class ConformanceChecker:
             group = self._groups[message.group] = Group()
         if self._renamed:
             source, target = self._renamed.get(source, source), self._renamed.get(target, target)
-        group.meet(source, target)
+        if source not in group.nodes or target not in group.nodes:
+            group.meet(source, target)
         before = len(self.violations)
         variant = VARIANTS.get(system, _GENERIC)
         fact = fact_of(message)
+        own = own_term(message)
         if comment is None or "forge" not in comment:
-            self._judge(group, variant, message, source, target, fact)
-        group.learn(variant, message, source, target, fact, lost=bool(comment) and "drop Msg" in (comment or ""))
+            if own:
+                self._term(group, variant, message, source)
+            self._judge(group, variant, message, source, target)
+        lost = comment is not None and "drop Msg" in comment
+        group.learn(variant, message, source, target, fact, lost=lost, own=own)
         return self.violations[before:]
 
     def _report(self, rule: str, key: tuple[object, ...], sentence: str, *witnesses: Witness) -> None:
@@ -70,12 +75,8 @@ class ConformanceChecker:
         self._seen.add((rule, *key))
         self.violations.append(Violation(rule, sentence, witnesses, str(key[0])))
 
-    def _judge(
-        self, group: Group, variant: Variant, message: RaftMessage, source: str, target: str, fact: Fact
-    ) -> None:
+    def _judge(self, group: Group, variant: Variant, message: RaftMessage, source: str, target: str) -> None:
         kind, term = message.kind, message.term
-        if own_term(message):
-            self._term(group, variant, message, source)
         if kind in LEADER_KINDS and term:
             self._leader(group, variant, message, source, target)
         elif kind == "MsgAppResp" and term and message.channel.answers_bear_own_term:
@@ -305,7 +306,7 @@ def own_term(message: RaftMessage) -> bool:
     kind = message.kind
     if not message.term or kind in _TERMLESS or (kind == "MsgPreVoteResp" and not message.reject):
         return False
-    if (message.extra or {}).get("request_term"):
+    if message.extra and message.extra.get("request_term"):
         return False
     return message.channel.answers_bear_own_term or kind in ("MsgVote", *LEADER_KINDS)
 

@@ -88,9 +88,11 @@ class Group:
         )
 
     def learn(
-        self, variant: Variant, message: RaftMessage, source: str, target: str, fact: Fact, *, lost: bool
+        self, variant: Variant, message: RaftMessage, source: str, target: str, fact: Fact, *, lost: bool, own: bool
     ) -> None:
-        """Take what a message tells; one that is ``lost`` was sent, and received by nobody."""
+        """Take what a message tells; one that is ``lost`` was sent, and received by nobody; ``own``: its term is its
+        sender's own.
+        """
         self._number += 1
         kind, term = message.kind, message.term
         if kind in LEADER_KINDS and term:
@@ -114,22 +116,13 @@ class Group:
             number = self.heartbeats.get(message.context)
             if number is not None:
                 self.heartbeat_answers.setdefault(target, deque(maxlen=1000)).append((number, source))
-        self._own_term(message, source, fact)
+        if own:
+            self.term = max(self.term, term)
+            shown = self.terms.get(source)
+            if shown is None or term > shown[0]:
+                self.terms[source] = (term, fact)
         if self._number % 1024 == 0:
             self._forget()
-
-    def _own_term(self, message: RaftMessage, source: str, fact: Fact) -> None:
-        kind, term = message.kind, message.term
-        if not term or kind in ("MsgPreVote", "MsgProp", "MsgReadIndex", "MsgReadIndexResp"):
-            return
-        if (kind == "MsgPreVoteResp" and not message.reject) or (message.extra or {}).get("request_term"):
-            return
-        if not message.channel.answers_bear_own_term and kind not in ("MsgVote", *LEADER_KINDS):
-            return
-        self.term = max(self.term, term)
-        known = self.terms.get(source)
-        if known is None or term > known[0]:
-            self.terms[source] = (term, fact)
 
     def _from_leader(self, variant: Variant, message: RaftMessage, source: str, target: str, fact: Fact) -> None:
         kind, term = message.kind, message.term
