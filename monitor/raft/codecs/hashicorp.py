@@ -234,6 +234,8 @@ def _instead_of(unit: bytes) -> bytes | None:
     at += 1
     for _ in range(unit[len(out) - 1] & 15):
         key, value_at = load(unit, at)
+        if not isinstance(key, bytes):
+            raise Malformed("a map whose keys are no texts")
         _, end = load(unit, value_at)
         harmless = _REFUSALS.get(key) if asks == (key == b"Term") else None
         out += unit[at:value_at] + (harmless or unit[value_at:end])

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections import defaultdict
 from dataclasses import dataclass, field, replace
 from functools import cache
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from raftmon.monitor.message_rules.spliced_connection import UnitReader
 from raftmon.monitor.packets.capture_reader import read_capture
@@ -156,3 +159,26 @@ def test_what_cannot_be_forged_is_malformed(codec: Codec) -> None:
     assert codec.forge is not None
     with pytest.raises(Malformed):
         codec.forge("MsgSnap", FIELDS, b"")
+
+
+def test_an_answer_whose_keys_are_no_texts_has_nothing_in_its_place() -> None:
+    with pytest.raises(Malformed):
+        hashicorp._instead_of(b"\xa0\x81\x91\x01\x02")
+
+
+@settings(max_examples=300, deadline=None)
+@given(data=st.data())
+def test_damaged_units_raise_nothing_but_malformed(data: st.DataObject) -> None:
+    codec = data.draw(st.sampled_from([hashicorp.CODEC, ovsdb.CODEC, dqlite.CODEC, nats.CODEC, pysyncobj.CODEC]))
+    starts = {
+        hashicorp.CODEC.name: b"\xa0\x83\xa4Term",
+        nats.CODEC.name: b"RMSG $NRG.V.g ",
+        ovsdb.CODEC.name: b'{"id":',
+    }
+    unit = bytearray(starts.get(codec.name, b"") + data.draw(st.binary(min_size=1, max_size=80)))
+    assert codec.unit is not None
+    with contextlib.suppress(Malformed):
+        size = codec.unit(unit)
+        assert size is None or size > 0
+        if size is not None and size <= len(unit) and codec.instead_of is not None:
+            codec.instead_of(bytes(unit[:size]))
