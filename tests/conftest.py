@@ -7,6 +7,11 @@ sets up is then set up once; those of ``SPREAD`` take long and share little, so 
 from __future__ import annotations
 
 import pytest
+from hypothesis import HealthCheck, settings
+
+# How long an example takes says nothing of what is tested: the machine may be busy.
+settings.register_profile("raftmon", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("raftmon")
 
 SPREAD = ("adapters/contract/test_systems.py", "setup/test_wheel.py", "driver/run/test_real.py")
 
