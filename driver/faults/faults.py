@@ -12,6 +12,7 @@ from typing import Any
 from raftmon.driver.faults.api import ApiFault
 from raftmon.driver.faults.base import Fault
 from raftmon.driver.faults.clocks import CLOCKS, ClockFault
+from raftmon.driver.faults.decay import BitFlip
 from raftmon.driver.faults.disks import DiskFault, PowerCut
 from raftmon.driver.faults.duty import PERIOD_S, DutyCycle, PauseClients
 from raftmon.driver.faults.intermittent import Intermittent
@@ -129,6 +130,10 @@ def _intermittent(summary: str) -> FaultKind:
 
 def _damage(name: str, node: str, bytes: str = "") -> Fault:
     return WalDamage(name, node, _whole(name, "bytes", bytes) if bytes else None)
+
+
+def _bit_flip(name: str, node: str, file: str, byte: str = "") -> Fault:
+    return BitFlip(name, node, file, _whole(name, "byte", byte) if byte else None)
 
 
 def _power_cut(name: str, node: str, keep: str, torn: str) -> Fault:
@@ -361,6 +366,15 @@ _FAULTS: dict[str, FaultKind] = {
         _damage, "SIGKILL, flip a bit at the end of the write-ahead log, restart", {**_NODE, "bytes": _BYTES}
     ),
     "wal-unsynced": FaultKind(_damage, "SIGKILL, drop what the write-ahead log had not synced, restart", _NODE),
+    "bit-flip": FaultKind(
+        _bit_flip,
+        "SIGKILL, flip one bit of a file in the data folder, restart",
+        {
+            **_NODE,
+            "file": FaultOption("*", "file of the data folder; * and ? are wildcards"),
+            "byte": FaultOption("", "offset of the byte (by default any that was written)"),
+        },
+    ),
     "power-cut": FaultKind(
         _power_cut,
         "kills nodes and loses everything they had not synced",

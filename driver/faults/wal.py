@@ -19,12 +19,14 @@ from __future__ import annotations
 import ctypes
 import os
 import time
+import zlib
 from collections.abc import Callable
 from pathlib import Path
 from random import Random
 
 from raftmon.adapters.capabilities import WriteAheadLog
 from raftmon.driver.faults.base import Effect, Target, Unavailable
+from raftmon.driver.faults.receipts import CONFIRMED, INCONCLUSIVE, MISMATCH, Receipt
 from raftmon.driver.faults.selectors import select
 from raftmon.setup.errors import InputError, RaftmonError
 
@@ -132,6 +134,8 @@ class WalDamage:
         self._selector = selector
         self._node: str | None = None
         self._saved: tuple[Path, bytes, int] | None = None
+        self._changed: bool | None = None
+        self._done = ""
 
     def available(self, target: Target) -> str | None:
         """None if the system says where its log lies, and the kernel what of it is synced."""
@@ -160,13 +164,23 @@ class WalDamage:
         if not files or not (end := written_bytes(files[-1])):
             raise Unavailable(f"{node} has written nothing to its log")
         path = files[-1]
-        done = self._damage_now(path, end, random)
+        before = _mark(path, end)
+        done = self._done = self._damage_now(path, end, random)
+        self._changed = _mark(path, end) != before
         target.start(node)
         deadline = time.monotonic() + REFUSAL_S
         while node in target.alive() and time.monotonic() < deadline:
             time.sleep(0.05)
         came = "it came up on that" if node in target.alive() else "it died on that"
         return Effect(f"killed {node} ({self._selector}), {done}; {came}", (node,))
+
+    def receipt(self, _target: Target) -> Receipt:
+        """Confirmed where the file was another afterwards, before the node started on it."""
+        if self._changed is None:
+            return Receipt(INCONCLUSIVE, "no log was damaged")
+        if self._changed:
+            return Receipt(CONFIRMED, self._done)
+        return Receipt(INCONCLUSIVE if self.name == "wal-unsynced" else MISMATCH, self._done)
 
     def _damage_now(self, path: Path, end: int, random: Random) -> str:
         size = path.stat().st_size
@@ -194,6 +208,13 @@ class WalDamage:
             time.sleep(0.05)
         if node not in target.alive():
             raise RaftmonError(f"{node} does not start on its undamaged log either")
+
+
+def _mark(path: Path, end: int) -> tuple[int, int]:
+    """What shows that a log was changed: its size, and a checksum of the last MB before ``end``."""
+    with path.open("rb") as file:
+        start = file.seek(max(0, end - _CHUNK))
+        return path.stat().st_size, zlib.crc32(file.read(end - start))
 
 
 def _file_system(folder: Path) -> int:

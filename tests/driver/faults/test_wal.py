@@ -9,6 +9,7 @@ import pytest
 from raftmon.driver.faults import wal
 from raftmon.driver.faults.base import Unavailable
 from raftmon.driver.faults.faults import make_fault
+from raftmon.driver.faults.receipts import receipt_of
 from raftmon.setup.errors import InputError, RaftmonError
 from tests.driver.faults.fake_target import FakeTarget
 
@@ -150,3 +151,17 @@ def test_bytes_must_be_a_number():
         make_fault("wal-truncate", {"bytes": "many"}, NODES)
     with pytest.raises(InputError, match="at least 1"):
         make_fault("wal-truncate", {"bytes": "0"}, NODES)
+
+
+@pytest.mark.parametrize("name", ["wal-truncate", "wal-flip"])
+def test_a_damaged_log_is_confirmed_by_what_is_in_the_file(tmp_path: Path, name: str, monkeypatch):
+    target = FakeTarget()
+    target.with_system(tmp_path)
+    fault = make_fault(name, {"node": "n2"}, NODES)
+    assert receipt_of(fault, target).verdict == "inconclusive"
+    fault.start(target, Random(1))
+    assert receipt_of(fault, target).verdict == "confirmed"
+    idle = make_fault(name, {"node": "n2"}, NODES)
+    monkeypatch.setattr(idle, "_damage", lambda *_: "nothing done")
+    idle.start(target, Random(1))
+    assert receipt_of(idle, target) == ("mismatch", "nothing done")
