@@ -38,11 +38,3 @@ def test_a_damaged_log_loses_nothing_that_a_majority_has(name, ends, cluster, cl
         assert effect.sentence.endswith(tuple(f"it {end} on that" for end in ends))
     cluster.wait_healthy()
     history.assert_valid()
-
-
-@pytest.mark.parametrize("file", ["*.wal", "snap/db"])
-def test_a_flipped_bit_on_one_node_loses_nothing(file, cluster, clients, history):
-    with clients.working(at_least=50), cluster.fault(f"bit-flip(node=follower, file={file})") as effect:
-        assert effect.sentence.endswith(("it came up on that", "it died on that"))
-    cluster.wait_healthy()
-    history.assert_valid()
