@@ -8,12 +8,12 @@ import fcntl
 import os
 import signal
 import sys
-import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from raftmon.driver.cli.arguments import CommandParser
+from raftmon.driver.cli.monitor_folder import temporary_folder
 from raftmon.monitor.attach.bridges import unseen
 from raftmon.monitor.attach.chains import local_addresses, parse_hosts, plan
 from raftmon.monitor.attach.guardian import installed
@@ -125,8 +125,8 @@ def _folder(given: Path | None) -> Iterator[Path]:
     Raises InputError for a folder that holds a record, or that another monitor uses now.
     """
     if given is None:
-        with tempfile.TemporaryDirectory(prefix="raftmon-", ignore_cleanup_errors=True) as folder:
-            yield Path(folder)
+        with temporary_folder() as folder:
+            yield folder
         return
     try:
         given.mkdir(mode=0o700, parents=True, exist_ok=True)

@@ -1,7 +1,7 @@
 """Takes an attached monitor's iptables chains away however it ends, SIGKILL included.
 
-``installed(plan)`` starts a child that holds the reading end of a pipe; when this process ends, by whatever means, the
-kernel closes the writing end, and the child removes the chains.
+``installed(plan)`` starts two children, the guardians, each with the reading end of a pipe. When this process ends, by
+whatever means, the X
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator, Sequence
 
 import orjson
@@ -22,6 +23,8 @@ from raftmon.setup.python import module_command
 __all__ = ["installed", "remove"]
 
 _COMMAND_S = 30.0
+_GUARDIANS = 2
+_MOST_RESTARTS = 1_000  # of one guardian; something that kills it more often is not to be outrun
 
 
 def remove(commands: Sequence[Sequence[str]]) -> None:
@@ -38,19 +41,63 @@ def remove(commands: Sequence[Sequence[str]]) -> None:
 def installed(plan: IptablesPlan) -> Iterator[None]:
     """The plan's chains for the length of the block, or of this process. Raises RaftmonError if iptables refuses."""
     remove(plan.remove)  # what a killed guardian left
-    guardian = subprocess.Popen(
-        [*module_command("raftmon.monitor.attach.guardian")], stdin=subprocess.PIPE, start_new_session=True
-    )
-    assert guardian.stdin is not None
-    guardian.stdin.write(orjson.dumps(plan.remove) + b"\n")
-    guardian.stdin.flush()
+    guardians = [_Guardian(plan.remove) for _ in range(_GUARDIANS)]
     try:
         for command in plan.install:
             _run(command)
         yield
     finally:
-        guardian.stdin.close()
-        guardian.wait()
+        for guardian in guardians:
+            guardian.close()
+
+
+class _Guardian:
+    """A child that removes the chains when this process ends; started again when it is killed before that."""
+
+    def __init__(self, commands: Sequence[Sequence[str]]) -> None:
+        self._line = orjson.dumps(commands) + b"\n"
+        self._lock = threading.Lock()
+        self._closed = False
+        self._child = self._start()
+        self._watcher = threading.Thread(target=self._watch, name="guardian", daemon=True)
+        self._watcher.start()
+
+    def close(self) -> None:
+        """End the guardian, which removes the chains, and wait for it."""
+        with self._lock:
+            self._closed = True
+            _close_stdin(self._child)
+        self._watcher.join()
+
+    def _start(self) -> subprocess.Popen[bytes]:
+        child = subprocess.Popen(
+            module_command("raftmon.monitor.attach.guardian"), stdin=subprocess.PIPE, start_new_session=True
+        )
+        assert child.stdin is not None
+        with contextlib.suppress(BrokenPipeError):  # killed already: the watcher sees it
+            child.stdin.write(self._line)
+            child.stdin.flush()
+        return child
+
+    def _watch(self) -> None:
+        for _ in range(_MOST_RESTARTS):
+            self._child.wait()
+            with self._lock:
+                if self._closed:
+                    return
+                _close_stdin(self._child)
+                try:
+                    self._child = self._start()
+                except OSError as error:
+                    print(f"raftmon monitor: cannot replace a killed guardian: {error}", file=sys.stderr)
+                    return
+        self._child.wait()
+
+
+def _close_stdin(child: subprocess.Popen[bytes]) -> None:
+    assert child.stdin is not None
+    with contextlib.suppress(BrokenPipeError):
+        child.stdin.close()
 
 
 def _run(command: Sequence[str]) -> None:
