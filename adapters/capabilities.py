@@ -29,7 +29,10 @@ __all__ = [
     "Members",
     "MoveLeader",
     "NodeClock",
+    "Objects",
+    "Queues",
     "Revision",
+    "Taken",
     "Transactions",
     "Watch",
     "WatchResponses",
@@ -225,3 +228,45 @@ class NodeClock(Protocol):
 
     def node_time(self, node: Host, timeout_s: float) -> float | None:
         """The node's wall clock in seconds since 1970 (to the second), None if it did not answer. Never raises."""
+
+
+class Taken(NamedTuple):
+    """A value from a queue, and whether the system says that it had given it to somebody before."""
+
+    value: Any
+    redelivered: bool
+
+
+@runtime_checkable
+class Queues(Protocol):
+    """Capability: first-in, first-out queues."""
+
+    def enqueue(self, queue: str, value: Any) -> None:
+        """Put ``value`` at the end; returns when the system has confirmed that it is kept."""
+
+    def dequeue(self, queue: str, at_most_once: bool = False) -> Taken | None:
+        """Take the first value, None from an empty queue. With ``at_most_once`` it is gone as soon as it is sent."""
+
+
+@runtime_checkable
+class Objects(Protocol):
+    """Capability: objects as Kubernetes keeps them: pages, changes by mod revision, watches with previous values.
+
+    An item is ``{"key", "value", "mod", "create", "version"}``, the last three revisions and the number of its changes.
+    """
+
+    def list_page(self, prefix: str, limit: int, revision: int, after: str) -> dict[str, Any]:
+        """``{"revision", "items", "more"}``: at most ``limit`` items behind ``after``; revision 0 is the newest."""
+
+    def change(self, key: str, expected: int, value: Any, lease: Any = 0) -> dict[str, Any]:
+        """Put (None: delete) if the mod revision is ``expected``: ``{"revision", "previous"}``; otherwise Definite."""
+
+    def compact_at(self, revision: int) -> None:
+        """Throw away what is older than ``revision``."""
+
+    def observe(
+        self, prefix: str, from_revision: int, duration_s: float, *, without: str = ""
+    ) -> Iterator[dict[str, Any]]:
+        """``{"revision", "events"}`` of one watch; an event is an item with ``type`` and ``previous``; no events: all
+        up to the revision was told. ``without`` is ``noput`` or ``nodelete``. Definite where the start is compacted.
+        """

@@ -18,7 +18,7 @@ import orjson
 from etcd3.etcdrpc import rpc_pb2, rpc_pb2_grpc
 
 from raftmon.adapters.base import Definite
-from raftmon.adapters.etcd_extras import EtcdExtras
+from raftmon.adapters.etcd_objects import EtcdObjects
 from raftmon.adapters.etcd_outcomes import BROKEN, ETCD
 from raftmon.adapters.outcomes import judge, raise_outcome
 
@@ -53,7 +53,7 @@ def hash_kv(target: str, revision: int, timeout_s: float) -> tuple[int, int]:
     return answer.hash, revision or answer.header.revision
 
 
-class EtcdClient(EtcdExtras):
+class EtcdClient(EtcdObjects):
     """read, write and cas on one node; each is sent once.
 
     ``revision`` is the store's revision in the header of the last answer (0 before the first).

@@ -97,6 +97,9 @@ SYSTEMS: dict[str, SystemKind] = {
     "dqlite": SystemKind(
         "raftmon.adapters.dqlite:DqliteAdapter", "dqlite: SQLite replicated by Raft", "dqlite", raft_is_read=True
     ),
+    "rabbitmq": SystemKind(
+        "raftmon.adapters.rabbitmq:RabbitMqAdapter", "RabbitMQ's quorum queues (--workload queue)", "rabbitmq"
+    ),
     "memory": SystemKind(
         "raftmon.adapters.memory:MemoryAdapter", "an in-memory register that can misbehave on request (--lie)"
     ),

@@ -11,7 +11,7 @@ from pathlib import Path
 from raftmon.setup.errors import RaftmonError
 from raftmon.setup.unpack import Origin
 
-__all__ = ["dqlite_launcher", "go_build", "ovsdb_launcher", "zookeeper_launcher"]
+__all__ = ["dqlite_launcher", "go_build", "ovsdb_launcher", "rabbitmq_launcher", "zookeeper_launcher"]
 
 _LONGEST_BUILD_S = 600.0
 _SOURCES = Path(__file__).resolve().parent / "raftkv"
@@ -25,6 +25,28 @@ here=$(dirname "$(readlink -f "$0")")
 case "$1" in --version) ZOOMAIN=org.apache.zookeeper.version.VersionInfoMain ;; esac
 exec "$here/usr/lib/jvm/java/bin/java" $JVMFLAGS -cp "${CLASSPATH_FIRST:+$CLASSPATH_FIRST:}$here/usr/share/java/*" \\
     "${ZOOMAIN:-org.apache.zookeeper.server.quorum.QuorumPeerMain}" "$@"
+"""
+
+_RABBITMQ = """\
+#!/bin/sh
+# Starts the unpacked RabbitMQ on the unpacked Erlang, in the foreground; RABBITMQ_* variables say the rest.
+here=$(dirname "$(readlink -f "$0")")
+export PATH="$here/usr/lib/erlang/bin:$PATH"
+for folder in "$here"/usr/lib/rabbitmq/lib/rabbitmq_server-*; do export RABBITMQ_HOME="$folder"; done
+[ "$1" = --version ] && { echo "rabbitmq-server ${RABBITMQ_HOME##*-}"; exit 0; }
+epmd -daemon  # Erlang's port mapper: the broker expects one
+exec "$RABBITMQ_HOME/sbin/rabbitmq-server" "$@"
+"""
+
+_ERL = """\
+#!/bin/sh
+# Debian's erl, which finds itself wherever it was unpacked.
+ROOTDIR=$(dirname "$(dirname "$(readlink -f "$0")")")
+for folder in "$ROOTDIR"/erts-*/bin; do BINDIR="$folder"; done
+EMU=beam
+PROGNAME=erl
+export ROOTDIR BINDIR EMU PROGNAME
+exec "$BINDIR/erlexec" "$@"
 """
 
 _ON_LIBRARIES = """\
@@ -54,6 +76,15 @@ def zookeeper_launcher(folder: Path) -> None:
         raise RaftmonError("Debian's Java runtime was unpacked, but usr/lib/jvm has no java-*-openjdk-* in it")
     (folder / "usr/lib/jvm/java").symlink_to(runtimes[0].name)
     _write(folder, "zookeeper", _ZOOKEEPER)
+
+
+def rabbitmq_launcher(folder: Path) -> None:
+    """Write the script ``rabbitmq-server``, and an ``erl`` that needs no place of its own."""
+    erl = folder / "usr/lib/erlang/bin/erl"
+    if not erl.exists():
+        raise RaftmonError("Debian's Erlang was unpacked, but usr/lib/erlang has no bin/erl in it")
+    _write(folder, "usr/lib/erlang/bin/erl", _ERL)
+    _write(folder, "rabbitmq-server", _RABBITMQ)
 
 
 def ovsdb_launcher(folder: Path) -> None:

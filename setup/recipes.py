@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from raftmon.setup.launchers import dqlite_launcher, go_build, ovsdb_launcher, zookeeper_launcher
+from raftmon.setup.launchers import dqlite_launcher, go_build, ovsdb_launcher, rabbitmq_launcher, zookeeper_launcher
 from raftmon.setup.suites import Suite
 from raftmon.setup.unpack import Origin, debian, library, wheel
 
@@ -74,6 +74,18 @@ def _zookeeper(version: str, suite: str, about: str) -> Recipe:
         return Origin(origin.source, {**java.sha256, **origin.sha256})
 
     return Recipe("zookeeper", version, fetch, "zookeeper", {"java": "usr/lib/jvm/java/bin/java"}, 290, about)
+
+
+_ERLANG = (
+    "base", "asn1", "crypto", "eldap", "inets", "mnesia", "os-mon", "parsetools", "public-key", "runtime-tools", "ssl",
+    "syntax-tools", "tools", "xmerl",
+)  # fmt: skip
+
+
+def _rabbitmq_here(folder: Path, _state: Path) -> Origin:
+    origin = debian(folder, "rabbitmq-server", *(f"erlang-{name}" for name in _ERLANG))
+    rabbitmq_launcher(folder)
+    return origin
 
 
 def _ovsdb_here(folder: Path, _state: Path) -> Origin:
@@ -209,4 +221,13 @@ RECIPES: tuple[Recipe, ...] = (
         developed=True,
     ),
     *_PYSYNCOBJ,
+    Recipe(
+        "rabbitmq",
+        "3.10.8",
+        _rabbitmq_here,
+        "rabbitmq-server",
+        {},
+        60,
+        "Debian 12's RabbitMQ with its Erlang; quorum queues replicate by Raft",
+    ),
 )

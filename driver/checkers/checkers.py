@@ -163,13 +163,24 @@ CHECKERS: dict[str, CheckerKind] = {
         "queues lose and duplicate nothing; FIFO order with order=fifo",
         _words("enqueue dequeue drain"),
         {"order": "fifo or any"},
-        workloads=("queue",),
         asked_by=_words("enqueue dequeue drain"),
     ),
     "total-queue": CheckerKind(
         _later("queues", "TotalQueue"),
         "a drained queue has lost and duplicated nothing (Jepsen's total-queue)",
         _words("enqueue dequeue drain"),
+    ),
+    "deliveries": CheckerKind(
+        _later("deliveries", "Deliveries"),
+        "every acknowledged value is delivered, at least or at most once as promised, and none that nobody enqueued",
+        _words("enqueue dequeue drain"),
+        workloads=("queue",),
+    ),
+    "delivery-order": CheckerKind(
+        _later("deliveries", "DeliveryOrder"),
+        "values are first delivered in the order of their enqueues",
+        _words("enqueue dequeue drain"),
+        workloads=("queue",),
     ),
     "kafka": CheckerKind(
         _later("kafka", "Kafka"),
@@ -233,6 +244,13 @@ CHECKERS: dict[str, CheckerKind] = {
         _words("watch read") | _CHANGES,
         workloads=("mixed", "watch"),
         asked_by=_words("watch"),
+    ),
+    "kubernetes": CheckerKind(
+        _later("kubernetes", "Kubernetes"),
+        "etcd's nine guarantees of watches; lists and changes by mod revision",
+        _words("list observe create update delete compact"),
+        workloads=("kubernetes",),
+        asked_by=_words("observe"),
     ),
     "lease": CheckerKind(
         _later("lease", "Lease"),

@@ -13,9 +13,11 @@ from typing import Any
 from raftmon.driver.workloads.append import AppendWorkload
 from raftmon.driver.workloads.bank import BankWorkload
 from raftmon.driver.workloads.base import Workload
+from raftmon.driver.workloads.kubernetes import KubernetesWorkload
 from raftmon.driver.workloads.lease import LeaseWorkload
 from raftmon.driver.workloads.lock import LockWorkload
 from raftmon.driver.workloads.mixed import MixedWorkload
+from raftmon.driver.workloads.queue import QueueWorkload
 from raftmon.driver.workloads.register import RegisterWorkload
 from raftmon.driver.workloads.set import SetWorkload
 from raftmon.driver.workloads.uniform import UniformWorkload
@@ -133,6 +135,26 @@ WORKLOADS: dict[str, WorkloadKind] = {
             "renewals": "keep-alives sent to each lease",
             "pause_ms": "pause between two operations of a client",
             "revoked": "fraction of leases that are revoked",
+        },
+    ),
+    "kubernetes": WorkloadKind(
+        KubernetesWorkload,
+        "lists, watches, changes by mod revision and compaction, as Kubernetes does",
+        {
+            "objects": "number of objects",
+            "page": "items in a page of a list",
+            **_SESSION,
+            "compact_s": "time between compactions in seconds",
+            "leased": "fraction of objects under leases",
+        },
+    ),
+    "queue": WorkloadKind(
+        QueueWorkload,
+        "producers and consumers of queues, drained at the end",
+        {
+            "queues": "number of queues",
+            "enqueues": "fraction of enqueues",
+            "ack": "manual (acknowledged by the consumer: at least once) or auto (at most once)",
         },
     ),
     "mixed": WorkloadKind(

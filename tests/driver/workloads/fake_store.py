@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from raftmon.adapters.base import Definite
-from raftmon.adapters.capabilities import Granted
+from raftmon.adapters.capabilities import Granted, Taken
 
 
 class FakeStore:
@@ -17,6 +17,9 @@ class FakeStore:
         self.log: list[tuple[int, str, Any]] = [] if shared is None else shared.log
         self.locks: dict[str, int] = {} if shared is None else shared.locks
         self.leases: dict[int, set[str]] = {} if shared is None else shared.leases
+        self.queues: dict[str, list[Any]] = {} if shared is None else shared.queues
+        self.objects: dict[str, dict[str, Any]] = {} if shared is None else shared.objects
+        self.events: list[dict[str, Any]] = [] if shared is None else shared.events
         self.revision = 0
 
     def peer(self) -> FakeStore:
@@ -86,3 +89,42 @@ class FakeStore:
 
     def watch(self, prefix: str, from_revision: int, timeout_s: float) -> Iterator[tuple[int, str, Any]]:
         return (change for change in list(self.log) if change[0] >= from_revision and change[1].startswith(prefix))
+
+    def enqueue(self, queue: str, value: Any) -> None:
+        self.queues.setdefault(queue, []).append(value)
+
+    def dequeue(self, queue: str, at_most_once: bool = False) -> Taken | None:
+        waiting = self.queues.get(queue)
+        return Taken(waiting.pop(0), False) if waiting else None
+
+    def list_page(self, prefix: str, limit: int, revision: int, after: str) -> dict[str, Any]:
+        newest = self.events[-1]["mod"] if self.events else 1
+        rest = [dict(item) for key, item in sorted(self.objects.items()) if key.startswith(prefix) and key > after]
+        return {"revision": newest, "items": rest[:limit], "more": len(rest) > limit}
+
+    def change(self, key: str, expected: int, value: Any, lease: Any = 0) -> dict[str, Any]:
+        before = self.objects.get(key)
+        if (before["mod"] if before else 0) != expected or (before is None and value is None):
+            raise Definite("another revision", seen=before, has_seen=True)
+        revision = self.events[-1]["mod"] + 1 if self.events else 2
+        if value is None:
+            item = {"key": key, "value": None, "mod": revision, "create": 0, "version": 0}
+            del self.objects[key]
+        else:
+            create, version = (before["create"], before["version"] + 1) if before else (revision, 1)
+            item = {"key": key, "value": value, "mod": revision, "create": create, "version": version}
+            self.objects[key] = item
+        self.events.append({"type": "delete" if value is None else "put", **item, "previous": before})
+        return {"revision": revision, "previous": before}
+
+    def compact_at(self, revision: int) -> None:
+        if not self.events or revision > self.events[-1]["mod"]:
+            raise Definite("a future revision")
+
+    def observe(
+        self, prefix: str, from_revision: int, duration_s: float, *, without: str = ""
+    ) -> Iterator[dict[str, Any]]:
+        for event in list(self.events):
+            if event["mod"] >= from_revision and without != f"no{event['type']}":
+                yield {"revision": self.events[-1]["mod"], "events": [dict(event)]}
+        yield {"revision": self.events[-1]["mod"] if self.events else 1, "events": []}
