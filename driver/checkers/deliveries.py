@@ -26,7 +26,7 @@ from raftmon.driver.checkers.findings import Findings
 from raftmon.driver.histories.model import NEVER, History, freeze
 from raftmon.driver.histories.operation import Operation, Outcome
 
-__all__ = ["DeliveryOrder", "Deliveries"]
+__all__ = ["Deliveries", "DeliveryOrder"]
 
 
 @dataclass(frozen=True, slots=True)

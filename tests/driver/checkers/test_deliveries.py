@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from raftmon.driver.checkers.base import Result, Valid
-from raftmon.driver.checkers.deliveries import DeliveryOrder, Deliveries
+from raftmon.driver.checkers.deliveries import Deliveries, DeliveryOrder
 from raftmon.driver.histories.model import History
 from raftmon.driver.histories.operation import Operation, Outcome
 
