@@ -50,6 +50,7 @@ bench: install ## measure the monitor, the decoder and the checkers (docs/benchm
 	$(call step,the monitor between two nodes,$(BIN)/python -m tests.bench $(ARGS))
 	$(call step,decoding,$(BIN)/python -m tests.bench.decode)
 	$(call step,checkers,$(BIN)/python -m tests.bench.checkers)
+	$(call step,the search beside the old one,$(BIN)/python -m tests.bench.search)
 	$(call step,from file to verdict,$(BIN)/python -m tests.bench.histories)
 	$(call step,checkers of transactions,$(BIN)/python -m tests.bench.transactions)
 
