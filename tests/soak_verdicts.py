@@ -18,17 +18,18 @@ from raftmon.setup.python import module_command
 
 SYSTEMS = ("etcd", "pysyncobj", "nats", "ovsdb", "hashicorp-raft", "zookeeper", "dqlite")
 KNOWN = {"nats": "register"}  # nats-server 2.9.10 and its cas: docs/adapters.md; whatever else is invalid is false
+FAILED = 70  # a run that left no results
 
 
 def one_run(system: str, duration_s: float, store: Path, seed: int) -> tuple[int, dict[str, str], str]:
     """(exit status, {checker: sentence} of those that said invalid, the error's text)."""
-    command = module_command("driver.cli", "run", "--system", system, "--duration", str(duration_s))
+    command = module_command("raftmon.driver.cli", "run", "--system", system, "--duration", str(duration_s))
     command += ["--seed", str(seed), "--json", "--store", str(store)]
     ended = subprocess.run(command, capture_output=True, text=True, timeout=duration_s + 120, check=False)
     try:
         said = json.loads(ended.stdout)
     except json.JSONDecodeError:
-        return ended.returncode, {}, ended.stderr.strip()[-400:]
+        return FAILED, {}, ended.stderr.strip()[-400:]
     checkers = said.get("checkers", {})
     wrong = {name: one["sentence"] for name, one in checkers.items() if one["valid"] == "invalid"}
     return ended.returncode, wrong, "; ".join(said.get("reasons", []))[:300]
@@ -50,12 +51,12 @@ def main() -> int:
             status, wrong, why = one_run(system, asked.duration, store, seed)
             counts[status] = counts.get(status, 0) + 1
             unexpected = {name: text for name, text in wrong.items() if name != KNOWN.get(system)}
-            false += bool(unexpected)
+            false += bool(unexpected) or status == FAILED
             if status:
                 print(f"{system} seed {seed}: exit {status} {unexpected or wrong or why}", flush=True)
         named = {0: "valid", 1: "invalid", 2: "unknown"}
         print(f"{system}: " + ", ".join(f"{n} {named.get(s, f'exit {s}')}" for s, n in counts.items() if n), flush=True)
-    print(f"{false} false verdicts; runs in {store}", flush=True)
+    print(f"{false} false verdicts or failed runs; runs in {store}", flush=True)
     return 1 if false else 0
 
 
