@@ -24,6 +24,7 @@ from raftmon.driver.run.plan import make_plan
 from raftmon.driver.run_folder import check_store, find_run
 from raftmon.driver.workloads.workloads import workload_names
 from raftmon.setup.errors import InputError
+from raftmon.setup.limits import check_processes, process_limit
 from raftmon.setup.python import module_command
 from raftmon.setup.sandbox import enter, inside
 
@@ -204,6 +205,13 @@ def _serve(store: Path) -> None:
     subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=sys.stderr, start_new_session=True)
 
 
+def _processes_needed(config: RunConfig, *, clustered: bool) -> int:
+    """How many processes and threads a run takes at least: hosts, clients and four of the driver's own threads; behind
+    a monitor the sandbox's two, the monitor's and the recorder's (six with their threads) and the nodes.
+    """
+    return 4 + config.client_hosts + config.clients + (8 + config.nodes if clustered else 0)
+
+
 def end_as_by_ctrl_c() -> None:
     """From now on SIGTERM and SIGHUP end the run as Ctrl-C does: early, with a verdict on what there is.
 
@@ -223,6 +231,8 @@ def main(arguments: argparse.Namespace) -> int:
     check_store(arguments.store)
     adapter = system(config.system, config.adapter_options())
     make_plan(config, adapter)  # what is wrong with it is said before anything starts
+    if not inside():
+        check_processes(_processes_needed(config, clustered=nodes_needed(adapter)), process_limit())
     if arguments.serve and not inside():
         _serve(arguments.store)
     if nodes_needed(adapter):
