@@ -1,6 +1,6 @@
 # `make` alone says what there is. ARGS are passed on: make run ARGS="--nodes 5 --duration 30".
 .DEFAULT_GOAL := help
-.PHONY: help install install-dev run doctor votes reproduce test lint types pytest bench differential soak-verdicts test-leftovers image clean
+.PHONY: lint-web help install install-dev run doctor votes reproduce test lint types pytest bench differential soak-verdicts test-leftovers image clean
 ARGS ?=
 BIN := .venv/bin
 JOBS ?= 2
@@ -27,6 +27,9 @@ doctor: install ## check that this machine can run raftmon (tries every kernel f
 	@$(BIN)/raftmon doctor $(ARGS)
 
 test: lint types pytest ## lint, types, every test (JOBS=2 at a time), and that the tests left nothing behind
+
+lint-web: ## biome on the pages' scripts and styles (fetched by npx from the npm registry)
+	npx --yes @biomejs/biome@2 lint --error-on-warnings --skip=suspicious/noRedundantUseStrict driver/report/web driver/serve/web
 
 lint: install-dev ## ruff (docstrings of public names included), formatting, direction of imports
 	$(call step,ruff check,$(BIN)/ruff check -q .)

@@ -36,16 +36,44 @@ def parser() -> CommandParser:
         "raftmon check; --lua writes a Wireshark plugin that makes fields (raft.kind, raft.term) of the comments.",
         "raftmon export --pcapng raft.pcapng --lua raft.lua\n"
         "tshark -X lua_script:raft.lua -r raft.pcapng -Y 'raft.kind == \"MsgVote\" and raft.term > 2'\n"
-        "raftmon export latest --perfetto trace.json\nraftmon export --csv tables/ --otlp spans.json",
+        "raftmon export latest --perfetto\nraftmon export --csv tables/ --otlp spans.json",
     )
     add_message_source(made)
     add = made.add_argument
     add("--pcapng", type=Path, metavar="FILE", help="packets for Wireshark, with Raft messages as comments")
-    add("--perfetto", type=Path, metavar="FILE.json", help="a trace: clients, nodes, faults, messages as flows")
+    add(
+        "--perfetto",
+        type=Path,
+        nargs="?",
+        const=Path("trace.json"),
+        metavar="FILE.json",
+        help="a trace: clients, nodes, faults, messages as flows (default: trace.json)",
+    )
     add("--most-messages", type=int, default=200_000, metavar="N", help="of --perfetto (default: 200000)")
-    add("--csv", type=Path, metavar="FOLDER", help="operations.csv, messages.csv, events.csv")
-    add("--parquet", type=Path, metavar="FOLDER", help="the same as Parquet (needs raftmon[parquet])")
-    add("--otlp", type=Path, metavar="FILE.json", help="OpenTelemetry spans (OTLP JSON; Jaeger reads it)")
+    add(
+        "--csv",
+        type=Path,
+        nargs="?",
+        const=Path("tables"),
+        metavar="FOLDER",
+        help="operations.csv, messages.csv, events.csv (default: tables)",
+    )
+    add(
+        "--parquet",
+        type=Path,
+        nargs="?",
+        const=Path("tables"),
+        metavar="FOLDER",
+        help="the same as Parquet (needs raftmon[parquet]; default: tables)",
+    )
+    add(
+        "--otlp",
+        type=Path,
+        nargs="?",
+        const=Path("spans.json"),
+        metavar="FILE.json",
+        help="OpenTelemetry spans (OTLP JSON; Jaeger reads it; default: spans.json)",
+    )
     add("--zip", type=Path, metavar="FILE.zip", help="the run without node data, for raftmon check")
     add("--lua", type=Path, metavar="FILE.lua", help="a Wireshark plugin that reads the comments of --pcapng")
     return made

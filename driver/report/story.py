@@ -104,10 +104,9 @@ def _live_faults(events: list[dict[str, Any]]) -> list[dict[str, Any]]:
         name = event.get("fault")
         if not name:
             continue
-        if "heal" in event["event"] or "ended" in event["event"]:
-            if name in found:
-                found[name]["stop"] = event["t"]
-        else:
+        if event["event"] == "fault healed" and name in found:
+            found[name]["stop"] = event["t"]
+        elif event["event"] == "fault started":
             row = {"name": name, "start": event["t"], "stop": None, "did": event["text"], "receipt": ""}
             found.setdefault(name, row)
     return list(found.values())

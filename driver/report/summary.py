@@ -62,7 +62,7 @@ def _commands(folder: Path, verdict: str, config: dict[str, Any]) -> list[str]:
         f"raftmon timeline {where}",
         f"raftmon messages {where}",
         f"raftmon check {where} --html linearization.html",
-        f"raftmon export {where} --perfetto",
+        f"raftmon export {where} --perfetto trace.json",
         f"raftmon replay {where}",
     ]
     if verdict == "invalid":

@@ -93,7 +93,7 @@ function messagesOf(list, logIndex, callSeconds) {
       told.add(one.target);
       found.add(one.id);
     }
-    if (one.t > callSeconds + 5) break;
+    if (one.t > callSeconds + 1) break; // what catches a node up later is another story
   }
   return found;
 }

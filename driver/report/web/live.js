@@ -34,7 +34,7 @@
     resume: () => control("resume"),
     add: () => control("add", element("rule").value),
     deliver: () => {
-      const chosen = window.raftmonStory && window.raftmonStory.chosen();
+      const chosen = window.raftmonStory?.chosen();
       if (chosen) control("deliver", chosen.id);
       else say("click a message in the diagram first");
     },
@@ -59,7 +59,7 @@
       before = stats;
     }
     lines("rules", (state.rules || []).map((rule) => {
-      const count = stats && stats.rules[rule.name];
+      const count = stats?.rules[rule.name];
       return `${rule.name}: ${rule.match || ""} ${rule.action || ""}${count ? ` (acted on ${count.hits})` : ""}`;
     }));
     const latest = (state.story.messages || { rows: [], names: [] });

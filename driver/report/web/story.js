@@ -15,7 +15,7 @@ function raftmonShow(story) {
   const rowsCanvas = element("rows");
   const spaceCanvas = element("space");
   const css = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
-  let ink = {};
+  const ink = {};
   const readColours = () => {
     for (const name of ["ink", "faint", "line", "paper", "good", "bad", "unsure", "blue", "violet", "band"])
       ink[name] = css(`--${name}`);
@@ -307,7 +307,7 @@ function raftmonShow(story) {
         pen.fill();
         pen.fillText(`${one.candidate} → ${one.term}${one.winner ? "" : " no winner"}`, x + 7, 13);
       }
-    }, (t, y, width) => {
+    }, (t, _y, width) => {
       const near = story.elections.find((one) => Math.abs(((one.start - t) / view.span) * width) < 12);
       return near && `election of term ${near.term} by ${near.candidate}\n${near.text}\n` +
         (near.winner ? `${near.winner} led ${((near.stop - near.start) * 1e3).toFixed(1)} ms later` : "no winner was seen");
@@ -321,7 +321,7 @@ function raftmonShow(story) {
         const x = Axis.x(view, width, one.t);
         if (across(x, width)) pen.fillRect(x - 1, 3, 2, 14);
       }
-    }, (t, y, width) => {
+    }, (t, _y, width) => {
       const near = story.events.filter((one) => Math.abs(((one.t - t) / view.span) * width) < 5);
       return near.length ? near.slice(0, 6).map((one) => `${seconds(one.t)} ${one.event} ${one.node} ${one.text}`).join("\n") : null;
     });
@@ -442,7 +442,7 @@ function raftmonShow(story) {
     const from = Axis.lowerBound(filtered, (m) => m.t, view.from - view.span * 0.03);
     const to = Axis.lowerBound(filtered, (m) => m.t, view.from + view.span);
     const step = Math.max(1, Math.ceil((to - from) / 3000));
-    const labels = to - from < 60;
+    const labels = to - from < 25;
     let drawn = 0;
     for (let n = from; n < to; n++) {
       const m = filtered[n];
@@ -498,7 +498,7 @@ function raftmonShow(story) {
     }
     pen.lineWidth = 1;
     pen.globalAlpha = 1;
-    if (labels) pen.fillText(`${m.kind} ${m.term}`, (x + toX) / 2 + 3, (y + toY) / 2);
+    if (labels && (bright || !lit.size)) pen.fillText(`${m.kind} ${m.term}`, (x + toX) / 2 + 3, (y + toY) / 2);
   }
 
   let pending = false;
@@ -538,10 +538,10 @@ function raftmonShow(story) {
     details(`message ${m.id}: ${m.kind} ${m.source} → ${m.target}`, [
       ["time", seconds(m.t)], ["term", m.term], ["index", m.index], ["log term", m.logTerm], ["commit", m.commit],
       ["entries", m.entries ? `${m.entries} (${m.first} to ${m.last})` : 0],
-      ["first entry", (story.messages.entries || {})[m.id]], ["rejects", m.reject ? "yes" : ""],
+      ["first entry", story.messages.entries?.[m.id]], ["rejects", m.reject ? "yes" : ""],
       ["bytes", m.size], ["packet", m.packet], ["Wireshark filter", `frame.number == ${m.packet}`],
       ["rule", m.verdict || "none: passed as it was"], ["delivered", m.delivered === 0 ? "no" : "yes"],
-      ["all of it", `raftmon messages ${story.command_run || ""} --where "id = ${m.id}"`],
+      ["all of it", `raftmon messages ${story.command_run || ""} --where "packet = ${m.packet}"`],
     ]);
     draw();
   }
@@ -631,7 +631,7 @@ function raftmonShow(story) {
         if (m) chooseMessage(m);
       } else {
         const one = rowAt(y);
-        if (one && one.click) one.click(Axis.seconds(view, width(), x), y - one.top, width());
+        if (one?.click) one.click(Axis.seconds(view, width(), x), y - one.top, width());
       }
     });
     on(canvas, "pointerleave", () => { tip.hidden = true; });
@@ -665,7 +665,7 @@ function raftmonShow(story) {
   const options = (select, list) => {
     const value = select.value;
     while (select.options.length > 1) select.remove(1);
-    list.forEach((name) => select.add(new Option(name, name)));
+    for (const name of list) select.add(new Option(name, name));
     select.value = list.includes(value) ? value : "";
   };
   options(element("kind"), kinds);
@@ -683,7 +683,7 @@ function raftmonShow(story) {
     ...operations.filter((o) => o[2] === 3).map((o) => ["anomaly", o[0]]),
   ].sort((a, b) => a[1] - b[1]).slice(0, 300);
   while (moments.options.length > 1) moments.remove(1);
-  stops.forEach(([name, time], n) => moments.add(new Option(`${time.toFixed(3)} s ${name}`, n)));
+  for (const [n, [name, time]] of stops.entries()) moments.add(new Option(`${time.toFixed(3)} s ${name}`, n));
   on(moments, "change", () => {
     const stop = stops[Number(moments.value)];
     if (stop) { view = Axis.clamp({ from: stop[1] - 0.02, span: 0.1 }, limits); draw(); }
@@ -697,7 +697,7 @@ function raftmonShow(story) {
     chooseMessage: (n) => chooseMessage(filtered[n]), chooseOperation: (n) => chooseOperation(operations[n]),
     counts: () => ({ operations: operations.length, messages: messages.length, nodes, lit: lit.size }),
     operations, messages, limits, chosen: () => chosen,
-    kept: () => ({ view, whole: view.span >= limits.span * 0.999, chosen: chosen && chosen.id }),
+    kept: () => ({ view, whole: view.span >= limits.span * 0.999, chosen: chosen?.id }),
   };
   filtered = messages.filter(shows);
   const again = kept && messages.find((m) => m.id === kept.chosen);
