@@ -23,9 +23,7 @@ _CHECKLIST = (
 def summary(folder: Path, results: dict[str, Any], config: dict[str, Any]) -> str:
     """HTML of the sentence, the blame and the commands."""
     verdict = str(results.get("valid", "unknown"))
-    parts = [
-        f'<p class="verdict {html.escape(verdict)}"><b>{html.escape(verdict.upper())}.</b> {_sentence(results)}</p>'
-    ]
+    parts = [f'<p class="verdict {html.escape(verdict)}"><b>{html.escape(word)}.</b> {_sentence(results)}</p>']
     blame = results.get("blame")
     if blame:
         parts.append(f"<p><b>Blame:</b> {html.escape(str(blame))}</p>")
