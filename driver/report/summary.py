@@ -23,6 +23,7 @@ _CHECKLIST = (
 def summary(folder: Path, results: dict[str, Any], config: dict[str, Any]) -> str:
     """HTML of the sentence, the blame and the commands."""
     verdict = str(results.get("valid", "unknown"))
+    word = verdict.upper() if results else "NO VERDICT YET"
     parts = [f'<p class="verdict {html.escape(verdict)}"><b>{html.escape(word)}.</b> {_sentence(results)}</p>']
     blame = results.get("blame")
     if blame:
