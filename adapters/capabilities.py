@@ -16,6 +16,7 @@ from raftmon.setup.topology import Host
 
 __all__ = [
     "Append",
+    "Branches",
     "Compact",
     "Defragment",
     "Granted",
@@ -269,4 +270,17 @@ class Objects(Protocol):
     ) -> Iterator[dict[str, Any]]:
         """``{"revision", "events"}`` of one watch; an event is an item with ``type`` and ``previous``; no events: all
         up to the revision was told. ``without`` is ``noput`` or ``nodelete``. Definite where the start is compacted.
+        """
+
+
+@runtime_checkable
+class Branches(Protocol):
+    """Capability: a transaction with comparisons and two branches."""
+
+    def branch(
+        self, comparisons: Sequence[Sequence[Any]], then: Sequence[Sequence[Any]], otherwise: Sequence[Sequence[Any]]
+    ) -> dict[str, Any]:
+        """``{"revision", "succeeded", "results"}``. A comparison is [target, key, sign, operand]: value, version,
+        create or mod; =, !, < or >. A step is [get, key], [put, key, value] or [delete, key]; its result an item
+        (``Objects``) or None, None, or the number of keys removed.
         """

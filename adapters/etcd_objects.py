@@ -8,7 +8,7 @@ from __future__ import annotations
 import contextlib
 import queue
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any, NoReturn
 
 import grpc
@@ -71,6 +71,20 @@ class EtcdObjects(EtcdExtras):
             put = answer.responses[0].response_put
             before = [_object(put.prev_kv)] if put.HasField("prev_kv") else []
         return {"revision": answer.header.revision, "previous": before[0] if before else None}
+
+    def branch(
+        self, comparisons: Sequence[Sequence[Any]], then: Sequence[Sequence[Any]], otherwise: Sequence[Sequence[Any]]
+    ) -> dict[str, Any]:
+        """One ``Txn``; ``Branches``."""
+        self._fresh()
+        request = rpc_pb2.TxnRequest(
+            compare=[_comparison(*each) for each in comparisons],
+            success=[_step(*each) for each in then],
+            failure=[_step(*each) for each in otherwise],
+        )
+        answer = self._ask(self._kv.Txn, request, read=False)
+        results = [_told(response) for response in answer.responses]
+        return {"revision": answer.header.revision, "succeeded": answer.succeeded, "results": results}
 
     def compact_at(self, revision: int) -> None:
         """``Compact``; Definite where it is compacted already."""
@@ -138,6 +152,42 @@ def _responses(waiting: queue.Queue[Any]) -> Iterator[dict[str, Any]]:
         if response.created and not response.events:
             continue
         yield {"revision": response.header.revision, "events": [_event(event) for event in response.events]}
+
+
+_SIGNS = {
+    "=": rpc_pb2.Compare.EQUAL,
+    "!": rpc_pb2.Compare.NOT_EQUAL,
+    "<": rpc_pb2.Compare.LESS,
+    ">": rpc_pb2.Compare.GREATER,
+}
+
+
+def _comparison(target: str, key: str, sign: str, operand: Any) -> Any:
+    compare = rpc_pb2.Compare(result=_SIGNS[sign], key=key.encode())
+    if target == "value":
+        compare.target, compare.value = rpc_pb2.Compare.VALUE, orjson.dumps(operand)
+    elif target == "version":
+        compare.target, compare.version = rpc_pb2.Compare.VERSION, operand
+    elif target == "create":
+        compare.target, compare.create_revision = rpc_pb2.Compare.CREATE, operand
+    else:
+        compare.target, compare.mod_revision = rpc_pb2.Compare.MOD, operand
+    return compare
+
+
+def _step(kind: str, key: str, value: Any = None) -> Any:
+    if kind == "get":
+        return rpc_pb2.RequestOp(request_range=rpc_pb2.RangeRequest(key=key.encode()))
+    if kind == "delete":
+        return rpc_pb2.RequestOp(request_delete_range=rpc_pb2.DeleteRangeRequest(key=key.encode()))
+    return rpc_pb2.RequestOp(request_put=rpc_pb2.PutRequest(key=key.encode(), value=orjson.dumps(value)))
+
+
+def _told(response: Any) -> Any:
+    if response.HasField("response_range"):
+        kvs = response.response_range.kvs
+        return _object(kvs[0]) if kvs else None
+    return response.response_delete_range.deleted if response.HasField("response_delete_range") else None
 
 
 def _object(kv: Any) -> dict[str, Any]:

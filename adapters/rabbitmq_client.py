@@ -60,7 +60,7 @@ def serves(address: str, timeout_s: float, _nodes: int) -> bool:
 
 
 class RabbitMqClient:
-    """Queues through one broker. read, write and cas are there to say that RabbitMQ has none."""
+    """Queues through one broker. There are no registers: write and cas say so."""
 
     def __init__(self, address: str, timeout_s: float) -> None:
         self._address = address
@@ -112,8 +112,13 @@ class RabbitMqClient:
         return Indefinite(f"{self._address}: {type(error).__name__}: {error}")
 
     def read(self, key: str) -> Any:
-        """There are no registers."""
-        raise Definite(f"RabbitMQ has queues only and no key {key}: give --workload queue")
+        """There are no registers, so every key is unset. It shows whether a quorum answers: by a get from a queue that
+        is always empty.
+        """
+        try:
+            self.dequeue(_PROBE, at_most_once=True)
+        except Indefinite as error:
+            raise Definite(f"{key}: {error}") from error
 
     def write(self, key: str, value: Any) -> None:
         """There are no registers."""

@@ -245,6 +245,13 @@ CHECKERS: dict[str, CheckerKind] = {
         workloads=("mixed", "watch"),
         asked_by=_words("watch"),
     ),
+    "txn-branches": CheckerKind(
+        _later("branches", "Branches"),
+        "transactions with comparisons agree with the order of their revisions",
+        _words("transact"),
+        workloads=("txn",),
+        asked_by=_words("transact"),
+    ),
     "kubernetes": CheckerKind(
         _later("kubernetes", "Kubernetes"),
         "etcd's nine guarantees of watches; lists and changes by mod revision",

@@ -20,6 +20,7 @@ from raftmon.driver.workloads.mixed import MixedWorkload
 from raftmon.driver.workloads.queue import QueueWorkload
 from raftmon.driver.workloads.register import RegisterWorkload
 from raftmon.driver.workloads.set import SetWorkload
+from raftmon.driver.workloads.txn import TxnWorkload
 from raftmon.driver.workloads.uniform import UniformWorkload
 from raftmon.driver.workloads.watch import WatchWorkload
 from raftmon.setup.errors import InputError
@@ -147,6 +148,11 @@ WORKLOADS: dict[str, WorkloadKind] = {
             "compact_s": "time between compactions in seconds",
             "leased": "fraction of objects under leases",
         },
+    ),
+    "txn": WorkloadKind(
+        TxnWorkload,
+        "random small transactions with comparisons on value, version and revision",
+        {**_KEYS, "most": "maximum comparisons, and steps of a branch"},
     ),
     "queue": WorkloadKind(
         QueueWorkload,

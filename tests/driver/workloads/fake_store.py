@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -128,3 +129,35 @@ class FakeStore:
             if event["mod"] >= from_revision and without != f"no{event['type']}":
                 yield {"revision": self.events[-1]["mod"], "events": [dict(event)]}
         yield {"revision": self.events[-1]["mod"] if self.events else 1, "events": []}
+
+    def branch(
+        self, comparisons: Sequence[Sequence[Any]], then: Sequence[Sequence[Any]], otherwise: Sequence[Sequence[Any]]
+    ) -> dict[str, Any]:
+        signs = {"=": operator.eq, "!": operator.ne, "<": operator.lt, ">": operator.gt}
+
+        def holds(target: str, key: str, sign: str, operand: Any) -> bool:
+            item = self.objects.get(key)
+            if target == "value" and item is None:
+                return False
+            return bool(signs[sign]((item or {}).get(target, 0), operand))
+
+        succeeded = all(holds(*each) for each in comparisons)
+        newest = self.events[-1]["mod"] if self.events else 1
+        changed, results = False, []
+        for kind, key, *value in then if succeeded else otherwise:
+            item = self.objects.get(key)
+            if kind == "get":
+                results.append(item and dict(item))
+                continue
+            changed |= kind == "put" or item is not None
+            results.append(None if kind == "put" else int(item is not None))
+            if kind == "put":
+                create, version = (item["create"], item["version"] + 1) if item else (newest + 1, 1)
+                self.objects[key] = {
+                    "key": key, "value": value[0], "mod": newest + 1, "create": create, "version": version
+                }  # fmt: skip
+            else:
+                self.objects.pop(key, None)
+        if changed:
+            self.events.append({"type": "put", "key": "", "mod": newest + 1})
+        return {"revision": newest + changed, "succeeded": succeeded, "results": results}

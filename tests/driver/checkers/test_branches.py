@@ -1,0 +1,126 @@
+"""Transactions with comparisons: a history that agrees with its revisions, and each mistake planted once."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from raftmon.driver.checkers.base import Result, Valid
+from raftmon.driver.checkers.branches import Branches
+from raftmon.driver.histories.model import History
+from raftmon.driver.histories.operation import Operation, Outcome
+
+Rows = list[Operation]
+
+
+def item(key: str, value: int, mod: int, create: int, version: int) -> dict[str, Any]:
+    return {"key": key, "value": value, "mod": mod, "create": create, "version": version}
+
+
+def transaction(index: int, conditions: list[Any], then: list[Any], otherwise: list[Any], *answer: Any) -> Operation:
+    succeeded, results, revision = answer
+    value = {"if": conditions, "then": then, "else": otherwise, "succeeded": succeeded, "results": results}
+    at, extra = index * 10, {"revision": revision}
+    return Operation(index, "transact", None, value, at, at + 5, Outcome.OK, index=index, extra=extra)
+
+
+def good() -> Rows:
+    get = [["get", "a"]]
+    return [
+        transaction(0, [], [["put", "a", 1]], [], True, [None], 2),
+        transaction(
+            1, [["value", "a", "=", 1]], [["put", "a", 2], ["get", "a"]], [], True, [None, item("a", 2, 3, 2, 2)], 3
+        ),
+        transaction(2, [["version", "a", ">", 2]], [["put", "a", 3]], get, False, [item("a", 2, 3, 2, 2)], 3),
+        transaction(3, [["mod", "a", "=", 3]], [["delete", "a"], ["put", "b", 4]], [], True, [1, None], 4),
+        transaction(4, [["value", "a", "!", 9]], get, [["delete", "a"]], False, [0], 4),
+        transaction(5, [["create", "a", "=", 0]], [["put", "a", 5]], [], True, [None], 5),
+        transaction(6, [], [["get", "a"], ["get", "b"]], [], True, [item("a", 5, 5, 5, 1), item("b", 4, 4, 4, 1)], 5),
+    ]
+
+
+def judged(rows: Rows) -> Result:
+    return Branches().check(History(rows))
+
+
+def test_a_history_that_agrees_with_its_revisions_is_valid() -> None:
+    result = judged(good())
+    assert result.valid is Valid.YES, result.sentence
+    assert (result.details["transactions"], result.details["changes"]) == (7, 4)
+
+
+def _wrong_branch(rows: Rows) -> None:
+    rows[5].value["if"] = [["create", "a", "=", 2]]
+
+
+def _value_of_nothing(rows: Rows) -> None:
+    rows[4].value.update(succeeded=True, results=[None])
+
+
+def _stale_read(rows: Rows) -> None:
+    rows[6].value["results"][1] = None
+
+
+def _wrong_version(rows: Rows) -> None:
+    rows[6].value["results"][0]["version"] = 2
+
+
+def _deleted_nothing(rows: Rows) -> None:
+    rows[4].value["results"] = [1]
+    rows[4].extra = {"revision": 5}
+    for row in rows[5:]:
+        row.extra = {"revision": 6}
+    rows[5].value["results"] = [None]
+
+
+def _same_revision(rows: Rows) -> None:
+    rows[3].extra = {"revision": 3}
+
+
+def _revision_back(rows: Rows) -> None:
+    rows[6].extra = {"revision": 4}
+
+
+def _missing_revision(rows: Rows) -> None:
+    rows[5].extra = rows[6].extra = {"revision": 9}
+
+
+def _refused_and_there(rows: Rows) -> None:
+    rows[5].outcome = Outcome.FAIL
+
+
+def _nobody_wrote(rows: Rows) -> None:
+    rows[6].value["results"][1]["value"] = 77
+
+
+@pytest.mark.parametrize(
+    ("name", "mistake"),
+    [
+        ("comparison", _wrong_branch),
+        ("comparison", _value_of_nothing),
+        ("read", _stale_read),
+        ("read", _wrong_version),
+        ("read", _deleted_nothing),
+        ("revision-twice", _same_revision),
+        ("revision-back", _revision_back),
+        ("unexplained-revision", _missing_revision),
+        ("failed-took-effect", _refused_and_there),
+        ("phantom", _nobody_wrote),
+    ],
+)
+def test_a_planted_mistake_is_found_by_its_name(name: str, mistake: Callable[[Rows], None]) -> None:
+    rows = good()
+    mistake(rows)
+    result = judged(rows)
+    assert result.valid is Valid.NO
+    assert name in result.details["anomalies"], result.sentence
+
+
+def test_a_transaction_of_unknown_outcome_may_have_taken_a_revision() -> None:
+    rows = good()
+    rows[3].outcome, rows[3].return_ns, rows[3].extra = Outcome.INFO, None, None
+    assert judged(rows).valid is Valid.YES, judged(rows).sentence
+
+
+def test_without_any_answer_nobody_knows() -> None:
+    assert judged([]).valid is Valid.UNKNOWN
