@@ -56,7 +56,7 @@ def attempt(loaded: Loaded, server: str, seed: str, store: Path) -> dict[str, ob
             finally:
                 stage.close()
         outcome = AttemptOutcome.SHOWN if sentence else AttemptOutcome.NOT_SHOWN
-    except CouldNotSetUp as error:
+    except (CouldNotSetUp, AssertionError) as error:  # AssertionError: what the fixtures' waits raise
         outcome, sentence = AttemptOutcome.NOT_SET_UP, str(error)
     except RaftmonError as error:
         if isinstance(error, InputError):
