@@ -1,6 +1,6 @@
 # `make` alone says what there is. ARGS are passed on: make run ARGS="--nodes 5 --duration 30".
 .DEFAULT_GOAL := help
-.PHONY: lint-web help install install-dev run doctor votes reproduce test lint types pytest bench differential soak-verdicts test-leftovers image clean
+.PHONY: lint-web help install install-dev run doctor votes reproduce test lint types pytest bench differential soak-verdicts faults-table test-leftovers image clean
 ARGS ?=
 BIN := .venv/bin
 JOBS ?= 2
@@ -59,6 +59,9 @@ bench: install ## measure the monitor, the decoder and the checkers (docs/benchm
 
 votes: install ## a node whose votes are lost wins no election: etcd, nats, pysyncobj, ovsdb, hashicorp-raft, dqlite (4 minutes)
 	$(call step,votes,for s in etcd nats pysyncobj ovsdb hashicorp-raft dqlite; do $(BIN)/pytest -q -s tests/vote_cases.py --system $$s || exit 1; done)
+
+faults-table: install-dev ## every fault on every system, live; fills the table of docs/faults.md (ARGS="--system etcd")
+	$(call step,faults,$(BIN)/python -m tests.faults_table --write docs/faults.md $(ARGS))
 
 soak-verdicts: install-dev ## ten default runs of every system: none may end invalid (ARGS="--times 3 etcd nats")
 	$(call step,soak-verdicts,$(BIN)/python -m tests.soak_verdicts $(ARGS))
