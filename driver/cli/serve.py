@@ -18,7 +18,7 @@ from raftmon.setup.errors import InputError
 
 __all__ = ["main", "parser"]
 
-_GRACE_S = 6.0  # a page that looks every two seconds learns that the run is over
+_GRACE_S = 3.0  # a page that looks every two seconds learns that the run is over
 
 
 def parser() -> CommandParser:
