@@ -7,6 +7,7 @@ import dataclasses
 import json
 
 from raftmon.driver.cli.arguments import CommandParser
+from raftmon.monitor.attach.stale import find_stale
 from raftmon.monitor.compiled import COMPILED
 from raftmon.setup.errors import EXIT_INTERNAL
 from raftmon.setup.preflight import Finding, examine, fit
@@ -31,7 +32,7 @@ def parser() -> argparse.ArgumentParser:
 
 def main(arguments: argparse.Namespace) -> int:
     """Examine and show; 0 if raftmon can run here, else 70."""
-    findings = [*examine(), _packet_path()]
+    findings = [*examine(), _packet_path(), *_stale_chains()]
     if arguments.json:
         print(json.dumps([dataclasses.asdict(finding) for finding in findings], indent=1))
     else:
@@ -51,6 +52,16 @@ def _packet_path() -> Finding:
         "the way of plain packets is not compiled: everything works, but each packet costs about a fifth more",
         "run `make clean` and `make install` with gcc and Python's headers there; RAFTMON_INTERPRETED must not be set",
     )
+
+
+def _stale_chains() -> list[Finding]:
+    """Whether chains of a killed ``raftmon monitor --install`` are in force here."""
+    return [
+        Finding(
+            "stale chain", "warning", f"{chain.name} of a killed monitor is in force", f"remove it: {chain.removal()}"
+        )
+        for chain in find_stale()
+    ]
 
 
 def _show(finding: Finding) -> None:
