@@ -2,7 +2,7 @@
 
 What is promised is etcd's (KV API guarantees): ordered, unique, reliable, atomic, resumable. A watcher follows all keys
 for ``session_s``, then begins again behind the last change it was told of, often through another moment's connection,
-so that resuming is tried as often as following.
+so that resuming is tried as often as following. One session in six starts at a past or a future revision instead.
 """
 
 from __future__ import annotations
@@ -21,6 +21,8 @@ from raftmon.setup.errors import InputError
 __all__ = ["PREFIX", "WatchPlan", "WatchWorkload", "next_revision", "watch_call", "watched"]
 
 PREFIX = "k"
+_AWAY = 1 / 6  # of the sessions start where the one before did not end
+_FAR = 20  # revisions
 
 
 class WatchWorkload:
@@ -101,6 +103,9 @@ class WatchPlan:
     def next(self) -> Call:
         """The next session, or a write of a value that is written once."""
         if self._watches:
+            away = self._random.random()
+            if away < _AWAY:  # half of them into the past, half into the future
+                return watch_call(max(1, self._start_revision + (_FAR if away < _AWAY / 2 else -_FAR)))
             return watch_call(self._start_revision)
         value = self._next_value
         self._next_value += self._slots
@@ -108,5 +113,7 @@ class WatchPlan:
 
     def observe(self, call: Call, outcome: Outcome, result: Any) -> None:
         """Go on behind the last change."""
-        if call.f == "watch" and outcome is Outcome.OK:
+        if call.f != "watch" or outcome is not Outcome.OK:
+            return
+        if call.value["start_revision"] == self._start_revision:
             self._start_revision = next_revision(result, self._start_revision)
