@@ -6,7 +6,7 @@ import argparse
 import sys
 
 from raftmon.driver.cli.arguments import CommandParser
-from raftmon.driver.run_folder import RunFolder, remove_runs
+from raftmon.driver.run_folder import RunFolder, list_runs, remove_runs
 from raftmon.setup.errors import InputError
 
 __all__ = ["main", "parser"]
@@ -32,6 +32,9 @@ def main(arguments: argparse.Namespace) -> int:
     if arguments.keep < 0:
         raise InputError(f"--keep is {arguments.keep}: give 0 or more")
     doomed, live = remove_runs(arguments.store, arguments.keep)
+    stored = list(list_runs(arguments.store))
+    size_mb = sum(run.size_bytes for run in stored) / 1e6
+    print(f"{len(stored)} run{'' if len(stored) == 1 else 's'} in {arguments.store}, {size_mb:,.1f} MB")
     for run in live:
         print(f"kept, since it is live: {_name(run)}")
     if not doomed:

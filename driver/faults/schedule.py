@@ -6,6 +6,7 @@ partial-partition@10s..20s              from second 10 to second 20 of the workl
 kill-leader@75%..85%                    in parts of the workload's duration
 slow-links(delay=100ms)@5s..10s         with options
 compact@every 500ms                     again and again for the whole run (faults with the option ``every``)
+compact,move-leader@every 500ms         both: it counts for those before it that have no time and can be repeated
 kill-leader@when(MsgSnap -> n3)..3s     when that is seen, for 3 s (message_rules/trigger_words.py lists triggers)
 schedule.toml                           [[fault]] name = "kill-leader", start = "5s", stop = "9s"
                                         [[fault]] name = "kill-leader", when = "term > 5", for = "3s"
@@ -68,6 +69,27 @@ def _split(text: str) -> Iterator[str]:
         else:
             word += letter
     yield word.strip()
+
+
+def _every_shared(words: Sequence[str], kind_of: Callable[[str], FaultKind]) -> list[str]:
+    """``a,b,c@every 500ms`` repeats all three: it counts for those right before it that have no time and can repeat."""
+    shared: list[str] = []
+    every: str | None = None
+    for word in reversed(words):
+        match = _ENTRY.fullmatch(word)
+        if match and match["every"] is not None:
+            every = match["every"].strip()
+        elif every and match and _repeatable(match, kind_of):
+            if "every" not in _options(match["options"], word):
+                word = f"{word}@every {every}"
+        else:
+            every = None
+        shared.append(word)
+    return shared[::-1]
+
+
+def _repeatable(match: re.Match[str], kind_of: Callable[[str], FaultKind]) -> bool:
+    return match["start"] is None and match["when"] is None and "every" in kind_of(match["name"]).options
 
 
 def _moment(text: str, run_s: float, what: str) -> float:
@@ -195,7 +217,7 @@ def plan_faults(
         return sorted(planned, key=lambda fault: fault.start_s)
     if text == "random":
         return _random_plan(random_from, run_s, mtbf_s, Random(f"{seed}/faults"))
-    words = [word for word in _split(text) if word]
+    words = _every_shared([word for word in _split(text) if word], kind_of)
     planned = []
     for index, word in enumerate(words):
         match = _ENTRY.fullmatch(word)

@@ -139,7 +139,9 @@ def test_a_limit_that_makes_no_sense_is_refused_before_anything_starts(words, se
 def test_clean_asks_and_removes_nothing_where_nobody_answers(tmp_path, capsys):
     folder = RunFolder.create(tmp_path, "etcd")
     assert main(["clean", "--store", str(tmp_path)]) == 0
-    assert "nothing was removed" in capsys.readouterr().out
+    told = capsys.readouterr().out
+    assert "nothing was removed" in told
+    assert f"1 run in {tmp_path}, 0.0 MB" in told
     assert folder.path.is_dir()
     assert main(["clean", "--yes", "--store", str(tmp_path)]) == 0
     assert not folder.path.exists()

@@ -95,7 +95,12 @@ def test_random_is_a_pure_function_of_the_seed_and_stays_in_the_run(seed: str, r
 
 def test_every_fault_of_the_catalogue_can_be_made():
     for name in KNOWN:
-        assert make_fault(name, {}, NODES).name == name
+        needed = {
+            word: "etcd@3.5.30"
+            for word, option in fault_kind(name, NODES).options.items()
+            if option.selects == "server"
+        }
+        assert make_fault(name, needed, NODES).name == name
 
 
 def test_unknown_options_are_refused_with_those_there_are():
@@ -158,3 +163,17 @@ def test_half_a_trigger_in_a_schedule_is_refused(tmp_path: Path, lines: str, wor
     path.write_text(f'[[fault]]\nname="kill-leader"\n{lines}\n')
     with pytest.raises(InputError, match=words):
         plan(str(path))
+
+
+def test_every_counts_for_those_before_it_that_can_be_repeated():
+    faults = plan("compact,defragment(node=leader),move-leader@every 500ms")
+    assert {(fault.name, fault.start_s, fault.stop_s, fault.options["every"]) for fault in faults} == {
+        (name, 0.0, 20.0, "500ms") for name in ("compact", "defragment", "move-leader")
+    }
+    assert next(fault for fault in faults if fault.name == "defragment").options["node"] == "leader"
+    timed = {
+        fault.name: fault.options.get("every") for fault in plan("compact@1s..2s,kill-leader,move-leader@every 1s")
+    }
+    assert timed == {"compact": None, "kill-leader": None, "move-leader": "1s"}
+    own = {fault.name: fault.options for fault in plan("compact(every=2s),move-leader@every 1s")}
+    assert own["compact"]["every"] == "2s"
