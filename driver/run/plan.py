@@ -177,8 +177,8 @@ def make_plan(config: RunConfig, adapter: Adapter) -> RunPlan:
     followed = _is_followed(adapter, config)
     if any(fault.when for fault in faults) and not followed:
         raise InputError(
-            "--fault: @when waits for etcd's messages as they are recorded: use --system etcd without --no-record, or "
-            "give the fault a time such as @5s..8s"
+            "--fault: @when waits for messages as they are recorded: use a system whose messages raftmon reads "
+            "(docs/raft.md), without --no-record, or give the fault a time such as @5s..8s"
         )
     if placement.rules and not config.monitored:
         raise InputError("the links of a topology are the monitor's work: leave --no-monitor out, or the link options")
