@@ -10,8 +10,10 @@ import orjson
 import pytest
 
 from raftmon.driver.report.report import write_report
+from raftmon.monitor.raft.database.store import MessageStore
 from tests.driver.report.test_page import CHROMIUM
 from tests.driver.report.test_report import MS, whole_run
+from tests.monitor.raft.wire import message
 
 WEB = Path(__file__).parents[3] / "driver" / "report" / "web"
 NODE = shutil.which("node")
@@ -63,6 +65,10 @@ def hostile_run(folder):
     """A run whose keys, values, errors, nodes, faults and message kinds try to be markup."""
     whole_run(folder)
     (folder / "messages.sqlite").unlink()
+    record = MessageStore(folder / "messages.sqlite")
+    for number in range(20):
+        record.add(message(HOSTILE, HOSTILE, "n2", 2, at_ms=number), HOSTILE, True)
+    record.flush()
     lines = []
     for number in range(40):
         at = number * 20 * MS
@@ -104,6 +110,9 @@ def test_nothing_that_clients_or_nodes_said_is_executed_and_the_page_loads_nothi
     assert page.evaluate("raftmonStory.counts().operations") == 40
     page.evaluate("raftmonStory.draw(); raftmonStory.chooseOperation(0)")
     assert "onerror" in page.inner_text("#details")  # shown as text
+    assert page.evaluate("raftmonStory.counts().messages") == 20
+    page.evaluate("raftmonStory.chooseMessage(0)")
+    assert page.inner_text("#details").count("onerror") >= 2
     assert page.locator("img").count() == 0
     assert page.evaluate("window.broken") is None
     assert wrong == []
