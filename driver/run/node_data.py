@@ -10,6 +10,7 @@ import contextlib
 import ctypes
 import os
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 
 from raftmon.driver.run_folder import RunFolder
@@ -22,8 +23,10 @@ _KEEP_SIZE, _PUNCH_HOLE = 1, 2
 _libc = ctypes.CDLL(None, use_errno=True)
 
 
-def tidy(folder: RunFolder, *, valid: bool, keep: bool) -> None:
-    """Remove or thin the nodes' data. Never raises: a run is worth more than its tidiness."""
+def tidy(folder: RunFolder, *, valid: bool, keep: bool, hurry: bool = False) -> None:
+    """Remove or thin the nodes' data; in a ``hurry`` leave it. Never raises: a run is worth more than its tidiness."""
+    if hurry:
+        return
     nodes = folder.path / "nodes"
     with contextlib.suppress(OSError):
         if valid and not keep:
@@ -53,13 +56,30 @@ def make_sparse(path: Path) -> int:
         return 0
     freed = 0
     with path.open("r+b") as file:
-        descriptor = file.fileno()
-        offset = 0
-        while chunk := os.pread(descriptor, _CHUNK, offset):
-            if not chunk.strip(b"\0"):
-                where = ctypes.c_int64(offset), ctypes.c_int64(len(chunk))
-                if _libc.fallocate(descriptor, _KEEP_SIZE | _PUNCH_HOLE, *where) != 0:
-                    return freed
-                freed += len(chunk)
-            offset += len(chunk)
+        for start, stop in _regions(file.fileno(), path.stat().st_size):
+            where = ctypes.c_int64(start), ctypes.c_int64(stop - start)
+            if _libc.fallocate(file.fileno(), _KEEP_SIZE | _PUNCH_HOLE, *where) != 0:
+                return freed
+            freed += stop - start
     return freed
+
+
+def _regions(descriptor: int, size: int) -> Iterator[tuple[int, int]]:
+    """(start, stop) of what reads as zeros: pre-allocated and never written (lseek(2) calls it a hole), or zeros."""
+    offset = 0
+    while offset < size:
+        try:
+            data = os.lseek(descriptor, offset, os.SEEK_DATA)
+        except OSError:  # nothing but holes from here on
+            data = size
+        if data > offset:
+            yield offset, data
+        offset = data
+        end = os.lseek(descriptor, offset, os.SEEK_HOLE) if offset < size else size
+        while offset < end:
+            chunk = os.pread(descriptor, min(_CHUNK, end - offset), offset)
+            if not chunk:
+                return
+            if not chunk.strip(b"\0"):
+                yield offset, offset + len(chunk)
+            offset += len(chunk)

@@ -256,7 +256,12 @@ class Run:
             raise
         self._folder.save(RESULTS, results.to_json())
         self._report()
-        tidy(self._folder, valid=results.valid is Valid.YES, keep=self._config.keep_data)
+        tidy(
+            self._folder,
+            valid=results.valid is Valid.YES,
+            keep=self._config.keep_data,
+            hurry=self._facts.interrupted,
+        )
         self._log.info("run ended", valid=results.valid.value)
         self._folder.hand_over()
         return results

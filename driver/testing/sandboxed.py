@@ -63,4 +63,8 @@ def _reports(item: pytest.Item) -> Iterable[Any]:
         words = f"the sandbox of this test ended with status {status} before it reported"
         return [pytest.TestReport(item.nodeid, item.location, {}, "failed", words, "call")]
     back = item.config.hook.pytest_report_from_serializable
-    return [back(config=item.config, data=one) for one in orjson.loads(data)]
+    reports = [back(config=item.config, data=one) for one in orjson.loads(data)]
+    for report in reports:
+        if isinstance(report.longrepr, list):  # a skip's (path, line, reason): pytest wants the tuple that JSON has not
+            report.longrepr = tuple(report.longrepr)
+    return reports

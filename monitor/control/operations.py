@@ -15,6 +15,7 @@ from typing import Any
 from raftmon.monitor.control.live_monitor import LiveMonitor
 from raftmon.monitor.message_rules.trigger_words import parse_trigger, split_waiting
 from raftmon.monitor.message_rules.triggers import Armed
+from raftmon.monitor.raft.message import RaftMessage
 from raftmon.monitor.rules.actions.kinds import Kill, Pause
 from raftmon.monitor.rules.conditions import Always
 from raftmon.monitor.rules.language import write_rule
@@ -29,6 +30,8 @@ __all__ = ["Control", "Request"]
 
 _SCRIPTS_S = 0.25
 _LEADER_NS = 2_000_000_000
+_RECORDED_NS = 1_000_000_000
+_LOOK_AGAIN_S = 0.05
 
 Request = dict[str, Any]
 
@@ -191,7 +194,7 @@ class Control:
             raise InputError('"deliver" needs "message", the number of a recorded message, and takes "to", a node')
         if self._live.messages is None or self._live.find is None:
             raise InputError("this monitor records no messages, so none can be delivered again")
-        message = await asyncio.to_thread(self._live.find, number)
+        message = await self._found(number)
         target = target or message.target
         for what, name in (("sender", message.source), ("receiver", target)):
             if name not in self._live.names:
@@ -205,6 +208,18 @@ class Control:
         text = message.sentence()
         self._log.info("message-delivered-again", author=_author(request), message=number, to=target, text=text)
         return {"message": number, "to": target, "text": text}
+
+    async def _found(self, number: int) -> RaftMessage:
+        """The recorded message; its packets may still be on their way to the file. Raises InputError."""
+        assert self._live.find is not None
+        deadline_ns = self._live.clock_ns() + _RECORDED_NS
+        while True:
+            try:
+                return await asyncio.to_thread(self._live.find, number)
+            except InputError:
+                if self._live.clock_ns() > deadline_ns:
+                    raise
+            await asyncio.sleep(_LOOK_AGAIN_S)
 
     async def _resolved(self, rule: Rule) -> Rule:
         """The rule for the nodes that have its roles now; itself where it names none."""
