@@ -68,7 +68,7 @@ def run(system: str, names: Sequence[str], settle_s: float) -> tuple[int, str, d
     before = leftovers.take(token)
     text, duration_s = schedule(names)
     with tempfile.TemporaryDirectory(prefix="raftmon-faults-") as store:
-        command = module_command("driver.cli", "run", "--system", system, "--duration", f"{duration_s:g}")
+        command = module_command("raftmon.driver.cli", "run", "--system", system, "--duration", f"{duration_s:g}")
         command += ["--fault", text, "--store", store]
         environment = {**os.environ, leftovers.TOKEN_VARIABLE: token}
         ended = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=600, check=False)
@@ -104,6 +104,8 @@ def seen_on(system: str, names: Sequence[str], together: int, settle_s: float) -
             cells.update({name: "–"} if status == REFUSED and not one else one)
             if status == REFUSED:
                 print(f"{system} {name}: {words}", flush=True)
+        for name in set(group) - set(cells):
+            print(f"{system} {name}: no result (exit status {status}): {words}", flush=True)
         for name, word in cells.items():
             print(f"{system} {name}: {word}", flush=True)
         found.update(cells)
@@ -157,6 +159,7 @@ def main() -> int:
     failed = False
     for system in arguments.system or SYSTEMS:
         found = seen_on(system, arguments.fault or names, arguments.together, arguments.settle)
+        failed = failed or len(found) < len(arguments.fault or names)
         failed = failed or any("," in word or word == "mismatch" for word in found.values())
         if arguments.write:
             page = arguments.write.read_text()

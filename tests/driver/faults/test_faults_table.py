@@ -65,3 +65,8 @@ def test_a_fault_that_is_refused_is_asked_alone(monkeypatch):
 def test_the_page_has_the_table_and_no_fault_that_is_not_there():
     cells = read_table((Path(__file__).parents[3] / "docs" / "faults.md").read_text())
     assert {name for name, _ in cells} <= set(catalogue())
+
+
+def test_the_command_is_really_run_and_a_system_without_nodes_refuses_the_fault(capsys):
+    assert seen_on("memory", ["kill-leader"], 1, 1.0) == {"kill-leader": "–"}
+    assert "memory kill-leader: " in capsys.readouterr().out
