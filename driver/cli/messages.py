@@ -175,6 +175,13 @@ def _described(
         time.sleep(_POLL_S)
 
 
+def _context(row: sqlite3.Row) -> str | None:
+    context = row["context"]
+    if not isinstance(context, bytes | None):
+        raise InputError(f"message {row['id']} has a context that raftmon did not write; decode its capture again")
+    return context.hex() if context else None
+
+
 def _object(connection: sqlite3.Connection, row: sqlite3.Row, start_ns: int) -> dict[str, Any]:
     operations = []
     if row["entries"]:
@@ -200,7 +207,7 @@ def _object(connection: sqlite3.Connection, row: sqlite3.Row, start_ns: int) -> 
         "operations": operations,
         "reject": bool(row["reject"]),
         "reject_hint": row["reject_hint"],
-        "context": row["context"].hex() if row["context"] else None,
+        "context": _context(row),
         "snapshot_index": row["snapshot_index"],
         "group": row["grp"],
         "channel": row["channel"],

@@ -12,6 +12,7 @@ import orjson
 
 from raftmon.monitor.raft.database.where import Condition, parse_where
 from raftmon.monitor.raft.message import LEADER_KINDS
+from raftmon.setup.errors import InputError
 
 __all__ = ["Filter", "cluster_now", "leader_heard", "read_meta", "select_messages", "statistics"]
 
@@ -67,9 +68,11 @@ def read_meta(connection: sqlite3.Connection) -> dict[str, Any]:
 
 
 def first_time(connection: sqlite3.Connection) -> int:
-    """The time of the first message in ns, 0 if there is none."""
-    row = connection.execute("SELECT MIN(time_ns) FROM messages").fetchone()
-    return int(row[0] or 0)
+    """The time of the first message in ns, 0 if there is none. Raises InputError if it is no number."""
+    first = connection.execute("SELECT MIN(time_ns) FROM messages").fetchone()[0]
+    if not isinstance(first, int | None):
+        raise InputError("this record holds a time that raftmon did not write; decode its capture again")
+    return first or 0
 
 
 def select_messages(

@@ -5,6 +5,8 @@ WAL mode: it can be read while it is written. Rows are written in transactions a
 
 from __future__ import annotations
 
+import contextlib
+import functools
 import sqlite3
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -190,8 +192,34 @@ def open_store(path: Path) -> sqlite3.Connection:
         connection = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)
         connection.row_factory = sqlite3.Row
         found = connection.execute("SELECT value FROM meta WHERE key = 'schema_version'").fetchone()
+        odd = None if found is None else _odd_table(connection)
     except sqlite3.Error as error:
         raise InputError(f"{path} is no message record ({error}); make one with raftmon decode") from error
-    if found is None or orjson.loads(found[0]) != SCHEMA_VERSION:
+    if found is None or found[0] != str(SCHEMA_VERSION):
         raise InputError(f"{path} was written by another version of raftmon; decode its capture again")
+    if odd is not None:
+        raise InputError(f"{path} is no message record (its {odd} is not raftmon's); make one with raftmon decode")
     return connection
+
+
+@functools.cache
+def _columns() -> dict[str, frozenset[str]]:
+    with contextlib.closing(sqlite3.connect(":memory:")) as empty:
+        empty.executescript(TABLES)
+        return {
+            table: _columns_of(empty, table)
+            for (table,) in empty.execute("SELECT name FROM sqlite_master WHERE type = 'table'")
+        }
+
+
+def _columns_of(connection: sqlite3.Connection, table: str) -> frozenset[str]:
+    return frozenset(row[1] for row in connection.execute(f"PRAGMA table_info({table})"))
+
+
+def _odd_table(connection: sqlite3.Connection) -> str | None:
+    """A table that is a view (which may be endless) or lacks columns: somebody else made it."""
+    tables = {row[0] for row in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
+    for table, columns in _columns().items():
+        if table not in tables or not columns <= _columns_of(connection, table):
+            return table
+    return None
