@@ -110,6 +110,8 @@ def test_drift_grows_and_strobe_goes_to_and_fro(program: Program) -> None:
         pass
     while program.ahead()[0] < 1800:
         pass
+    target.adapter = program
+    assert receipt_of(strobe, target).verdict == "confirmed"
     strobe.stop(target)
     assert program.ahead()[0] == pytest.approx(0, abs=5)
 
