@@ -20,15 +20,15 @@ class Servers:
     """Server number -> label, for one capture: from configurations and greetings."""
 
     def __init__(self, out: Output) -> None:
-        self._out = out
+        self._directory = out.directory  # not the output itself: it is the weak key that finds this object
         self._labels: dict[int, str] = {}
 
     def met(self, number: int, address: str) -> None:
         """A server of this number is at ``address:port``."""
         if 0 < number < 1 << 63 and address and len(self._labels) < _MAX_SERVERS:
-            name = self._out.directory.party(address)
+            name = self._directory.party(address)
             self._labels[number] = name
-            self._out.directory.renamed[f"server.{number}"] = name
+            self._directory.renamed[f"server.{number}"] = name
 
     def configuration(self, text: bytes) -> None:
         """Lines ``server.N=host:port:port`` of a configuration."""
