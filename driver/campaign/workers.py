@@ -10,8 +10,10 @@ from __future__ import annotations
 import contextlib
 import io
 import shutil
+import signal
 import tarfile
 import tempfile
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from pathlib import Path
@@ -126,10 +128,11 @@ class DaskWorkers:
                 raise InputError(f"--dask {where}: write local:4 for 4 worker processes")
             folder = self._stack.enter_context(tempfile.TemporaryDirectory(prefix="raftmon-dask-"))
             self._stack.enter_context(dask.config.set(temporary_directory=folder))
-            cluster = distributed.LocalCluster(
-                n_workers=int(where[6:]), threads_per_worker=1, processes=True, dashboard_address=None,
-                local_directory=folder, silence_logs=40, host="127.0.0.1",
-            )  # fmt: skip
+            with _deaf_to_ctrl_c():
+                cluster = distributed.LocalCluster(
+                    n_workers=int(where[6:]), threads_per_worker=1, processes=True, dashboard_address=None,
+                    local_directory=folder, silence_logs=40, host="127.0.0.1",
+                )  # fmt: skip
             self._stack.callback(cluster.close)
             where = cluster.scheduler_address
         try:
@@ -165,6 +168,19 @@ class DaskWorkers:
     def close(self) -> None:
         """Leave the scheduler; end the local workers."""
         self._stack.close()
+
+
+@contextlib.contextmanager
+def _deaf_to_ctrl_c() -> Iterator[None]:
+    """Processes started inside ignore SIGINT: Ctrl-C is this process's to answer, theirs would be tracebacks."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def _brought(future: Any, store: Path, *, keep_disturbed: bool = True) -> Row:

@@ -10,6 +10,7 @@ from typing import Any
 
 import orjson
 
+from raftmon.adapters.systems import system
 from raftmon.driver.campaign.matrix import Cell, Matrix, split_list
 from raftmon.driver.campaign.sweep import KEEP, Sweep, exit_status, open_sweep
 from raftmon.driver.campaign.tables import csv_text, junit, summary_table, write_parquet
@@ -19,6 +20,7 @@ from raftmon.driver.cli.console import NeutralConsole
 from raftmon.driver.cli.run import config_of
 from raftmon.driver.cli.run import parser as run_parser
 from raftmon.driver.quantities import duration_s
+from raftmon.driver.run.plan import make_plan
 from raftmon.driver.run_folder import check_store
 from raftmon.setup.errors import InputError
 
@@ -90,7 +92,8 @@ def _check(matrix: Matrix) -> None:
     options = run_parser()
     for cell in Matrix.cells(dataclasses.replace(matrix, repeat=1)):
         try:
-            config_of(options.parse_args(list(cell.options)))
+            config = config_of(options.parse_args(list(cell.options)))
+            make_plan(config, system(config.system, config.adapter_options()))
         except InputError as error:
             raise InputError(f"{cell.key}: {error}") from error
 
