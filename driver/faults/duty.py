@@ -11,7 +11,8 @@ from collections.abc import Callable
 from random import Random
 
 from raftmon.driver.faults.base import Effect, Target
-from raftmon.driver.faults.receipts import CONFIRMED, INCONCLUSIVE, Receipt, of_paused
+from raftmon.driver.faults.nodes import Pause
+from raftmon.driver.faults.receipts import CONFIRMED, INCONCLUSIVE, Receipt
 from raftmon.driver.faults.selectors import select
 from raftmon.setup.errors import InputError
 
@@ -88,40 +89,30 @@ class DutyCycle:
             raise self._failure
 
 
-class PauseClients:
+class PauseClients(Pause):
     """SIGSTOP of client hosts, SIGCONT at the end: a client that does not know that time went by."""
 
     def __init__(self, name: str, host: str) -> None:
-        self.name = name
-        self._host = host
-        self._hit: list[str] = []
+        super().__init__(name, host)
 
     def available(self, target: Target) -> str | None:
         """None where there are client hosts, and the one that is named."""
         names = [host.name for host in target.topology.clients]
         if not names:
             return "there are no client hosts"
-        if self._host not in ("one", "all", *names):
+        if self._selector not in ("one", "all", *names):
             raise InputError(
-                f"--fault {self.name}: there is no client host {self._host} (available: {', '.join(names)})"
+                f"--fault {self.name}: there is no client host {self._selector} (available: {', '.join(names)})"
             )
         return None
 
     def start(self, target: Target, random: Random) -> Effect:
         """Stop them."""
         names = [host.name for host in target.topology.clients]
-        chosen = names if self._host == "all" else [random.choice(names) if self._host == "one" else self._host]
+        chosen = (
+            names if self._selector == "all" else [random.choice(names) if self._selector == "one" else self._selector]
+        )
         for name in chosen:
             self._hit.append(name)
             target.pause(name)
         return Effect(f"paused the clients on {', '.join(chosen)}", tuple(chosen))
-
-    def receipt(self, target: Target) -> Receipt:
-        """Confirmed where their processes stand still."""
-        return of_paused(target, self._hit)
-
-    def stop(self, target: Target) -> None:
-        """Let them go on."""
-        while self._hit:
-            target.resume(self._hit[-1])
-            self._hit.pop()

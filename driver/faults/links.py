@@ -100,19 +100,45 @@ def _sentence(verb: str, links: frozenset[Link]) -> str:
     return f"{verb} {', '.join(words)}"
 
 
-class Partition:
+class _RulesOnLinks:
+    """A name, and the rules that this fault has in force, if any."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self._rules: str | None = None
+
+    def _put(self, target: Target, random: Random, links: frozenset[Link], action: str) -> None:
+        """One rule for all links: they are affected between the same two packets."""
+        self._rules = f"fault-{self.name}-{random.getrandbits(32):08x}"
+        target.add_rules(self._rules, [f"{_or(links)} {action}"])
+
+    def receipt(self, target: Target) -> Receipt:
+        """Packets that the cut stopped."""
+        return of_rules(target, self._rules or "")
+
+    def stop(self, target: Target) -> None:
+        """Take the rules away."""
+        if self._rules:
+            target.remove_rules(self._rules)
+            self._rules = None
+
+
+def _checked_how(name: str, how: str) -> str:
+    if how not in ("drop", "reject"):
+        raise InputError(f"--fault {name}: how={how} is not known: use drop or reject")
+    return how
+
+
+class Partition(_RulesOnLinks):
     """Cut links; ``how`` is ``drop`` (silence) or ``reject`` (resets and unreachables).
 
     ``least_nodes`` is the fewest nodes it makes sense with.
     """
 
     def __init__(self, name: str, how: str = "drop", least_nodes: int = 2) -> None:
-        if how not in ("drop", "reject"):
-            raise InputError(f"--fault {name}: how={how} is not known: use drop or reject")
-        self.name = name
-        self._how = how
+        super().__init__(name)
+        self._how = _checked_how(name, how)
         self._grudge, self._least = PARTITIONS[name], least_nodes
-        self._rules: str | None = None
 
     def available(self, target: Target) -> str | None:
         """None, unless there are too few nodes or client hosts."""
@@ -126,24 +152,12 @@ class Partition:
         links = self._grudge(target, random)
         if not links:
             raise Unavailable(f"{self.name} cuts nothing in a cluster of {len(target.topology.nodes)}")
-        self._rules = f"fault-{self.name}-{random.getrandbits(32):08x}"
-        # One rule for all links: they are cut between the same two packets.
-        target.add_rules(self._rules, [f"{_or(links)} {self._how}"])
+        self._put(target, random, links, self._how)
         nodes = tuple(sorted({end for link in links for end in (link.source, link.target)}))
         return Effect(_sentence("cut", links), nodes, links)
 
-    def receipt(self, target: Target) -> Receipt:
-        """Packets that the cut stopped."""
-        return of_rules(target, self._rules or "")
 
-    def stop(self, target: Target) -> None:
-        """Join them again."""
-        if self._rules:
-            target.remove_rules(self._rules)
-            self._rules = None
-
-
-class BadLinks:
+class BadLinks(_RulesOnLinks):
     """One rule on every link of a set: delay, loss, duplication, reordering, rate.
 
     ``where`` is a selector of nodes (all their links, both ways) or ``all``. Raises InputError for an action that the
@@ -155,10 +169,10 @@ class BadLinks:
             ruleset_from_items([f"a->b {action}"], ("a", "b"))
         except InputError as error:
             raise InputError(f"--fault {name}: {error}") from error
-        self.name = name
+        super().__init__(name)
         self._action = action
         self._where = where
-        self._rules: str | None = None
+        self._words = action
 
     def available(self, target: Target) -> str | None:
         """None, unless there is only one node."""
@@ -170,32 +184,22 @@ class BadLinks:
         links = frozenset(
             link for link in target.topology.peer_links() if link.source in chosen or link.target in chosen
         )
-        self._rules = f"fault-{self.name}-{random.getrandbits(32):08x}"
-        target.add_rules(self._rules, [f"{_or(links)} {self._action}"])
+        self._put(target, random, links, self._action)
         where = "every link" if len(chosen) == len(target.topology.nodes) else f"all links of {', '.join(chosen)}"
-        return Effect(f"{where}: {self._action}", chosen, links)
+        return Effect(f"{where}: {self._words}", chosen, links)
 
     def receipt(self, target: Target) -> Receipt:
         """Packets that the rule acted on."""
         return of_rules(target, self._rules or "", self._action.split()[0] + "ed")
 
-    def stop(self, target: Target) -> None:
-        """Take it away."""
-        if self._rules:
-            target.remove_rules(self._rules)
-            self._rules = None
 
-
-class Cut:
+class Cut(_RulesOnLinks):
     """Any links, named: ``n1->n2`` one way, ``n1<->n3`` both, with + between them."""
 
     def __init__(self, name: str, links: str, how: str = "drop") -> None:
-        if how not in ("drop", "reject"):
-            raise InputError(f"--fault {name}: how={how} is not known: use drop or reject")
-        self.name = name
-        self._how = how
+        super().__init__(name)
+        self._how = _checked_how(name, how)
         self._links = frozenset(_named_links(name, links))
-        self._rules: str | None = None
 
     def available(self, target: Target) -> str | None:
         """None. Raises InputError for a link to a host that there is not."""
@@ -210,20 +214,9 @@ class Cut:
 
     def start(self, target: Target, random: Random) -> Effect:
         """Cut them."""
-        self._rules = f"fault-{self.name}-{random.getrandbits(32):08x}"
-        target.add_rules(self._rules, [f"{_or(self._links)} {self._how}"])
+        self._put(target, random, self._links, self._how)
         nodes = tuple(sorted({end for link in self._links for end in (link.source, link.target)}))
         return Effect(_sentence("cut", self._links), nodes, self._links)
-
-    def receipt(self, target: Target) -> Receipt:
-        """Packets that the cut stopped."""
-        return of_rules(target, self._rules or "")
-
-    def stop(self, target: Target) -> None:
-        """Join them again."""
-        if self._rules:
-            target.remove_rules(self._rules)
-            self._rules = None
 
 
 def _named_links(name: str, text: str) -> list[Link]:
@@ -238,29 +231,13 @@ def _named_links(name: str, text: str) -> list[Link]:
     return found
 
 
-class Jam:
+class Jam(BadLinks):
     """Queue every packet between nodes, and deliver all of them at the end, in their order: a network that stalls."""
 
     def __init__(self, name: str, where: str = "all") -> None:
-        self.name = name
-        self._where = where
-        self._rules: str | None = None
-
-    def available(self, target: Target) -> str | None:
-        """None, unless there is only one node."""
-        return "there is no link in a cluster of one node" if len(target.topology.nodes) < 2 else None
-
-    def start(self, target: Target, random: Random) -> Effect:
-        """Begin to queue."""
-        chosen = select(self._where, target, random)
-        links = frozenset(
-            link for link in target.topology.peer_links() if link.source in chosen or link.target in chosen
-        )
-        self._rules = f"fault-{self.name}-{random.getrandbits(32):08x}"
         # Unordered: what comes after the heal need not wait behind what was queued; all are due in the order they came.
-        target.add_rules(self._rules, [f"{_or(links)} delay {_JAM_S}s unordered"])
-        where = "every link" if len(chosen) == len(target.topology.nodes) else f"all links of {', '.join(chosen)}"
-        return Effect(f"{where}: packets queued until the heal", chosen, links)
+        super().__init__(name, f"delay {_JAM_S}s unordered", where)
+        self._words = "packets queued until the heal"
 
     def receipt(self, target: Target) -> Receipt:
         """Packets that were queued."""
@@ -269,6 +246,5 @@ class Jam:
     def stop(self, target: Target) -> None:
         """Deliver everything, and queue no more."""
         if self._rules:
-            target.remove_rules(self._rules)
-            self._rules = None
+            super().stop(target)
             target.flush_held()
