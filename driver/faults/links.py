@@ -16,6 +16,14 @@ from raftmon.setup.topology import Link
 __all__ = ["PARTITIONS", "BadLinks", "Cut", "Grudge", "Jam", "Partition"]
 
 _JAM_S = 600
+_ACTED = {
+    "delay": "delayed",
+    "loss": "lost",
+    "duplicate": "duplicated",
+    "reorder": "reordered",
+    "rate": "held to the rate",
+}
+"""What became of the packets that a rule acted on, by its action."""
 
 Grudge = Callable[[Target, Random], frozenset[Link]]
 
@@ -190,7 +198,7 @@ class BadLinks(_RulesOnLinks):
 
     def receipt(self, target: Target) -> Receipt:
         """Packets that the rule acted on."""
-        return of_rules(target, self._rules or "", self._action.split()[0] + "ed")
+        return of_rules(target, self._rules or "", _ACTED[self._action.split()[0]])
 
 
 class Cut(_RulesOnLinks):

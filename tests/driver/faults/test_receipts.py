@@ -60,6 +60,21 @@ def test_cuts_are_confirmed_by_the_packets_that_they_stopped() -> None:
     assert not target.rules
 
 
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("slow-links", "delayed"),
+        ("lossy-links", "lost"),
+        ("duplicated-packets", "duplicated"),
+        ("reordered-packets", "reordered"),
+        ("rate-limit", "held to the rate"),
+        ("slow-node", "delayed"),
+    ],
+)
+def test_what_bad_links_did_is_said_in_words(name: str, words: str) -> None:
+    assert shown(made(name), FakeTarget()).sentence == f"5 of 7 packets {words}"
+
+
 def test_processes_are_confirmed_by_their_state() -> None:
     target = FakeTarget()
     for name in ("kill-leader", "pause-leader", "restart-leader", "power-cut"):
