@@ -13,9 +13,10 @@ import sqlite3
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
+from raftmon.monitor.raft.message import STEADY_KINDS
+
 __all__ = ["Mark", "NodeState", "abstract", "mark", "states_since"]
 
-_COMMON = ("MsgApp", "MsgAppResp", "MsgHeartbeat", "MsgHeartbeatResp", "MsgProp", "MsgReadIndex", "MsgReadIndexResp")
 LATELY_NS = 50_000_000
 """A message of a rare kind counts as in flight for so long."""
 _NEAR, _FAR = 2, 10
@@ -73,10 +74,10 @@ def mark(record: sqlite3.Connection) -> Mark:
 
 def states_since(record: sqlite3.Connection, since: Mark, faults: Sequence[Window] = ()) -> set[str]:
     """Every state that the cluster was in after ``since``."""
-    marks = ", ".join("?" * len(_COMMON))
+    marks = ", ".join("?" * len(STEADY_KINDS))
     rare = record.execute(
         f"SELECT time_ns, kind FROM messages WHERE rowid > ? AND kind NOT IN ({marks}) ORDER BY time_ns",
-        (since.messages, *_COMMON),
+        (since.messages, *STEADY_KINDS),
     ).fetchall()
     times = [time_ns for time_ns, _ in rare]
     groups: dict[str, dict[str, NodeState]] = {}

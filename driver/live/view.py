@@ -7,9 +7,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
+from raftmon.monitor.raft.message import STEADY_KINDS
+
 __all__ = ["LinkView", "LiveView", "MessageSeen", "NodeView", "RuleView", "live_view"]
 
-_COMMON = ("MsgApp", "MsgAppResp", "MsgHeartbeat", "MsgHeartbeatResp", "MsgProp", "MsgReadIndex", "MsgReadIndexResp")
 MOST_MESSAGES = 10
 
 
@@ -113,9 +114,9 @@ def _of_record(record: sqlite3.Connection, now_ns: int) -> tuple[list[NodeView],
         NodeView(node, grp, role, term, commit, match, (now_ns - silent[node]) / 1e9 if node in silent else None)
         for node, grp, role, term, commit, match in rows
     ]
-    marks = ", ".join("?" * len(_COMMON))
+    marks = ", ".join("?" * len(STEADY_KINDS))
     query = f"SELECT time_ns, kind, source, target, term FROM messages WHERE kind NOT IN ({marks}) ORDER BY id DESC"
-    found = record.execute(f"{query} LIMIT ?", (*_COMMON, MOST_MESSAGES))
+    found = record.execute(f"{query} LIMIT ?", (*STEADY_KINDS, MOST_MESSAGES))
     messages = [
         MessageSeen((now_ns - time_ns) / 1e9, kind, f"{source or '?'}->{target or '?'}", term)
         for time_ns, kind, source, target, term in found

@@ -11,12 +11,11 @@ from typing import Any
 
 from raftmon.driver.run_folder import RESULTS, RunFolder
 from raftmon.monitor.raft.database.store import open_store
+from raftmon.monitor.raft.message import STEADY_KINDS
 from raftmon.setup.errors import RaftmonError
 
 __all__ = ["differences", "first_difference", "likeliest_naming", "rare_messages"]
 
-COMMON = ("MsgApp", "MsgAppResp", "MsgHeartbeat", "MsgHeartbeatResp", "MsgProp", "MsgReadIndex", "MsgReadIndexResp")
-"""Kinds that pass all the time; the others are rare, and their order tells a run's story."""
 _LATE_S = 0.2
 _MOST_NODES = 6
 
@@ -122,9 +121,9 @@ def likeliest_naming(before: Sequence[Message], after: Sequence[Message]) -> dic
 
 def rare_messages(record: sqlite3.Connection) -> list[Message]:
     """(kind, sender, receiver) of every message of a rare kind, as they passed."""
-    marks = ", ".join("?" * len(COMMON))
+    marks = ", ".join("?" * len(STEADY_KINDS))
     query = f"SELECT kind, source, target FROM messages WHERE kind NOT IN ({marks}) ORDER BY id"
-    return [tuple(row) for row in record.execute(query, COMMON)]
+    return [tuple(row) for row in record.execute(query, STEADY_KINDS)]
 
 
 def first_difference(before: Sequence[Any], after: Sequence[Any]) -> int | None:

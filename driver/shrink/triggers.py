@@ -10,8 +10,8 @@ from typing import Any
 
 from raftmon.driver.faults.schedule import PlannedFault
 from raftmon.driver.run_folder import RunFolder
-from raftmon.driver.shrink.differences import COMMON
 from raftmon.monitor.raft.database.store import open_store
+from raftmon.monitor.raft.message import STEADY_KINDS
 from raftmon.setup.errors import RaftmonError
 
 __all__ = ["counted", "triggered"]
@@ -44,7 +44,7 @@ def _messages(record: sqlite3.Connection, start_ns: int) -> Iterator[tuple[str, 
         "SELECT kind, source, target FROM messages WHERE time_ns BETWEEN ?1 - ?2 AND ?1 AND source IS NOT NULL "
         "AND target IS NOT NULL AND {} GROUP BY kind, source, target ORDER BY max(time_ns) DESC LIMIT ?3"
     )
-    marks = ", ".join(f"'{kind}'" for kind in COMMON)
+    marks = ", ".join(f"'{kind}'" for kind in STEADY_KINDS)
     yield from record.execute(rare.format(f"kind NOT IN ({marks})"), (start_ns, _BEFORE_NS, _MOST - 1))
     yield from record.execute(rare.format("TRUE"), (start_ns, _BEFORE_NS, 1))
 

@@ -6,7 +6,28 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-__all__ = ["ENTRY_TYPES", "HEARTBEATS", "KINDS", "LEADER_KINDS", "Channel", "Entry", "LoggedOperation", "RaftMessage"]
+__all__ = [
+    "ENTRY_TYPES",
+    "HEARTBEATS",
+    "KINDS",
+    "LEADER_KINDS",
+    "STEADY_KINDS",
+    "Channel",
+    "Entry",
+    "LoggedOperation",
+    "RaftMessage",
+]
+
+STEADY_KINDS = (
+    "MsgApp",
+    "MsgAppResp",
+    "MsgHeartbeat",
+    "MsgHeartbeatResp",
+    "MsgProp",
+    "MsgReadIndex",
+    "MsgReadIndexResp",
+)
+"""What passes all the time while a cluster works; the other kinds are rare, and their order tells a run's story."""
 
 KINDS: tuple[str, ...] = (
     "MsgHup",
