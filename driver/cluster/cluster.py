@@ -63,6 +63,7 @@ class Cluster:
         self._stack = ExitStack()
         self._nodes: dict[str, NodeProcess] = {}
         self._servers = dict(options.servers)
+        self._adapters: dict[str, Adapter] = {}
         self._data: dict[str, Path] = {}
         self._launched: dict[str, list[subprocess.Popen[bytes]]] = {}
         self._monitor_process = MonitorProcess(folder, options, self.log, self._kill_nodes)
@@ -122,7 +123,10 @@ class Cluster:
         spec = self._servers.get(node)
         if spec is None:
             return self.adapter
-        return system(self.system, with_server(self.system, spec, self.options.system_options))
+        if spec not in self._adapters:  # one for all nodes with that server: an adapter may keep a thread
+            options = with_server(self.system, spec, self.options.system_options)
+            self._adapters[spec] = system(self.system, options)
+        return self._adapters[spec]
 
     def upgrade(self, node: str, spec: str) -> None:
         """End a node (SIGTERM), and start another version of its server on the same data."""
@@ -135,7 +139,7 @@ class Cluster:
         self.start(node)
 
     def program(self, node: str) -> str | None:
-        """The argument vector's first word of a node that lives, as the kernel has it; None of one that does not."""
+        """The first words of a living node's command line, as the kernel has it; None of a node that does not live."""
         pid = self._nodes[node].pid
         if pid is None:
             return None

@@ -23,9 +23,8 @@ from raftmon.driver.checkers.base import Result, Valid
 from raftmon.driver.checkers.safe import check_safely
 from raftmon.driver.clients.fleet import ClientFleet, FleetConfig
 from raftmon.driver.cluster.cluster import Cluster, ClusterOptions
-from raftmon.driver.cluster.health import nodes_answering, quorum_answers
+from raftmon.driver.cluster.health import nodes_answering
 from raftmon.driver.explore.coverage import Mark, Window, mark, states_since
-from raftmon.driver.faults.faults import make_fault
 from raftmon.driver.faults.schedule import PlannedFault
 from raftmon.driver.faults.worker import FaultWorkers
 from raftmon.driver.histories import read_history
@@ -93,18 +92,9 @@ class Arena:
         self, folder: RunFolder, config: RunConfig, faults: list[PlannedFault], number: int
     ) -> tuple[int, list[dict[str, Any]]]:
         cluster = self._cluster
-        names = cluster.topology.node_names()
         where = FleetConfig(cluster.topology, folder.path, folder.history, config.client_plan())
         fleet = ClientFleet(where, cluster.launch)
-        workers = FaultWorkers(
-            target=cluster,
-            planned=faults,
-            make=lambda planned: make_fault(planned.name, planned.options, names),
-            healthy=lambda: quorum_answers(cluster.adapter, cluster.topology, 0.5),
-            seed=f"{config.seed}/{number}",
-            log=cluster.log,
-            on_change=lambda _text: None,
-        )
+        workers = FaultWorkers.on_cluster(cluster, faults, f"{config.seed}/{number}")
         try:
             fleet.start()
             fleet.wait_connected(check=cluster.check_alive)

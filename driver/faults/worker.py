@@ -12,8 +12,11 @@ from dataclasses import dataclass, field
 from random import Random
 from typing import Any, cast
 
+from raftmon.driver.cluster.cluster import Cluster
+from raftmon.driver.cluster.health import quorum_answers
 from raftmon.driver.cluster.leadership import LeaderSeen
 from raftmon.driver.faults.base import Effect, Fault, Target, Unavailable
+from raftmon.driver.faults.faults import make_fault
 from raftmon.driver.faults.receipts import Receipt, receipt_of
 from raftmon.driver.faults.schedule import PlannedFault
 from raftmon.setup.eventlog import EventLog
@@ -24,6 +27,8 @@ HEALTH_LEAD_NS = 700_000_000
 """How long before a fault the cluster's health is looked at."""
 RECOVERY_LIMIT_S = 15.0
 """How long after the heal a quorum may take to answer before the cluster counts as not recovered."""
+
+_QUORUM_S = 0.5
 
 TRIGGER_POLL_S = 0.005
 """How often the monitor is asked whether a trigger has fired: half of it is added to the reaction, on average."""
@@ -115,6 +120,26 @@ class FaultWorkers:
     _threads: list[threading.Thread] = field(default_factory=list)
     _over: threading.Event = field(default_factory=threading.Event)
     _hurried: threading.Event = field(default_factory=threading.Event)
+
+    @classmethod
+    def on_cluster(
+        cls,
+        cluster: Cluster,
+        planned: Sequence[PlannedFault],
+        seed: str,
+        on_change: Callable[[str], None] = lambda _text: None,
+    ) -> FaultWorkers:
+        """Workers for faults of the catalogue on a live cluster, logging to its log."""
+        names = cluster.topology.node_names()
+        return cls(
+            target=cluster,
+            planned=planned,
+            make=lambda fault: make_fault(fault.name, fault.options, names),
+            healthy=lambda: quorum_answers(cluster.adapter, cluster.topology, _QUORUM_S),
+            seed=seed,
+            log=cluster.log,
+            on_change=on_change,
+        )
 
     def begin(self, at_ns: int) -> None:
         """Start the threads; second 0 of the plan is ``at_ns``."""

@@ -10,9 +10,8 @@ from raftmon.driver.checkers.asked_for import checkers_for
 from raftmon.driver.checkers.base import Result, Valid
 from raftmon.driver.checkers.safe import check_safely
 from raftmon.driver.cluster.cluster import Cluster
-from raftmon.driver.cluster.health import quorum_answers
-from raftmon.driver.faults.faults import fault_kind, make_fault, random_faults
-from raftmon.driver.faults.schedule import PlannedFault, plan_faults
+from raftmon.driver.faults.faults import fault_kind, random_faults
+from raftmon.driver.faults.schedule import plan_faults
 from raftmon.driver.faults.worker import FaultWorkers
 from raftmon.driver.histories import read_history
 from raftmon.driver.results.verdict import stores_result
@@ -37,18 +36,7 @@ def work_under(
         faults, functools.partial(fault_kind, nodes=names), seconds, seed=seed, random_from=random_faults()
     )
 
-    def make(fault: PlannedFault) -> Any:
-        return make_fault(fault.name, fault.options, names)
-
-    workers = FaultWorkers(
-        target=cluster,
-        planned=planned,
-        make=make,
-        healthy=lambda: quorum_answers(cluster.adapter, cluster.topology, 0.5),
-        seed=seed,
-        log=cluster.log,
-        on_change=lambda _text: None,
-    )
+    workers = FaultWorkers.on_cluster(cluster, planned, seed)
     with clients.working(workload, at_least=0, **options):
         began_ns = time.monotonic_ns()
         workers.begin(began_ns)

@@ -20,7 +20,6 @@ from raftmon.driver.clients.fleet import ClientFleet, FleetConfig
 from raftmon.driver.cluster.cluster import Cluster, ClusterOptions
 from raftmon.driver.cluster.health import quorum_answers
 from raftmon.driver.cluster.status_poller import StatusPoller
-from raftmon.driver.faults.faults import make_fault
 from raftmon.driver.faults.worker import FaultWorkers
 from raftmon.driver.report.report import write_report
 from raftmon.driver.results.facts import RunFacts
@@ -164,7 +163,8 @@ class Run:
     def _work_and_heal(self, cluster: Cluster, fleet: ClientFleet) -> None:
         """Clients work, faults come and go; returns when the clients have ended and the faults are healed."""
         config, facts = self._config, self._facts
-        workers = self._workers = self._fault_workers(cluster)
+        planned, seed = self._plan.faults, config.seed
+        workers = self._workers = FaultWorkers.on_cluster(cluster, planned, seed, self._progress.event)
         facts.began_ns = begin_ns = time.monotonic_ns() + round(LEAD_S * 1e9)
         self._progress.began(begin_ns)
         self._progress.phase("working")
@@ -188,18 +188,6 @@ class Run:
             facts.ended_ns = time.monotonic_ns()
             cluster.revive()
             self._log.info("workload ended", end_ns=facts.ended_ns)
-
-    def _fault_workers(self, cluster: Cluster) -> FaultWorkers:
-        names = self._plan.topology.node_names()
-        return FaultWorkers(
-            target=cluster,
-            planned=self._plan.faults,
-            make=lambda planned: make_fault(planned.name, planned.options, names),
-            healthy=lambda: quorum_answers(self._adapter, self._plan.topology, 0.5),
-            seed=self._config.seed,
-            log=self._log,
-            on_change=self._progress.event,
-        )
 
     def _watch(self, cluster: Cluster, fleet: ClientFleet, begin_ns: int) -> None:
         """Until the work's time is over, look twice a second at how it goes. Raises RaftmonError if raftmon failed."""
