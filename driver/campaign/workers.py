@@ -8,10 +8,7 @@ kept once (the ledger's).
 from __future__ import annotations
 
 import contextlib
-import io
-import shutil
 import signal
-import tarfile
 import tempfile
 import threading
 from collections.abc import Callable, Iterator, Sequence
@@ -23,7 +20,8 @@ import psutil
 
 from raftmon.driver.campaign.matrix import Cell
 from raftmon.driver.campaign.trial import run_once
-from raftmon.driver.run_folder import MARK
+from raftmon.driver.exports.packed import pack, unpack
+from raftmon.driver.run_folder import RunFolder
 from raftmon.setup.errors import InputError, RaftmonError
 
 __all__ = ["DaskWorkers", "LocalWorkers", "Row", "Workers", "done_far_away", "workers"]
@@ -86,7 +84,7 @@ class LocalWorkers:
 
 
 def done_far_away(options: tuple[str, ...], timeout_s: float) -> tuple[Row, bytes]:
-    """On a worker: one run in a folder of its own; its row, and the run's folder as tar.xz (empty if there is none).
+    """On a worker: one run in a folder of its own; its row, and the run's folder as a zip (empty if there is none).
 
     Node data is left out: it is what takes space, and what no analysis reads.
     """
@@ -98,14 +96,9 @@ def done_far_away(options: tuple[str, ...], timeout_s: float) -> tuple[Row, byte
         row.pop("results", None)
         if not row.get("path"):
             return row, b""
-        run = Path(row["path"])
-        buffer = io.BytesIO()
-        with tarfile.open(fileobj=buffer, mode="w:xz", preset=1) as archive:
-            for one in sorted(run.rglob("*")):
-                inside = one.relative_to(run)
-                if one.is_file() and not one.is_symlink() and (inside.parts[0] != "nodes" or one.suffix == ".log"):
-                    archive.add(one, arcname=str(Path(run.parent.name) / run.name / inside), recursive=False)
-        return row, buffer.getvalue()
+        packed = Path(folder) / "run.zip"
+        pack(RunFolder(Path(row["path"])), packed)
+        return row, packed.read_bytes()
 
 
 class DaskWorkers:
@@ -195,24 +188,17 @@ def _brought(future: Any, store: Path, *, keep_disturbed: bool = True) -> Row:
 
 
 def _unpacked(archive: bytes, store: Path) -> Path:
-    """The run in such an archive, put into the store; nothing in it may leave its folder."""
-    with tarfile.open(fileobj=io.BytesIO(archive), mode="r:xz") as opened:
-        members = [member for member in opened.getmembers() if member.isfile()]
-        parts = [Path(member.name).parts for member in members]
-        if len({one[:2] for one in parts}) != 1 or not any(one[2:] == (MARK,) for one in parts):
-            raise RaftmonError("a worker sent something that is no run's folder")
-        if any(len(one) < 3 or one[0] == "/" or ".." in one for one in parts):
-            raise RaftmonError("a worker sent a run with files outside its folder")
-        path = store.joinpath(*parts[0][:2])
-        path.mkdir(mode=0o700, parents=True, exist_ok=True)
-        for member, names in zip(members, parts, strict=True):
-            target = store.joinpath(*names)
-            target.parent.mkdir(parents=True, exist_ok=True)
-            content = opened.extractfile(member)
-            assert content is not None
-            with target.open("wb") as file:
-                shutil.copyfileobj(content, file)
-    return path
+    """The run in such an archive, put into the store. Raises RaftmonError for one that no worker of raftmon sends."""
+    with tempfile.NamedTemporaryFile(suffix=".zip") as file:
+        file.write(archive)
+        file.flush()
+        try:
+            folder = unpack(Path(file.name), store)
+        except InputError as error:
+            raise RaftmonError(f"a worker sent something that is no run's folder: {error}") from error
+    if not folder.is_run:
+        raise RaftmonError("a worker sent something that is no run's folder")
+    return folder.path
 
 
 def workers(dask: str | None, jobs: int | None, say: Callable[[str], None]) -> Workers:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import zipfile
 from pathlib import Path
 
+from raftmon.driver.exports.whole import written_whole
 from raftmon.driver.run_folder import CONFIG, LIVE, RunFolder
 from raftmon.setup.errors import InputError
 
@@ -20,20 +21,20 @@ def pack(folder: RunFolder, target: Path) -> tuple[int, int]:
         raise InputError(f"{folder.path} is no run's folder: it has no {CONFIG}")
     if target.exists():
         raise InputError(f"{target} exists: name another file")
-    partial = target.with_name(target.name + ".partial")
     top = f"{folder.path.parent.name}/{folder.path.name}"
     files = 0
     try:
-        with zipfile.ZipFile(partial, "w", zipfile.ZIP_DEFLATED, compresslevel=5) as archive:
+        with (
+            written_whole(target) as partial,
+            zipfile.ZipFile(partial, "w", zipfile.ZIP_DEFLATED, compresslevel=5) as archive,
+        ):
             for path in sorted(folder.path.rglob("*")):
                 inside = path.relative_to(folder.path)
                 if path.is_symlink() or not path.is_file() or path.name == LIVE or not _wanted(inside):
                     continue
                 archive.write(path, f"{top}/{inside}")
                 files += 1
-        partial.replace(target)
     except OSError as error:
-        partial.unlink(missing_ok=True)
         raise InputError(f"{target} cannot be written ({error.strerror}): name another place") from error
     return files, target.stat().st_size
 
@@ -52,6 +53,8 @@ def unpack(source: Path, into: Path) -> RunFolder:
         with zipfile.ZipFile(source) as archive:
             members = [one for one in archive.infolist() if not one.is_dir()]
             _check(source, members)
+            folder = into.joinpath(*Path(members[0].filename).parts[:2])
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             for member in members:
                 target = into.joinpath(*Path(member.filename).parts)
                 target.parent.mkdir(parents=True, exist_ok=True)
@@ -62,10 +65,9 @@ def unpack(source: Path, into: Path) -> RunFolder:
                         if left < 0:
                             raise InputError(f"{source}: {member.filename} is longer than the zip says")
                         file.write(chunk)
-            tops = {Path(member.filename).parts[:2] for member in members}
     except (zipfile.BadZipFile, OSError) as error:
         raise InputError(f"{source} is no zip of a run: {error}") from error
-    return RunFolder(into.joinpath(*next(iter(tops))))
+    return RunFolder(folder)
 
 
 def _check(source: Path, members: list[zipfile.ZipInfo]) -> None:

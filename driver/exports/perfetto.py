@@ -14,6 +14,7 @@ from typing import Any
 import orjson
 
 from raftmon.driver.exports.rows import MESSAGE_COLUMNS, OPERATION_COLUMNS, RunRows
+from raftmon.driver.exports.whole import written_whole
 
 __all__ = ["trace_events", "write_perfetto"]
 
@@ -25,15 +26,13 @@ _SLICE_US = 60.0
 
 def write_perfetto(rows: RunRows, target: Path, most_messages: int) -> tuple[int, int]:
     """Write the trace; (events written, messages left out because there were more than ``most_messages``)."""
-    partial = target.with_name(target.name + ".partial")
     count = 0
     left_out = [0]
-    with partial.open("wb") as file:
+    with written_whole(target) as partial, partial.open("wb") as file:
         file.write(b'{"displayTimeUnit": "ms", "traceEvents": [\n')
         for count, event in enumerate(trace_events(rows, most_messages, left_out), 1):
             file.write((b"" if count == 1 else b",\n") + orjson.dumps(event))
         file.write(b"\n]}\n")
-    partial.replace(target)
     return count, left_out[0]
 
 

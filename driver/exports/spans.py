@@ -14,6 +14,7 @@ from typing import Any
 import orjson
 
 from raftmon.driver.exports.rows import OPERATION_COLUMNS, RunRows
+from raftmon.driver.exports.whole import written_whole
 
 __all__ = ["otlp", "write_otlp"]
 
@@ -25,9 +26,8 @@ _STATUS = {"ok": _OK, "fail": _UNSET, "info": _ERROR}
 def write_otlp(rows: RunRows, target: Path) -> int:
     """Write the file; how many spans it has."""
     value = otlp(rows)
-    partial = target.with_name(target.name + ".partial")
-    partial.write_bytes(orjson.dumps(value))
-    partial.replace(target)
+    with written_whole(target) as partial:
+        partial.write_bytes(orjson.dumps(value))
     return len(value["resourceSpans"][0]["scopeSpans"][0]["spans"])
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from raftmon.driver.exports.rows import TABLES, RunRows
+from raftmon.driver.exports.whole import written_whole
 from raftmon.setup.errors import InputError
 
 __all__ = ["write_csv", "write_parquet"]
@@ -24,15 +25,16 @@ def write_csv(rows: RunRows, folder: Path) -> dict[Path, int]:
     written = {}
     for name, columns in TABLES.items():
         path = _target(folder, f"{name}.csv")
-        partial = path.with_suffix(".partial")
         count = 0
-        with partial.open("w", newline="", encoding="utf-8", errors="backslashreplace") as file:
+        with (
+            written_whole(path) as partial,
+            partial.open("w", newline="", encoding="utf-8", errors="backslashreplace") as file,
+        ):
             writer = csv.writer(file)
             writer.writerow(columns)
             for row in rows.table(name):
                 writer.writerow(row)
                 count += 1
-        partial.replace(path)
         written[path] = count
     return written
 
@@ -48,15 +50,13 @@ def write_parquet(rows: RunRows, folder: Path) -> dict[Path, int]:
     for name, columns in TABLES.items():
         schema = pyarrow.schema([(column, _arrow_type(pyarrow, column)) for column in columns])
         path = _target(folder, f"{name}.parquet")
-        partial = path.with_suffix(".partial")
         count = 0
-        with pyarrow.parquet.ParquetWriter(partial, schema) as writer:
+        with written_whole(path) as partial, pyarrow.parquet.ParquetWriter(partial, schema) as writer:
             for batch in _batches(rows.table(name)):
                 columns_of = zip(zip(*batch, strict=True), schema, strict=True)
                 arrays = [pyarrow.array(column, type=field.type) for column, field in columns_of]
                 writer.write_table(pyarrow.Table.from_arrays(arrays, schema=schema))
                 count += len(batch)
-        partial.replace(path)
         written[path] = count
     return written
 

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from raftmon.adapters.systems import system
+from raftmon.driver.exports.whole import written_whole
 from raftmon.driver.faults.schedule import PlannedFault
 from raftmon.driver.reproduce.loading import load_scenario
 from raftmon.driver.reproduce.rounds import reproduce
@@ -221,9 +222,8 @@ def _written(
         found.why_not = str(error)
         return found
     target.parent.mkdir(parents=True, exist_ok=True)
-    partial = target.with_suffix(".partial")
-    partial.write_text(text)
-    partial.replace(target)
+    with written_whole(target) as partial:
+        partial.write_text(text)
     found.path = str(target)
     say(f"written to {target}: played {trials} times")
     side = reproduce(load_scenario(str(target)), server_spec(config), None, trials, 1, store, say).affected
