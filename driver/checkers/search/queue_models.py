@@ -13,57 +13,14 @@ from raftmon.setup.errors import InputError
 __all__ = ["FifoQueue", "PriorityQueue", "Stack"]
 
 
-class FifoQueue(Model):
-    """``enqueue`` and ``dequeue``; a dequeue that succeeded with None, or failed without an error, found it empty."""
+class _Container(Model):
+    """Values go in and come out one by one; a take that gave None, or failed without an error, found it empty.
 
-    name = "fifo-queue"
-    functions = frozenset(("enqueue", "dequeue"))
+    ``_put`` and ``_take`` are the functions' names.
+    """
 
-    def initial(self) -> Hashable:
-        """Empty."""
-        return ()
-
-    def prepare(self, operation: Operation) -> tuple[str, Any] | None:
-        """(what happened, value)."""
-        f, outcome = operation.f, operation.outcome
-        if f == "enqueue":
-            return None if outcome is Outcome.FAIL else ("enqueue", freeze(operation.value))
-        if f != "dequeue":
-            return None
-        if outcome is Outcome.INFO:
-            return ("take", None)
-        if outcome is Outcome.FAIL and operation.error is not None:
-            return None
-        if outcome is Outcome.FAIL or operation.value is None:
-            return ("empty", None)
-        return ("dequeue", freeze(operation.value))
-
-    def observes(self, operation: tuple[str, Any]) -> bool:
-        """Finding it empty."""
-        return operation[0] == "empty"
-
-    def signature(self, operation: Operation) -> Hashable:
-        """What an indefinite dequeue would have given is nothing of its own."""
-        return (operation.f, freeze(operation.value) if operation.f == "enqueue" else None)
-
-    def step(self, state: tuple[Any, ...], operation: tuple[str, Any]) -> Any:
-        """See Model."""
-        f, value = operation
-        if f == "enqueue":
-            return (*state, value)
-        if f == "empty":
-            return ILLEGAL if state else state
-        if not state or (f == "dequeue" and state[0] != value):
-            return ILLEGAL
-        return state[1:]
-
-
-class Stack(Model):
-    """``push`` and ``pop``; a pop that succeeded with None, or failed without an error, found it empty."""
-
-    name = "stack"
-    functions = frozenset(("push", "pop"))
-    _put, _take = "push", "pop"
+    _put: str
+    _take: str
 
     def initial(self) -> Hashable:
         """Empty."""
@@ -89,8 +46,35 @@ class Stack(Model):
         return operation[0] == "empty"
 
     def signature(self, operation: Operation) -> Hashable:
-        """What an indefinite pop would have given is nothing of its own."""
+        """What an indefinite take would have given is nothing of its own."""
         return (operation.f, freeze(operation.value) if operation.f == self._put else None)
+
+
+class FifoQueue(_Container):
+    """``enqueue`` and ``dequeue``: the value that has been in it longest comes first."""
+
+    name = "fifo-queue"
+    functions = frozenset(("enqueue", "dequeue"))
+    _put, _take = "enqueue", "dequeue"
+
+    def step(self, state: tuple[Any, ...], operation: tuple[str, Any]) -> Any:
+        """See Model."""
+        what, value = operation
+        if what == "put":
+            return (*state, value)
+        if what == "empty":
+            return ILLEGAL if state else state
+        if not state or (what == "taken" and state[0] != value):
+            return ILLEGAL
+        return state[1:]
+
+
+class Stack(_Container):
+    """``push`` and ``pop``: the value that came last comes first."""
+
+    name = "stack"
+    functions = frozenset(("push", "pop"))
+    _put, _take = "push", "pop"
 
     def with_value(self, state: tuple[Any, ...], value: Any) -> tuple[Any, ...]:
         """The state with one more value; the last is the one that is taken next."""

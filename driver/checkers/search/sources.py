@@ -96,9 +96,9 @@ def _of_set(one: tuple[str, Any]) -> _Marks:
 
 def _of_queue(one: tuple[str, Any]) -> _Marks:
     what, value = one
-    if what in ("enqueue", "put"):
+    if what == "put":
         return [value], [], True
-    return [], [value] if what in ("dequeue", "taken") else [], what != "take"
+    return [], [value] if what == "taken" else [], what != "take"
 
 
 def _of_key_value(one: tuple[str, Any]) -> _Marks:
