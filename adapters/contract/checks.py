@@ -41,6 +41,19 @@ def _misses(client: Client, key: str, expected: Any, new: Any, holds: Any) -> No
     _expect(client.read(key), holds, "a read after a cas that failed")
 
 
+def _acknowledged_write(client: Client, key: str, value: Any, timeout_s: float) -> None:
+    """Write until it is acknowledged: after a fault, a cluster may honestly answer "unknown" once before it serves."""
+    deadline = time.monotonic() + RECOVERY_S + timeout_s
+    while True:
+        try:
+            client.write(key, value)
+            return
+        except Exception as error:
+            if time.monotonic() > deadline:
+                raise Broken(f"a healed cluster acknowledged no write: {type(error).__name__}: {error}") from error
+            time.sleep(0.02)
+
+
 def ready_node_says_so(context: Context) -> None:
     """``ready`` is true of a node that serves."""
     for node in context.nodes:
@@ -193,7 +206,7 @@ def dead_or_stopped_node_fails_in_time(context: Context) -> None:
     kill, pause = (context.cluster.kill, context.cluster.start), (context.cluster.pause, context.cluster.resume)
     for what, (harm, heal) in {"dead": kill, "stopped": pause}.items():
         with context.client(node) as client:
-            client.write("contract-dead", what)
+            _acknowledged_write(client, "contract-dead", what, context.timeout_s)
             harm(node)
             try:
                 if context.adapter.ready(node, context.cluster.topology, min(context.timeout_s, 1.0)):
@@ -225,7 +238,7 @@ def acknowledged_writes_survive_a_restart(context: Context) -> None:
     context.needs_nodes()
     node = context.nodes[0]
     with context.client(node) as client:
-        client.write("contract-kept", "kept")
+        _acknowledged_write(client, "contract-kept", "kept", context.timeout_s)
         context.cluster.kill(node)
         context.cluster.start(node)
         deadline = time.monotonic() + RECOVERY_S + context.timeout_s

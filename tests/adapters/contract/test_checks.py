@@ -1,11 +1,13 @@
 """The contract finds what is broken: adapters that are wrong in one way each, without a cluster."""
 
+import functools
 from types import SimpleNamespace
 
 import pytest
 
 from raftmon.adapters.base import Definite, Indefinite
 from raftmon.adapters.contract import CHECKS, Context, run_contract
+from raftmon.adapters.contract.checks import dead_or_stopped_node_fails_in_time
 from raftmon.adapters.memory import MemoryAdapter
 from raftmon.setup.topology import Topology
 
@@ -115,3 +117,39 @@ def test_what_cannot_be_checked_is_skipped_with_the_reason():
 
 def test_every_check_states_its_promise_in_one_sentence():
     assert all(check.__doc__.strip().endswith(".") and "\n" not in check.__doc__.strip() for check in CHECKS)
+
+
+class UnansweredOnce(MemoryAdapter):
+    """Honest, with a node that can be killed, and whose first write of a key is honestly unknown."""
+
+    nodes_needed = True
+
+    def __init__(self, key):
+        super().__init__({"latency_ms": 0})
+        self.up, self._unanswered = True, {key}
+
+    def ready(self, *_):
+        return self.up
+
+    def connect(self, node, timeout_s):
+        honest = super().connect(node, timeout_s)
+
+        def call(verb, key, *given):
+            if not self.up:
+                raise Indefinite("no answer")
+            if verb == "write" and key in self._unanswered:
+                self._unanswered.remove(key)
+                raise Indefinite("LOST: EOF")
+            return getattr(honest, verb)(key, *given)
+
+        verbs = {verb: functools.partial(call, verb) for verb in ("read", "write", "cas")}
+        return SimpleNamespace(**verbs, close=honest.close)
+
+
+def test_one_unknown_answer_after_a_fault_breaks_no_promise():
+    """Seen in CI: hashicorp/raft, the first write through a node whose leader had just been killed and restarted."""
+    adapter = UnansweredOnce("contract-dead")
+    harm, heal = (lambda _: setattr(adapter, "up", False)), (lambda _: setattr(adapter, "up", True))
+    cluster = SimpleNamespace(topology=Topology.star(3), kill=harm, start=heal, pause=harm, resume=heal)
+    dead_or_stopped_node_fails_in_time(Context(cluster, adapter, 1.0))
+    assert adapter.up
