@@ -6,6 +6,8 @@ classes are here for type annotations.
 
 from __future__ import annotations
 
-from raftmon.driver.testing.fixtures import TestClients, TestCluster, TestHistory, TestMonitor, eventually
+from raftmon.driver.testing.clients_fixture import TestClients, TestHistory
+from raftmon.driver.testing.cluster_fixture import TestCluster, TestMonitor
+from raftmon.driver.testing.waiting import eventually
 
 __all__ = ["TestClients", "TestCluster", "TestHistory", "TestMonitor", "eventually"]

@@ -56,6 +56,16 @@ def test_every_public_name_is_in_the_docs(name: str):
     assert sorted(listed) == sorted(offered), f"docs/api.md, section raftmon.{name}, and its __all__ differ"
 
 
+def test_a_module_does_one_job():
+    """Past 300 lines there are two jobs in a module."""
+    sizes = {
+        str(file.relative_to(ROOT)): len(file.read_text().splitlines())
+        for room in ROOMS
+        for file in (ROOT / room).rglob("*.py")
+    }
+    assert {name: size for name, size in sizes.items() if size > 300} == {}
+
+
 def test_nothing_imports_a_room_by_another_name_than_raftmon():
     wrong = []
     for room in (*ROOMS, "tests", "raftmon"):

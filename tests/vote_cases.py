@@ -13,7 +13,7 @@ import time
 
 import pytest
 
-from raftmon.driver.testing.fixtures import eventually
+from raftmon.driver.testing.waiting import eventually
 from raftmon.monitor.packets.capture_reader import read_capture
 from raftmon.monitor.packets.view import RST, PacketView
 from raftmon.monitor.raft.database.store import open_store

@@ -7,102 +7,26 @@ makes one; a subclass of ``Model`` becomes a linearizability checker.
 
 from __future__ import annotations
 
-import importlib
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 from typing import Any
 
 from raftmon.driver.checkers.base import Checker
-from raftmon.driver.checkers.register import RegisterChecker
-from raftmon.driver.checkers.search.levels import LEVELS, LINEARIZABLE, consistency_level
+from raftmon.driver.checkers.checker_kind import (
+    CheckerKind,
+    at_isolation,
+    grow_only_set,
+    later,
+    lock_under_lease,
+    register,
+    searching,
+)
+from raftmon.driver.checkers.search.levels import LEVELS
 from raftmon.driver.checkers.search.linearizable import Linearizable
-from raftmon.driver.checkers.search.models import MODELS, CasRegister, Model
+from raftmon.driver.checkers.search.models import MODELS, Model
 from raftmon.driver.checkers.zones.observations import FUNCTIONS
 from raftmon.setup.errors import InputError
 from raftmon.setup.kinds import Kinds, first_line
 
 __all__ = ["CHECKERS", "CheckerKind", "checker", "checker_kind", "checker_kinds", "installed_checkers"]
-
-
-@dataclass(frozen=True, slots=True)
-class CheckerKind:
-    """One row of the table of checkers.
-
-    ``make``
-        called with the options that were given, by name, as text; returns a fresh Checker
-    ``summary``
-        what it asks, in one line
-    ``functions``
-        the functions that it understands; None for a checker that is shown everything and decides by itself
-    ``options``
-        what each means (``NAME:option=value`` on the command line)
-    ``aliases``
-        other systems' names of its functions
-    ``workloads``
-        the workloads whose histories it judges, ours and others'
-    ``asked_by``
-        those of its functions, aliases too, that ask for it where no workload is known
-    """
-
-    make: Callable[..., Checker]
-    summary: str
-    functions: frozenset[str] | None
-    options: Mapping[str, str] = field(default_factory=dict)
-    aliases: Mapping[str, str] = field(default_factory=dict)
-    workloads: tuple[str, ...] = ()
-    asked_by: frozenset[str] = frozenset()
-
-
-def _later(module: str, name: str) -> Callable[..., Checker]:
-    """Imported only when it is asked for: some need scipy, or much of something."""
-
-    def make(**options: Any) -> Checker:
-        made: Checker = getattr(importlib.import_module(f"raftmon.driver.checkers.{module}"), name)(**options)
-        return made
-
-    return make
-
-
-def _grow_only_set() -> Checker:
-    from raftmon.driver.checkers.set_full import SetFull
-
-    return SetFull(linearizable=False, name="g-set")
-
-
-def _lock_under_lease() -> Checker:
-    from raftmon.driver.checkers.lock import Lock
-
-    return Lock(expires=True)
-
-
-def _level(module: str, name: str) -> Callable[..., Checker]:
-    """A checker of transactions; ``level`` is the isolation level the system promises."""
-
-    def make(level: str = "strict-serializable") -> Checker:
-        return _later(module, name)(expected=level)
-
-    return make
-
-
-def _at_level(model: Model, level: str) -> Checker:
-    """A model's checker at a consistency level."""
-    level = consistency_level(level)
-    if level == LINEARIZABLE:
-        return Linearizable(model, f"linearizable-{model.name}")
-    from raftmon.driver.checkers.at_level import AtLevel
-
-    return AtLevel(model, level, f"{level}-{model.name}")
-
-
-def _searching(model: type[Model]) -> Callable[..., Checker]:
-    return lambda level=LINEARIZABLE: _at_level(model(), level)
-
-
-def _register(level: str = LINEARIZABLE) -> Checker:
-    """Registers in polynomial time; by views where the level is a weaker one."""
-    if consistency_level(level) == LINEARIZABLE:
-        return RegisterChecker()
-    return _at_level(CasRegister(), level)
 
 
 def _words(text: str) -> frozenset[str]:
@@ -125,7 +49,7 @@ _MODEL_ASKED_BY = {
 
 CHECKERS: dict[str, CheckerKind] = {
     "register": CheckerKind(
-        _register,
+        register,
         "registers are linearizable (read, write, cas, delete)",
         frozenset(FUNCTIONS),
         _CONSISTENCY,
@@ -134,7 +58,7 @@ CHECKERS: dict[str, CheckerKind] = {
     ),
     **{
         f"linearizable-{name}": CheckerKind(
-            _searching(model),
+            searching(model),
             f"{name} is linearizable, by search",
             model.functions or _MODEL_FUNCTIONS.get(name),
             _CONSISTENCY,
@@ -145,129 +69,129 @@ CHECKERS: dict[str, CheckerKind] = {
         for name, model in MODELS.items()
     },
     "list-append": CheckerKind(
-        _level("elle", "ListAppend"),
+        at_isolation("elle", "ListAppend"),
         "transactions on lists are isolated (Elle's list-append)",
         _TXN,
         _LEVEL,
         workloads=("append", "list-append", "mixed"),
     ),
     "rw-register": CheckerKind(
-        _level("elle", "RwRegister"),
+        at_isolation("elle", "RwRegister"),
         "transactions on registers are isolated (Elle's rw-register)",
         _TXN,
         _LEVEL,
         workloads=("rw-register",),
     ),
     "queue": CheckerKind(
-        _later("queues", "Queue"),
+        later("queues", "Queue"),
         "queues lose and duplicate nothing; FIFO order with order=fifo",
         _words("enqueue dequeue drain"),
         {"order": "fifo or any"},
         asked_by=_words("enqueue dequeue drain"),
     ),
     "total-queue": CheckerKind(
-        _later("queues", "TotalQueue"),
+        later("queues", "TotalQueue"),
         "a drained queue has lost and duplicated nothing (Jepsen's total-queue)",
         _words("enqueue dequeue drain"),
     ),
     "deliveries": CheckerKind(
-        _later("deliveries", "Deliveries"),
+        later("deliveries", "Deliveries"),
         "every acknowledged value is delivered, at least or at most once as promised, and none that nobody enqueued",
         _words("enqueue dequeue drain"),
         workloads=("queue",),
     ),
     "delivery-order": CheckerKind(
-        _later("deliveries", "DeliveryOrder"),
+        later("deliveries", "DeliveryOrder"),
         "values are first delivered in the order of their enqueues",
         _words("enqueue dequeue drain"),
         workloads=("queue",),
     ),
     "kafka": CheckerKind(
-        _later("kafka", "Kafka"),
+        later("kafka", "Kafka"),
         "logs lose, duplicate and reorder no acknowledged record",
         _words("send poll txn assign subscribe crash debug-topic-partitions"),
         asked_by=_words("send poll"),
     ),
     "long-fork": CheckerKind(
-        _later("long_fork", "LongFork"),
+        later("long_fork", "LongFork"),
         "all readers see writes to different keys in one order (no long fork)",
         _words("txn read write"),
     ),
     "unique-ids": CheckerKind(
-        _later("unique_ids", "UniqueIds"),
+        later("unique_ids", "UniqueIds"),
         "generated identifiers are unique",
         _words("generate"),
         asked_by=_words("generate"),
     ),
     "bank": CheckerKind(
-        _later("bank", "Bank"),
+        later("bank", "Bank"),
         "the total balance is constant (snapshot isolation)",
         _words("transfer read"),
         workloads=("bank",),
         asked_by=_words("transfer"),
     ),
     "lock": CheckerKind(
-        _later("lock", "Lock"),
+        later("lock", "Lock"),
         "locks provide mutual exclusion",
         _LOCKS,
         asked_by=_words("acquire guarded"),
     ),
     "lock-under-lease": CheckerKind(
-        _lock_under_lease,
+        lock_under_lease,
         "locks under leases: mutual exclusion until the lease may have expired",
         _LOCKS,
         workloads=("lock",),
     ),
     "set-full": CheckerKind(
-        _later("set_full", "SetFull"),
+        later("set_full", "SetFull"),
         "acknowledged elements are neither lost nor read stale",
         _words("add read"),
         aliases={"broadcast": "add"},
         workloads=("set", "lock"),
     ),
     "g-set": CheckerKind(
-        _grow_only_set,
+        grow_only_set,
         "grow-only sets lose nothing; stale reads are allowed (Maelstrom's g-set and broadcast)",
         _words("add read"),
         aliases={"broadcast": "add"},
         asked_by=_words("broadcast"),
     ),
     "counter-bounds": CheckerKind(
-        _later("counter_bounds", "CounterBounds"),
+        later("counter_bounds", "CounterBounds"),
         "every value read from a counter lies between what was surely and what was possibly added",
         _words("add inc dec read"),
         {"reads": "all, or final: the reads marked :final? only (Maelstrom's pn-counter)"},
     ),
     "watch": CheckerKind(
-        _later("watch", "Watch"),
+        later("watch", "Watch"),
         "watches deliver every event once and in order",
         _words("watch read") | _CHANGES,
         workloads=("mixed", "watch"),
         asked_by=_words("watch"),
     ),
     "txn-branches": CheckerKind(
-        _later("branches", "Branches"),
+        later("branches", "Branches"),
         "transactions with comparisons agree with the order of their revisions",
         _words("transact"),
         workloads=("txn",),
         asked_by=_words("transact"),
     ),
     "kubernetes": CheckerKind(
-        _later("kubernetes", "Kubernetes"),
+        later("kubernetes", "Kubernetes"),
         "etcd's nine guarantees of watches; lists and changes by mod revision",
         _words("list observe create update delete compact"),
         workloads=("kubernetes",),
         asked_by=_words("observe"),
     ),
     "lease": CheckerKind(
-        _later("lease", "Lease"),
+        later("lease", "Lease"),
         "keys exist exactly as long as their leases",
         _words("grant revoke keepalive attach read") | _CHANGES,
         workloads=("lease",),
         asked_by=_words("grant keepalive"),
     ),
     "stores-agree": CheckerKind(
-        _later("stores_agree", "StoresAgree"),
+        later("stores_agree", "StoresAgree"),
         "all nodes hold the same data at the end",
         _words("store"),
         asked_by=_words("store"),

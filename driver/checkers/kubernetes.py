@@ -17,71 +17,16 @@ are unique. What is found, by the guarantee's name (etcd, "KV API guarantees", "
 
 from __future__ import annotations
 
-import bisect
-from collections import defaultdict
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping
 from typing import Any
 
 from raftmon.driver.checkers.base import Result
 from raftmon.driver.checkers.findings import Findings
+from raftmon.driver.checkers.kubernetes_log import CHANGES, RevisionLog, build_log
 from raftmon.driver.histories.model import NEVER, History, freeze
 from raftmon.driver.histories.operation import Operation, Outcome
 
 __all__ = ["Kubernetes"]
-
-_CHANGES = ("create", "update", "delete")
-
-
-@dataclass(frozen=True, slots=True)
-class _Change:
-    key: str
-    revision: int
-    type: str
-    value: Any
-    source: Operation
-
-
-@dataclass(slots=True)
-class _Log:
-    """Every change that anybody reported, and the operations by what they wrote."""
-
-    changes: dict[tuple[int, str], _Change] = field(default_factory=dict)
-    ordered: list[_Change] = field(default_factory=list)
-    of_key: dict[str, list[_Change]] = field(default_factory=lambda: defaultdict(list))
-    writers: dict[Any, Operation] = field(default_factory=dict)
-    doubtful_deletes: dict[str, int] = field(default_factory=dict)
-    leased: set[str] = field(default_factory=set)
-    compacted: int = 0
-
-    def note(self, change: _Change, found: Findings) -> None:
-        """Add a report, or compare it with the one that is there."""
-        other = self.changes.setdefault((change.revision, change.key), change)
-        if (other.type, freeze(other.value)) != (change.type, freeze(change.value)):
-            sentence = (
-                f"at revision {change.revision}, {change.key} was reported as {other.type} {other.value!r} "
-                f"and as {change.type} {change.value!r}"
-            )
-            found.add("disagree", sentence, [other.source, change.source], key=change.key)
-
-    def sort(self) -> None:
-        """After the last ``note``."""
-        self.ordered = sorted(self.changes.values(), key=lambda change: change.revision)
-        for change in self.ordered:
-            self.of_key[change.key].append(change)
-
-    def between(self, first: int, last: int) -> Iterator[_Change]:
-        """Changes with first <= revision <= last."""
-        place = bisect.bisect_left(self.ordered, first, key=lambda change: change.revision)
-        while place < len(self.ordered) and self.ordered[place].revision <= last:
-            yield self.ordered[place]
-            place += 1
-
-    def newest(self, key: str, revision: int) -> _Change | None:
-        """The last known change of ``key`` at or below ``revision``."""
-        changes = self.of_key.get(key, [])
-        place = bisect.bisect_right(changes, revision, key=lambda change: change.revision)
-        return changes[place - 1] if place else None
 
 
 class Kubernetes:
@@ -92,7 +37,7 @@ class Kubernetes:
     def check(self, history: History) -> Result:
         """Judge the whole history."""
         found = Findings()
-        log = _build(history.operations, found)
+        log = build_log(history.operations, found)
         totals = {"changes": len(log.ordered), "sessions": 0, "events": 0, "bookmarks": 0, "lists": 0}
         for one in history.operations:
             if one.f == "observe" and one.outcome is Outcome.OK:
@@ -113,52 +58,7 @@ class Kubernetes:
         )
 
 
-def _build(operations: list[Operation], found: Findings) -> _Log:
-    log = _Log()
-    for one in operations:
-        extra = one.extra or {}
-        if one.f == "compact" and one.outcome is not Outcome.FAIL and isinstance(one.value, int):
-            log.compacted = max(log.compacted, one.value)
-        if one.f not in _CHANGES:
-            continue
-        if extra.get("leased"):
-            log.leased.add(one.key)
-        if one.f != "delete":
-            log.writers[freeze(one.value)] = one
-        elif one.outcome is Outcome.INFO:
-            log.doubtful_deletes[one.key] = min(one.call_ns, log.doubtful_deletes.get(one.key, NEVER))
-        if one.outcome is Outcome.OK and isinstance(extra.get("revision"), int):
-            kind = "delete" if one.f == "delete" else "put"
-            log.note(_Change(one.key, extra["revision"], kind, one.value, one), found)
-    for one in operations:
-        if one.outcome is Outcome.OK and one.f == "observe":
-            for response in one.value or ():
-                for event in response["events"]:
-                    _written(event, one, log, found)
-                    value = event["value"] if event["type"] == "put" else None
-                    log.note(_Change(event["key"], event["mod"], event["type"], value, one), found)
-        elif one.outcome is Outcome.OK and one.f == "list":
-            for item in one.value or ():
-                _written({**item, "type": "put"}, one, log, found)
-                log.note(_Change(item["key"], item["mod"], "put", item["value"], one), found)
-    log.sort()
-    return log
-
-
-def _written(event: Mapping[str, Any], by: Operation, log: _Log, found: Findings) -> None:
-    if event["type"] != "put" or not log.writers:
-        return
-    writer = log.writers.get(freeze(event["value"]))
-    said = f"{event['key']} = {event['value']!r} at revision {event['mod']}"
-    if writer is None or writer.key != event["key"]:
-        found.add("phantom", f"{said} was reported, and nobody wrote it", [by], key=event["key"])
-    elif writer.outcome is Outcome.FAIL:
-        found.add(
-            "failed-took-effect", f"{said} was reported, and its write was refused", [writer, by], key=event["key"]
-        )
-
-
-def _session(one: Operation, log: _Log, found: Findings, totals: dict[str, int]) -> None:
+def _session(one: Operation, log: RevisionLog, found: Findings, totals: dict[str, int]) -> None:
     """One watch: what came, in what order, and what did not."""
     extra = one.extra or {}
     start, without = int(extra.get("start_revision", 0)), extra.get("without") or ""
@@ -211,7 +111,7 @@ def _event(
 
 
 def _previous(
-    one: Operation, event: Mapping[str, Any], before: Mapping[str, Any] | None, log: _Log, found: Findings
+    one: Operation, event: Mapping[str, Any], before: Mapping[str, Any] | None, log: RevisionLog, found: Findings
 ) -> None:
     """The previous value, and whether it is a creation: by what the session was told before, and by the log."""
     said, previous = f"{event['type']} of {event['key']} at revision {event['mod']}", event.get("previous")
@@ -249,7 +149,7 @@ def _missing(
     last: int,
     bookmark: int,
     told: Mapping[tuple[int, str], Any],
-    log: _Log,
+    log: RevisionLog,
     found: Findings,
 ) -> None:
     """Changes that the session must have been told of: none is left out up to its last event or bookmark."""
@@ -266,7 +166,7 @@ def _missing(
         found.add(name, sentence, [one, change.source], key=change.key)
 
 
-def _list(one: Operation, log: _Log, found: Findings) -> None:
+def _list(one: Operation, log: RevisionLog, found: Findings) -> None:
     """The list must be the state at its revision, as far as that is known."""
     extra = one.extra or {}
     revision = extra.get("revision")
@@ -298,7 +198,7 @@ def _revisions(operations: list[Operation], found: Findings) -> None:
         (one, one.extra["revision"])
         for one in operations
         if one.outcome is Outcome.OK
-        and one.f in (*_CHANGES, "list")
+        and one.f in (*CHANGES, "list")
         and isinstance((one.extra or {}).get("revision"), int)
         if one.extra is not None
     ]
@@ -314,7 +214,7 @@ def _revisions(operations: list[Operation], found: Findings) -> None:
             found.add("revision-back", sentence, [whose, one], key=one.key)
     by_revision: dict[int, Operation] = {}
     for one, revision in asked:
-        if one.f not in _CHANGES:
+        if one.f not in CHANGES:
             continue
         other = by_revision.setdefault(revision, one)
         if other is not one:

@@ -17,7 +17,7 @@ from raftmon.driver.histories import read_history
 from raftmon.driver.results.verdict import stores_result
 from raftmon.driver.results.wire import wire_results
 from raftmon.driver.run.store_hashes import ask_stores
-from raftmon.driver.testing.fixtures import TestClients
+from raftmon.driver.testing.clients_fixture import TestClients
 
 __all__ = ["all_results", "work_under"]
 

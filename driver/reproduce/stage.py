@@ -14,8 +14,10 @@ from raftmon.driver.cluster.cluster import Cluster
 from raftmon.driver.reproduce.scenario import CouldNotSetUp, Scenario
 from raftmon.driver.reproduce.scheduled import all_results, work_under
 from raftmon.driver.results.verdict import check_history
-from raftmon.driver.testing.fixtures import TestClients, TestCluster, TestMonitor, eventually
+from raftmon.driver.testing.clients_fixture import TestClients
+from raftmon.driver.testing.cluster_fixture import TestCluster, TestMonitor
 from raftmon.driver.testing.recording import RecordedClient
+from raftmon.driver.testing.waiting import eventually
 from raftmon.monitor.raft.conformance.rules import RULES
 from raftmon.monitor.raft.database.store import open_store
 from raftmon.setup.errors import RaftmonError

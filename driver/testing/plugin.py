@@ -90,8 +90,8 @@ def _options(request: pytest.FixtureRequest) -> dict[str, Any]:
 
 @pytest.fixture
 def cluster(request: pytest.FixtureRequest) -> Iterator[Any]:
-    """A fresh cluster behind the monitor (raftmon.driver.testing.fixtures.TestCluster)."""
-    from raftmon.driver.testing.fixtures import TestCluster
+    """A fresh cluster behind the monitor (raftmon.driver.testing.cluster_fixture.TestCluster)."""
+    from raftmon.driver.testing.cluster_fixture import TestCluster
     from raftmon.driver.testing.start import start_cluster
 
     options = _options(request)
@@ -107,24 +107,24 @@ def cluster(request: pytest.FixtureRequest) -> Iterator[Any]:
 
 @pytest.fixture
 def monitor(cluster: Any) -> Any:
-    """The monitor between the nodes (raftmon.driver.testing.fixtures.TestMonitor)."""
-    from raftmon.driver.testing.fixtures import TestMonitor
+    """The monitor between the nodes (raftmon.driver.testing.cluster_fixture.TestMonitor)."""
+    from raftmon.driver.testing.cluster_fixture import TestMonitor
 
     return TestMonitor(cluster)
 
 
 @pytest.fixture
 def clients(cluster: Any, request: pytest.FixtureRequest) -> Any:
-    """Client hosts (raftmon.driver.testing.fixtures.TestClients)."""
-    from raftmon.driver.testing.fixtures import TestClients
+    """Client hosts (raftmon.driver.testing.clients_fixture.TestClients)."""
+    from raftmon.driver.testing.clients_fixture import TestClients
 
     return TestClients(cluster, str(_options(request)["seed"]))
 
 
 @pytest.fixture
 def history(cluster: Any) -> Any:
-    """What the clients did (raftmon.driver.testing.fixtures.TestHistory)."""
-    from raftmon.driver.testing.fixtures import TestHistory
+    """What the clients did (raftmon.driver.testing.clients_fixture.TestHistory)."""
+    from raftmon.driver.testing.clients_fixture import TestHistory
 
     return TestHistory(cluster)
 

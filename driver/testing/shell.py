@@ -12,7 +12,8 @@ from typing import Any
 from raftmon.driver.cluster.cluster import Cluster
 from raftmon.driver.faults.base import Effect, Fault
 from raftmon.driver.faults.faults import catalogue, make_fault
-from raftmon.driver.testing.fixtures import TestClients, TestCluster, TestHistory, TestMonitor
+from raftmon.driver.testing.clients_fixture import TestClients, TestHistory
+from raftmon.driver.testing.cluster_fixture import TestCluster, TestMonitor
 from raftmon.setup.errors import RaftmonError
 
 __all__ = ["Faults", "open_shell"]

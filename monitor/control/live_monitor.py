@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
@@ -71,6 +72,10 @@ class LiveMonitor:
     def post(self, work: Callable[[], Any]) -> Future[Any]:
         """Have ``work()`` done on the loop's thread, between two packets."""
         return self.loop.post(work)
+
+    async def on_loop(self, work: Callable[[], Any]) -> Any:
+        """Have ``work()`` done between two packets; its result."""
+        return await asyncio.wrap_future(self.post(work))
 
     def stop(self) -> None:
         """End the monitor soon."""

@@ -13,9 +13,11 @@ from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from typing import Any
 
 from raftmon.monitor.control.live_monitor import LiveMonitor
+from raftmon.monitor.control.message_operations import MessageOperations
+from raftmon.monitor.control.request import Request, author
+from raftmon.monitor.control.role_rules import with_current_roles
 from raftmon.monitor.message_rules.trigger_words import parse_trigger, split_waiting
 from raftmon.monitor.message_rules.triggers import Armed
-from raftmon.monitor.raft.message import RaftMessage
 from raftmon.monitor.rules.actions.kinds import Kill, Pause
 from raftmon.monitor.rules.conditions import Always
 from raftmon.monitor.rules.language import write_rule
@@ -29,11 +31,6 @@ from raftmon.setup.eventlog import EventLog
 __all__ = ["Control", "Request"]
 
 _SCRIPTS_S = 0.25
-_LEADER_NS = 2_000_000_000
-_RECORDED_NS = 1_000_000_000
-_LOOK_AGAIN_S = 0.05
-
-Request = dict[str, Any]
 
 
 class Control:
@@ -48,6 +45,7 @@ class Control:
         self._log = log
         self._changing = asyncio.Lock()
         self._tasks: set[asyncio.Task[None]] = set()
+        messages = MessageOperations(live, log)
         self._operations: dict[str, Callable[[Request], Awaitable[Any]]] = {
             "rules": self._rules,
             "set": self._set,
@@ -61,9 +59,9 @@ class Control:
             "stop": self._end,
             "when": self._when,
             "triggers": self._triggers,
-            "held": self._held,
-            "release": self._release,
-            "deliver": self._deliver,
+            "held": messages.held,
+            "release": messages.release,
+            "deliver": messages.deliver,
             "nodes": self._nodes,
             "acts": self._acts,
         }
@@ -78,7 +76,7 @@ class Control:
 
     async def stats(self) -> dict[str, Any]:
         """The counters, read between two packets."""
-        found: dict[str, Any] = await self._on_loop(self._live.read_counters)
+        found: dict[str, Any] = await self._live.on_loop(self._live.read_counters)
         return found
 
     async def follow_scripts(self) -> None:
@@ -92,19 +90,16 @@ class Control:
             except InputError as error:  # what it asks for is impossible here; the rules in force stay
                 self._log.warning("script", text=f"{error}\nthe version before stays in force")
             except RaftmonError as error:
-                await self._on_loop(functools.partial(self._live.fail, error))
+                await self._live.on_loop(functools.partial(self._live.fail, error))
                 return
-
-    async def _on_loop(self, work: Callable[[], Any]) -> Any:
-        return await asyncio.wrap_future(self._live.post(work))
 
     async def _change(self, make: Callable[[RuleSet], RuleSet], event: str, request: Request, **fields: Any) -> RuleSet:
         """Replace the rules in force; two users' changes come one after the other."""
         async with self._changing:
             # Parsing a thousand rules takes a while: not on the loop's thread, and other users are answered meanwhile.
             after = await asyncio.to_thread(self._prepared, make, self._live.ruleset)
-            await self._on_loop(functools.partial(self._live.load, after))
-        self._log.info(event, author=_author(request), rules=len(after), **fields)
+            await self._live.on_loop(functools.partial(self._live.load, after))
+        self._log.info(event, author=author(request), rules=len(after), **fields)
         return after
 
     def _prepared(self, make: Callable[[RuleSet], RuleSet], before: RuleSet) -> RuleSet:
@@ -133,7 +128,7 @@ class Control:
 
         async def act(armed: Armed, given: str | Request) -> None:
             try:
-                named = await self._resolved(rule_from_item(given, self._live.ruleset.names))
+                named = await with_current_roles(self._live, rule_from_item(given, self._live.ruleset.names))
                 named = named if named.name else dataclasses.replace(named, name=armed.name)
                 if any(one.name == named.name for one in self._live.ruleset):  # it fired before: all begins anew
                     await self._change(
@@ -160,7 +155,7 @@ class Control:
             self._tasks.add(task)  # a task that nobody holds may vanish
             task.add_done_callback(self._tasks.discard)
 
-        armed: Armed = await self._on_loop(functools.partial(self._live.arm, messages, trigger, fired))
+        armed: Armed = await self._live.on_loop(functools.partial(self._live.arm, messages, trigger, fired))
         return armed.name
 
     async def _triggers(self, _request: Request) -> Any:
@@ -172,71 +167,7 @@ class Control:
             watch.expire(self._live.clock_ns())
             return [armed.to_json() for armed in watch.armed.values()]
 
-        return await self._on_loop(states)
-
-    async def _held(self, _request: Request) -> Any:
-        messages = self._live.messages
-        return [] if messages is None else await self._on_loop(messages.held)
-
-    async def _release(self, request: Request) -> Any:
-        name, count = request.get("name"), request.get("count", 1)
-        if not isinstance(name, str) or not isinstance(count, int) or isinstance(count, bool) or count < 1:
-            raise InputError('"release" needs "name", the name of a rule, and takes "count", how many messages')
-        if self._live.messages is None:
-            raise InputError("this monitor reads no messages, so no rule holds any")
-        released = await self._on_loop(functools.partial(self._live.messages.release, name, count))
-        self._log.info("messages-released", author=_author(request), name=name, messages=released[:50])
-        return released
-
-    async def _deliver(self, request: Request) -> Any:
-        number, target = request.get("message"), request.get("to")
-        if not isinstance(number, int) or isinstance(number, bool) or not isinstance(target, str | None):
-            raise InputError('"deliver" needs "message", the number of a recorded message, and takes "to", a node')
-        if self._live.messages is None or self._live.find is None:
-            raise InputError("this monitor records no messages, so none can be delivered again")
-        message = await self._found(number)
-        target = target or message.target
-        for what, name in (("sender", message.source), ("receiver", target)):
-            if name not in self._live.names:
-                raise InputError(
-                    f"the {what} of message {number} is {name!r}, no host here; the hosts are "
-                    + ", ".join(self._live.names)
-                )
-        assert target is not None
-        again = functools.partial(self._live.messages.deliver_again, message, target, self._live.clock_ns())
-        await self._on_loop(again)
-        text = message.sentence()
-        self._log.info("message-delivered-again", author=_author(request), message=number, to=target, text=text)
-        return {"message": number, "to": target, "text": text}
-
-    async def _found(self, number: int) -> RaftMessage:
-        """The recorded message; its packets may still be on their way to the file. Raises InputError."""
-        assert self._live.find is not None
-        deadline_ns = self._live.clock_ns() + _RECORDED_NS
-        while True:
-            try:
-                return await asyncio.to_thread(self._live.find, number)
-            except InputError:
-                if self._live.clock_ns() > deadline_ns:
-                    raise
-            await asyncio.sleep(_LOOK_AGAIN_S)
-
-    async def _resolved(self, rule: Rule) -> Rule:
-        """The rule for the nodes that have its roles now; itself where it names none."""
-        if not named_roles(rule, self._live.names):
-            return rule
-        deadline_ns = self._live.clock_ns() + _LEADER_NS
-        while self._live.leaders is not None:
-            roles = await asyncio.to_thread(self._live.leaders.now)
-            if roles is not None:
-                return with_roles(rule, roles.leader, roles.followers)
-            if self._live.clock_ns() > deadline_ns:
-                break
-            await asyncio.sleep(0.05)
-        raise InputError(
-            "nobody leads now, as far as the recorded messages show, so the rule has no leader or follower to be "
-            "about: name the nodes, or add it again later"
-        )
+        return await self._live.on_loop(states)
 
     async def _put_roles_in_force(self) -> None:
         """Rules about roles that were there from the start, as soon as somebody leads."""
@@ -262,7 +193,7 @@ class Control:
         if not isinstance(node, str) or not isinstance(pid, int) or not isinstance(started, int):
             raise InputError('"nodes" needs "node", "pid" and "started", its start in clock ticks since boot')
         if self._live.nodes is not None:
-            await self._on_loop(functools.partial(self._live.nodes.know, node, pid, started))
+            await self._live.on_loop(functools.partial(self._live.nodes.know, node, pid, started))
         return node
 
     async def _acts(self, _request: Request) -> Any:
@@ -279,7 +210,7 @@ class Control:
             if not isinstance(item, str | dict):
                 raise InputError(f"rule {number} is neither an object nor one line of text")
 
-        rules = [await self._resolved(rule_from_item(item, self._live.ruleset.names)) for item in items]
+        rules = [await with_current_roles(self._live, rule_from_item(item, self._live.ruleset.names)) for item in items]
 
         def make(before: RuleSet) -> RuleSet:
             # Numbered from the start: whoever sets the same lines again has the same names, whose counts go on.
@@ -295,7 +226,7 @@ class Control:
         if isinstance(item, str) and (waiting := split_waiting(item)) is not None:
             return await self._when({**request, "trigger": waiting[0], "rule": waiting[1]})
         asked = rule_from_item(item, self._live.ruleset.names)
-        rule = await self._resolved(asked)
+        rule = await with_current_roles(self._live, asked)
         known: set[str] = set()
 
         def make(before: RuleSet) -> RuleSet:
@@ -312,8 +243,8 @@ class Control:
             raise InputError('"remove" needs "name", the name of a rule')
         if self._live.messages is not None and all(rule.name != name for rule in self._live.ruleset):
             watch = self._live.messages.watch  # no rule has that name: it may be one that waits, or waited
-            if await self._on_loop(lambda: watch.disarm(name)):
-                self._log.info("trigger-removed", author=_author(request), name=name)
+            if await self._live.on_loop(lambda: watch.disarm(name)):
+                self._log.info("trigger-removed", author=author(request), name=name)
                 return name
         await self._change(lambda before: before.without(name), "rule-removed", request, name=name)
         return name
@@ -328,8 +259,8 @@ class Control:
 
     async def _flush(self, request: Request) -> Any:
         """Let every delayed packet go now; answers with how many there were."""
-        count = await self._on_loop(self._live.flush)
-        self._log.info("flushed", author=_author(request), packets=count)
+        count = await self._live.on_loop(self._live.flush)
+        self._log.info("flushed", author=author(request), packets=count)
         return count
 
     async def _pause(self, request: Request) -> Any:
@@ -339,18 +270,14 @@ class Control:
         return await self._pausing(request, False)
 
     async def _pausing(self, request: Request, paused: bool) -> Any:
-        await self._on_loop(functools.partial(self._live.pause, paused))
-        self._log.info("paused" if paused else "resumed", author=_author(request))
+        await self._live.on_loop(functools.partial(self._live.pause, paused))
+        self._log.info("paused" if paused else "resumed", author=author(request))
         return paused
 
     async def _end(self, request: Request) -> Any:
-        self._log.info("stop-asked", author=_author(request))
+        self._log.info("stop-asked", author=author(request))
         self._live.stop()
         return None
-
-
-def _author(request: Request) -> str:
-    return str(request.get("author") or "somebody")[:100]
 
 
 def _script_rules(ruleset: RuleSet) -> RuleSet:

@@ -7,14 +7,14 @@ held or doubled message goes back into its own stream later, between two others.
 
 from __future__ import annotations
 
-import heapq
-import itertools
-from collections import OrderedDict, deque
+from collections import OrderedDict
 from collections.abc import Callable, Sequence
 
+from raftmon.monitor.message_rules.allowed import refuse
 from raftmon.monitor.message_rules.bound_rule import BoundRule, KeptMessage
 from raftmon.monitor.message_rules.comments import describe
 from raftmon.monitor.message_rules.link_rules import PacketAtHand
+from raftmon.monitor.message_rules.put_back import MAX_WAITING, PutBack
 from raftmon.monitor.message_rules.replays import trigger_of
 from raftmon.monitor.message_rules.scanner import MessageHead
 from raftmon.monitor.message_rules.spliced_connection import (
@@ -23,6 +23,7 @@ from raftmon.monitor.message_rules.spliced_connection import (
     SplicedConnection,
     UnitFate,
     UnitReader,
+    head_of,
 )
 from raftmon.monitor.message_rules.stage import ANSWERS, MessageRules, not_for_messages, wrong_answer
 from raftmon.monitor.message_rules.trigger_words import Trigger
@@ -55,8 +56,6 @@ from raftmon.setup.topology import Link
 __all__ = ["SplicedRules"]
 
 _MAX_CONNECTIONS = 1024
-_MAX_WAITING = 10_000
-_AGAIN_NS = 10_000_000
 
 
 class SplicedRules(MessageRules):
@@ -73,12 +72,9 @@ class SplicedRules(MessageRules):
         super().__init__(codec, None, present=present, nodes=nodes)
         assert codec.unit is not None
         self.codec, self.unit, self.reader = codec, codec.unit, UnitReader(codec)
-        self._send = send
         self._bounds: dict[Link, tuple[BoundRule, ...]] = {}
         self._connections: OrderedDict[Connection, SplicedConnection] = OrderedDict()
-        self._later: list[tuple[int, int, EditedDirection, bytes]] = []
-        self._order = itertools.count()
-        self._given_back: deque[KeptMessage] = deque()  # to be put back with the next tick
+        self._back = PutBack(self._connections, lambda packet: send(present(packet)), self.deliveries)
         self._to_forge: list[tuple[Link, BoundRule]] = []  # as soon as the link's stream is followed
         self._active = False
         self._packet = PacketAtHand(0)
@@ -100,24 +96,13 @@ class SplicedRules(MessageRules):
     def _check(self, rule: Rule) -> None:
         if not isinstance(rule.action, ANSWERS | MessageCall):
             raise InputError(not_for_messages(rule))
-        self._refuse(rule.action, f"the rule {rule.name!r}")
+        refuse(self.codec, rule.action, f"the rule {rule.name!r}")
         self._check_test(rule)
-
-    def _refuse(self, action: Action, whose: str) -> None:
-        """Raise InputError for what this protocol does not allow."""
-        word = type(action).__name__.lower()
-        if (why := self.codec.refuses.get(word)) is not None:
-            raise InputError(
-                f"{whose}: {word} is impossible with {self.codec.name}: {why}; hold or cut the link instead"
-            )
-        if isinstance(action, Forge) and action.kind not in self.codec.forges:
-            possible = ", ".join(sorted(self.codec.forges)) or "none"
-            raise InputError(f"{whose}: a {action.kind} of {self.codec.name} cannot be forged (possible: {possible})")
 
     def _check_answer(self, answer: object, head: MessageHead) -> None:
         if not isinstance(answer, ANSWERS):
             raise InputError(wrong_answer(answer))
-        self._refuse(answer, "message(view)")
+        refuse(self.codec, answer, "message(view)")
         if isinstance(answer, Replay):
             trigger_of(answer, ())
 
@@ -143,11 +128,10 @@ class SplicedRules(MessageRules):
     def deliver_again(self, message: RaftMessage, target: str, now_ns: int) -> None:
         """See ``MessageRules.deliver_again``: put it into an open stream of the link."""
         link = Link(message.source or "", target)
-        there = [one for each in reversed(self._connections.values()) for one in each.directions]
-        for direction in there:
-            if direction.link == link and direction.connection and not direction.connection.splicer.closed:
-                self._given_back.append(KeptMessage(now_ns, link, _head_of(message), (direction, message.raw)))
-                return
+        direction = self._back.open_stream(link)
+        if direction is not None:
+            self._back.give(KeptMessage(now_ns, link, head_of(message), (direction, message.raw)))
+            return
         raise InputError(
             f"no connection {link} is followed now, into which the message could be put: add a rule on messages of "
             f"this link first, such as '{link} MsgVote accept', and wait until the nodes speak"
@@ -155,20 +139,21 @@ class SplicedRules(MessageRules):
 
     def deliver_kept(self, message: KeptMessage) -> None:
         """See ``MessageRules.deliver_kept``: put it back into its stream, on the loop's thread."""
-        self._given_back.append(message)
+        self._back.give(message)
 
     def stats(self) -> dict[str, int]:
         """See ``MessageRules.stats``; and what the splicers own, dropped and refused."""
-        held = sum(len(bound.held) for bounds in self._bounds.values() for bound in bounds) + len(self._later)
+        held = sum(len(bound.held) for bounds in self._bounds.values() for bound in bounds) + len(self._back)
         return {"undeliverable": self.deliveries.undeliverable, "held": held}
 
     @property
     def due_ns(self) -> int | None:
         """When ``tick`` wants to be called."""
-        due = [one.splicer.due_ns for one in self._connections.values() if one.splicer.due_ns is not None]
-        if self._later:
-            due.append(self._later[0][0])
-        return 0 if self._given_back else min(due, default=None)
+        return self._back.due_ns
+
+    def tick(self, now_ns: int) -> None:
+        """See ``PutBack.tick``."""
+        self._back.tick(now_ns)
 
     def _forge_waiting(self, direction: EditedDirection, now_ns: int) -> None:
         """Forge what rules on this link want, now that its stream is followed and between two messages."""
@@ -180,57 +165,6 @@ class SplicedRules(MessageRules):
                     assert isinstance(gate.rule.action, Forge)
                     self._forge(gate.rule.action, direction, now_ns)
                     gate.acted(0)
-
-    def tick(self, now_ns: int) -> None:
-        """Put messages back whose time has come, and send again what was not acknowledged. On the loop's thread."""
-        while self._given_back:
-            direction, item = self._given_back.popleft().item
-            if isinstance(item, QueuedUnit):
-                item.held = False
-                self._drain(direction, now_ns)
-            else:
-                self._put(self._open_one(direction), item, now_ns)
-        while self._later and self._later[0][0] <= now_ns:
-            _, _, direction, unit = heapq.heappop(self._later)
-            if unit:
-                self._put(direction, unit, now_ns)
-            else:
-                self._drain(direction, now_ns)
-        for one in self._connections.values():
-            if one.splicer.due_ns is not None and one.splicer.due_ns <= now_ns:
-                self._deliver(one.splicer.tick(now_ns))
-
-    def _open_one(self, direction: EditedDirection) -> EditedDirection:
-        """The direction itself, or the newest open one of the same link where its connection has ended."""
-        assert direction.connection is not None
-        if not direction.connection.splicer.closed:
-            return direction
-        there = [one for each in reversed(self._connections.values()) for one in each.directions]
-        living = (one for one in there if one.link == direction.link and one.connection is not None)
-        return next((one for one in living if one.connection and not one.connection.splicer.closed), direction)
-
-    def _deliver(self, packets: Sequence[bytes]) -> None:
-        for packet in packets:
-            self._send(self.present(packet))
-
-    def _put(self, direction: EditedDirection, unit: bytes, now_ns: int, again: bytes | None = None) -> bool:
-        """Put a unit in, or try ``again`` a little later with what that says (the unit unless given)."""
-        assert direction.connection is not None
-        if not direction.between_messages and not direction.connection.splicer.closed:
-            self._postpone(now_ns + _AGAIN_NS, direction, unit if again is None else again)
-            return False
-        packets = direction.connection.splicer.insert(direction is direction.connection.directions[0], unit, now_ns)
-        if packets is None:
-            self.deliveries.undeliverable += 1
-        else:
-            self._deliver(packets)
-        return True
-
-    def _postpone(self, due_ns: int, direction: EditedDirection, unit: bytes) -> None:
-        if len(self._later) >= _MAX_WAITING:
-            self.deliveries.undeliverable += 1
-        else:
-            heapq.heappush(self._later, (due_ns, next(self._order), direction, unit))
 
     def _apply(self, decision: Decision) -> bool:
         """The effect: whether a rule acted on a message that this packet completes."""
@@ -282,13 +216,13 @@ class SplicedRules(MessageRules):
         if not self.codec.in_order or not direction.queue or fate is _QUEUED:
             return fate
         if not fate.lost or fate.instead:  # it passes behind what waits
-            self._enqueue(direction, QueuedUnit(fate.instead if fate.lost else unit))
+            self._back.enqueue(direction, QueuedUnit(fate.instead if fate.lost else unit))
         return UnitFate(lost=True)
 
     def _asked(self, direction: EditedDirection, unit: bytes) -> UnitFate:
         now_ns = self._packet.now_ns
         for message in direction.read(unit):
-            head = _head_of(message)
+            head = head_of(message)
             if self.watch.waiting:
                 self.watch.feed(direction.link, head, now_ns)
             for bound in self._bounds.get(direction.link, ()):
@@ -324,24 +258,24 @@ class SplicedRules(MessageRules):
         if isinstance(action, Delay):
             due_ns = now_ns + draw_delay_ns(action, bound.gate.rng)
             if self.codec.in_order:
-                self._enqueue(direction, QueuedUnit(unit, due_ns))
+                self._back.enqueue(direction, QueuedUnit(unit, due_ns))
                 return _QUEUED
-            self._postpone(due_ns, direction, unit)
+            self._back.postpone(due_ns, direction, unit)
         elif isinstance(action, Hold):
-            if len(bound.held) >= _MAX_WAITING:
+            if len(bound.held) >= MAX_WAITING:
                 return UnitFate()
             if self.codec.in_order:
                 queued = QueuedUnit(unit, held=True)
                 message.item = direction, queued
                 bound.held.append(message)
-                self._enqueue(direction, queued)
+                self._back.enqueue(direction, queued)
                 return _QUEUED
             bound.held.append(message)
         elif isinstance(action, Duplicate):
             if not action.gap_ms:
                 return UnitFate(copies=action.copies)
             for number in range(1, action.copies + 1):
-                self._postpone(now_ns + int(number * action.gap_ms * 1e6), direction, unit)
+                self._back.postpone(now_ns + int(number * action.gap_ms * 1e6), direction, unit)
             return UnitFate()
         elif self.codec.instead_of is not None:
             try:
@@ -350,21 +284,6 @@ class SplicedRules(MessageRules):
                 instead = None
             return UnitFate(lost=instead is not None, instead=instead or b"")
         return UnitFate(lost=True)
-
-    def _enqueue(self, direction: EditedDirection, queued: QueuedUnit) -> None:
-        if len(direction.queue) >= _MAX_WAITING:
-            self.deliveries.undeliverable += 1
-            return
-        direction.queue.append(queued)
-        if not queued.held:
-            self._postpone(queued.due_ns, direction, b"")
-
-    def _drain(self, direction: EditedDirection, now_ns: int) -> None:
-        """Put in what waits in order, up to the first that must wait longer."""
-        while direction.queue and not direction.queue[0].held and direction.queue[0].due_ns <= now_ns:
-            if not self._put(direction, direction.queue[0].unit, now_ns, again=b""):
-                return
-            direction.queue.popleft()
 
     def _forge(self, action: Forge, direction: EditedDirection, now_ns: int) -> None:
         assert self.codec.forge is not None
@@ -375,19 +294,7 @@ class SplicedRules(MessageRules):
             self.deliveries.undeliverable += 1
             return
         head = MessageHead(action.kind, "spliced", None, None, action.term, action.log_term, action.index, 0)
-        self._given_back.append(KeptMessage(now_ns, direction.link, head, (direction, unit)))
+        self._back.give(KeptMessage(now_ns, direction.link, head, (direction, unit)))
 
 
 _QUEUED = UnitFate(lost=True)
-
-
-def _head_of(message: RaftMessage) -> MessageHead:
-    head = MessageHead(
-        message.kind, "spliced", None, None, message.term, message.log_term, message.index, len(message.entries)
-    )
-    head.commit, head.size = message.commit, message.size
-    operations = [operation for entry in message.entries for operation in entry.operations]
-    head.keys = [operation.key for operation in operations if operation.key]
-    head.operations = [operation.name for operation in operations]
-    head.context = message.context or None
-    return head

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
+from raftmon.monitor.message_rules.scanner import MessageHead
 from raftmon.monitor.packets.tcp_table import Flow
 from raftmon.monitor.raft.codecs.base import Codec
 from raftmon.monitor.raft.codecs.protobuf import Malformed
@@ -16,7 +17,7 @@ from raftmon.monitor.splice.policy import Edit, Insert, Keep, Remove
 from raftmon.monitor.splice.splicer import Splicer
 from raftmon.setup.topology import Link
 
-__all__ = ["EditedDirection", "Owner", "QueuedUnit", "SplicedConnection", "UnitFate", "UnitReader"]
+__all__ = ["EditedDirection", "Owner", "QueuedUnit", "SplicedConnection", "UnitFate", "UnitReader", "head_of"]
 
 _MAX_UNIT = 4 << 20
 _MAX_UNKNOWN = 256 << 10
@@ -162,3 +163,16 @@ class SplicedConnection:
         self._reader.read.clear()
         self._taps[0 if direction is self.directions[0] else 1].data(unit, 0)
         return list(self._reader.read)
+
+
+def head_of(message: RaftMessage) -> MessageHead:
+    """What conditions on messages ask, of a message that was read whole."""
+    head = MessageHead(
+        message.kind, "spliced", None, None, message.term, message.log_term, message.index, len(message.entries)
+    )
+    head.commit, head.size = message.commit, message.size
+    operations = [operation for entry in message.entries for operation in entry.operations]
+    head.keys = [operation.key for operation in operations if operation.key]
+    head.operations = [operation.name for operation in operations]
+    head.context = message.context or None
+    return head

@@ -40,26 +40,9 @@ class PacketView:
     """
 
     __slots__ = (
-        "_payload",
-        "ack",
-        "data",
-        "end",
-        "flags",
-        "is_fragment",
-        "link",
-        "malformed",
-        "now_ns",
-        "payload_offset",
-        "protocol",
-        "seq",
-        "size",
-        "source_port",
-        "target_port",
-        "transport_offset",
-        "ttl",
-        "version",
-        "window",
-    )
+        "_payload", "ack", "data", "end", "flags", "is_fragment", "link", "malformed", "now_ns", "payload_offset",
+        "protocol", "seq", "size", "source_port", "target_port", "transport_offset", "ttl", "version", "window",
+    )  # fmt: skip
 
     def __init__(self, data: bytes, link: Link | None = None, now_ns: int = 0) -> None:
         self.data = data

@@ -8,33 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-from raftmon.monitor.raft.message import LEADER_KINDS, Entry, RaftMessage
+from raftmon.monitor.raft.group_log import GroupLog, places
+from raftmon.monitor.raft.message import LEADER_KINDS, RaftMessage
 from raftmon.monitor.raft.violations import INVARIANTS, LIMITS, Fact, Violation, Witness, fact_of, told, witness_of
 
 __all__ = ["INVARIANTS", "LIMITS", "InvariantChecker", "Violation", "Witness"]
 
 _MAX_INDEXES = 2_000_000
 _MAX_VIOLATIONS = 1000
-
-
-class _Log:
-    """What is known of one group's entries. Digests stand for contents."""
-
-    __slots__ = ("accepted", "by_leader", "committed", "committed_to", "entries", "leaders", "seen", "seen_as", "votes")
-
-    def __init__(self) -> None:
-        self.leaders: dict[int, tuple[str, Fact]] = {}
-        self.votes: dict[tuple[int, str], tuple[str, Fact]] = {}
-        self.accepted: dict[int, dict[str, tuple[str, Fact]]] = {}
-        # (index, term) -> digest, term of the entry before (-1: not seen), who showed it
-        self.entries: dict[tuple[int, int], tuple[int, int, Fact]] = {}
-        # of the newest leader: index -> (term, fact)
-        self.by_leader: dict[int, dict[int, tuple[int, Fact]]] = {}
-        self.committed: dict[int, tuple[int, int, Fact]] = {}  # index -> term, leader's term that committed, fact
-        self.committed_to: dict[int, int] = {}  # leader's term -> index up to which it was taken over
-        # the newest append's entries, and what else its checks depended on: sent again, nothing in it is new
-        self.seen: tuple[Entry, ...] = ()
-        self.seen_as: tuple[int, ...] = ()
 
 
 class InvariantChecker:
@@ -46,7 +27,7 @@ class InvariantChecker:
 
     def __init__(self, renamed: Mapping[str, str] | None = None) -> None:
         self._renamed = renamed if renamed is not None else {}
-        self._groups: dict[str, _Log] = {}
+        self._groups: dict[str, GroupLog] = {}
         self._terms: dict[tuple[int, str], tuple[int, Fact]] = {}
         self._commits: dict[tuple[int, str], tuple[int, Fact]] = {}
         self._seen: set[tuple[object, ...]] = set()
@@ -63,7 +44,7 @@ class InvariantChecker:
         if log is None:
             if len(self._groups) >= 10_000:
                 return []
-            log = self._groups[message.group] = _Log()
+            log = self._groups[message.group] = GroupLog()
         fact = fact_of(message)
         kind = message.kind
         self._monotonic(message, fact)
@@ -128,7 +109,7 @@ class InvariantChecker:
                 table.clear()
             self.forgotten += 100_000
 
-    def _leads(self, log: _Log, message: RaftMessage, fact: Fact) -> None:
+    def _leads(self, log: GroupLog, message: RaftMessage, fact: Fact) -> None:
         assert message.source is not None
         self.checked["election_safety"] += 1
         known = log.leaders.get(message.term)
@@ -147,7 +128,7 @@ class InvariantChecker:
                 witness_of(message),
             )
 
-    def _vote(self, log: _Log, message: RaftMessage, fact: Fact) -> None:
+    def _vote(self, log: GroupLog, message: RaftMessage, fact: Fact) -> None:
         if message.target is None or not message.term:
             return
         if not message.channel.answers_bear_own_term and not (message.extra or {}).get("vote_term"):
@@ -165,7 +146,7 @@ class InvariantChecker:
                 witness_of(message),
             )
 
-    def _accepts(self, log: _Log, message: RaftMessage, fact: Fact) -> None:
+    def _accepts(self, log: GroupLog, message: RaftMessage, fact: Fact) -> None:
         if message.target is None or not message.term or not message.channel.answers_bear_own_term:
             return
         assert message.source is not None
@@ -187,7 +168,7 @@ class InvariantChecker:
             told(real),
         )
 
-    def _append(self, log: _Log, message: RaftMessage, fact: Fact) -> None:
+    def _append(self, log: GroupLog, message: RaftMessage, fact: Fact) -> None:
         leader_log = log.by_leader.get(message.term)
         if leader_log is None:
             leader_log = log.by_leader[message.term] = {}
@@ -199,7 +180,7 @@ class InvariantChecker:
         seen_as = (message.term, message.log_term, message.index, len(log.committed))
         again = message.entries is log.seen and seen_as == log.seen_as
         log.seen, log.seen_as = message.entries, seen_as
-        for index, term, digest in () if again else _places(message):
+        for index, term, digest in () if again else places(message):
             self.checked["log_matching"] += 1
             known = log.entries.get((index, term))
             if known is None:
@@ -221,7 +202,7 @@ class InvariantChecker:
 
     def _place(
         self,
-        log: _Log,
+        log: GroupLog,
         leader_log: dict[int, tuple[int, Fact]],
         message: RaftMessage,
         index: int,
@@ -254,7 +235,7 @@ class InvariantChecker:
                     witness_of(message),
                 )
 
-    def _commit(self, log: _Log, leader_log: dict[int, tuple[int, Fact]], message: RaftMessage, fact: Fact) -> None:
+    def _commit(self, log: GroupLog, leader_log: dict[int, tuple[int, Fact]], message: RaftMessage, fact: Fact) -> None:
         """The leader says that everything up to ``commit`` is committed: what is known of its log there is."""
         done = log.committed_to.get(message.term)
         if done is None:
@@ -285,7 +266,7 @@ class InvariantChecker:
                 )
         log.committed_to[message.term] = stop
 
-    def _forget(self, log: _Log) -> None:
+    def _forget(self, log: GroupLog) -> None:
         """Let the oldest half of what is known of the log go."""
         edge = sorted(index for index, _ in log.entries)[len(log.entries) // 2]
         size = len(log.entries)
@@ -294,13 +275,3 @@ class InvariantChecker:
         for term, leader_log in log.by_leader.items():
             log.by_leader[term] = {index: value for index, value in leader_log.items() if index >= edge}
         self.forgotten += size - len(log.entries)
-
-
-def _places(message: RaftMessage) -> list[tuple[int, int, int]]:
-    """(index, term, digest) of each place of the log the message fills; nats-server's entries may share one."""
-    entries = message.entries
-    if len(entries) == 1 or (len(entries) > 1 and entries[0].index != entries[-1].index):
-        return [(entry.index, entry.term, hash((entry.type, entry.data))) for entry in entries]
-    if entries:
-        return [(entries[0].index, entries[0].term, hash(tuple((entry.type, entry.data) for entry in entries)))]
-    return []

@@ -7,7 +7,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
-from raftmon.monitor.rules.actions.kinds import Action, check_number
+from raftmon.monitor.rules.actions.checked import check_number
+from raftmon.monitor.rules.actions.kinds import Action
 from raftmon.monitor.rules.conditions import Match, Never
 from raftmon.setup.errors import InputError
 from raftmon.setup.topology import Link

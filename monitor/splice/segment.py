@@ -6,12 +6,12 @@ RFC 9293 (header), RFC 7323 (window scale, timestamps), RFC 2018 and 2883 (SACK 
 from __future__ import annotations
 
 import struct
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from raftmon.monitor.packets.checksums import repaired
 from raftmon.monitor.packets.view import TCP, PacketView
 
-__all__ = ["MASK", "Segment", "build", "options_with", "parse", "stamp_option"]
+__all__ = ["MASK", "Segment", "SplicedPackets", "build", "options_with", "parse", "stamp_option"]
 
 MASK = 0xFFFFFFFF
 _END, _NOP, _MSS, _SCALE, _SACK, _TIMESTAMPS = 0, 1, 2, 3, 5, 8
@@ -36,6 +36,14 @@ class Segment:
     scale: int | None = None
     stamps: tuple[int, int] | None = None
     sack: tuple[tuple[int, int], ...] = ()
+
+
+@dataclass(slots=True)
+class SplicedPackets:
+    """What becomes of a packet: ``packet`` leaves in its place (None: nothing), ``extra`` packets leave beside it."""
+
+    packet: bytes | None
+    extra: list[bytes] = field(default_factory=list)
 
 
 def parse(packet: bytes) -> Segment | None:

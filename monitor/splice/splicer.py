@@ -13,28 +13,19 @@ sequence and acknowledgement numbers, SACK blocks and windows of both directions
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 
 from raftmon.monitor.packets.view import ACK, FIN, PSH, RST, SYN
 from raftmon.monitor.splice.direction import DEFAULT_MSS, FIRST_RTO_NS, HALF, Direction
 from raftmon.monitor.splice.policy import Edit, EditPolicy, Insert, Remove
-from raftmon.monitor.splice.segment import MASK, Segment, build, options_with, parse, stamp_option
+from raftmon.monitor.splice.segment import MASK, Segment, SplicedPackets, build, options_with, parse, stamp_option
 
-__all__ = ["SplicedPackets", "Splicer"]
+__all__ = ["Splicer"]
 
 MAX_OWNED = 8 << 20
 """Bytes put in and not yet acknowledged, at most, in one direction."""
 MAX_EDITS = 10_000
 _LAST_RTO_NS = 2_000_000_000
 _BURST = 32
-
-
-@dataclass(slots=True)
-class SplicedPackets:
-    """What becomes of a packet: ``packet`` leaves in its place (None: nothing), ``extra`` packets leave beside it."""
-
-    packet: bytes | None
-    extra: list[bytes] = field(default_factory=list)
 
 
 class Splicer:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import errno
 import os
-import stat
 import threading
 import time
 from collections.abc import Callable
@@ -17,20 +16,14 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
-import mfusepy
-
 from raftmon.setup.disks.behaviour import Injector
-from raftmon.setup.disks.entries import GRAVEYARD, EntryJournal
 from raftmon.setup.disks.pages import Cut, DirtyFile
+from raftmon.setup.disks.tree import TreeOperations
 
 __all__ = ["MOST_HELD_BYTES", "DiskFilesystem"]
 
 MOST_HELD_BYTES = 512 << 20
 """Memory for what was overwritten and not synced; past it the largest file counts as written back, as a kernel does."""
-
-_STAT = ("st_atime_ns", "st_ctime_ns", "st_gid", "st_mode", "st_mtime_ns", "st_nlink", "st_size", "st_uid", "st_ino")
-
-_STATFS = ("f_bavail", "f_bfree", "f_blocks", "f_bsize", "f_favail", "f_ffree", "f_files", "f_frsize", "f_namemax")
 
 
 class _File:
@@ -51,10 +44,8 @@ class _File:
         return os.fstat(self.descriptor).st_size
 
 
-class DiskFilesystem(mfusepy.Operations):  # type: ignore[misc]
+class DiskFilesystem(TreeOperations):
     """``backing`` holds the files; ``any_sync_commits`` takes the disk's file system for ext4 (see ``entries``)."""
-
-    use_ns = True
 
     def __init__(
         self,
@@ -64,14 +55,12 @@ class DiskFilesystem(mfusepy.Operations):  # type: ignore[misc]
         any_sync_commits: bool = True,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
-        self._backing = backing
+        super().__init__(backing)
         self._injector = injector
         self._any_sync_commits = any_sync_commits
         self._sleep = sleep
-        self._lock = threading.RLock()  # the tree, the tables
         self._files: dict[int, _File] = {}  # by inode number; a removed file's inode lives on in the graveyard
         self._handles: dict[int, int] = {}  # descriptor -> inode number, those open for writing
-        self._entries = EntryJournal(backing / GRAVEYARD)
         self._used_bytes = sum(path.stat().st_size for path in backing.rglob("*") if path.is_file())
         self.synced = 0
         self.written_back = 0
@@ -224,109 +213,16 @@ class DiskFilesystem(mfusepy.Operations):  # type: ignore[misc]
                 self._forget_unused(inode)
         return 0
 
-    # -- the tree -----------------------------------------------------------------------------------------------------
-
-    def getattr(self, path: str, fh: int | None = None) -> dict[str, Any]:
-        """What stat(2) says of the backing file."""
-        found = os.lstat(self._real(path))
-        values: dict[str, Any] = {name: getattr(found, name) for name in _STAT}
-        for name in ("st_atime", "st_ctime", "st_mtime"):
-            values[name] = values.pop(f"{name}_ns")
-        return values
-
-    def readdir(self, path: str, fh: int) -> list[str]:
-        """The names in a folder."""
-        return [".", "..", *(name for name in os.listdir(self._real(path)) if name != GRAVEYARD)]
-
-    def mkdir(self, path: str, mode: int) -> None:
-        """Make a folder."""
-        with self._lock:
-            os.mkdir(self._real(path), mode)
-            self._entries.made_folder(self._real(path))
-
-    def rmdir(self, path: str) -> None:
-        """Remove an empty folder."""
-        real = self._real(path)
-        with self._lock:
-            mode = os.stat(real).st_mode
-            os.rmdir(real)
-            self._entries.removed_folder(real, mode)
-
-    def unlink(self, path: str) -> None:
-        """Remove a file's name."""
-        real = self._real(path)
-        with self._lock:
-            self._entries.removing(real)
-            os.unlink(real)
-
-    def rename(self, old: str, new: str) -> None:
-        """Rename, replacing what is there."""
-        source, target = self._real(old), self._real(new)
-        with self._lock:
-            os.lstat(source)
-            self._entries.renaming(source, target)
-            try:
-                os.rename(source, target)
-            except OSError:
-                self._entries.cancel_last()
-                raise
-            for file in self._files.values():
-                if file.name == source.name:
-                    file.name = target.name
-
-    def link(self, target: str, source: str) -> None:
-        """Make the hard link ``target`` to ``source``."""
-        with self._lock:
-            os.link(self._real(source), self._real(target))
-            self._entries.created(self._real(target))
-
-    def symlink(self, target: str, source: str) -> None:
-        """Make the symbolic link ``target``."""
-        with self._lock:
-            os.symlink(source, self._real(target))
-            self._entries.created(self._real(target))
-
-    def readlink(self, path: str) -> str:
-        """Where a symbolic link leads."""
-        return os.readlink(self._real(path))
-
-    def chmod(self, path: str, mode: int) -> None:
-        """Change the mode."""
-        os.chmod(self._real(path), stat.S_IMODE(mode))
-
-    def chown(self, path: str, uid: int, gid: int) -> None:
-        """Change the owner."""
-        os.chown(self._real(path), uid, gid, follow_symlinks=False)
-
-    def utimens(self, path: str, times: tuple[int, int] | None = None) -> None:
-        """Change the times, in nanoseconds."""
-        os.utime(self._real(path), ns=times) if times else os.utime(self._real(path))
-
-    def statfs(self, path: str) -> dict[str, int]:
-        """The backing file system's numbers, with the room that the disk is said to have."""
-        found = os.statvfs(self._real(path))
-        names = (
-            "f_bavail",
-            "f_bfree",
-            "f_blocks",
-            "f_bsize",
-            "f_favail",
-            "f_ffree",
-            "f_files",
-            "f_frsize",
-            "f_namemax",
-        )
-        values = {name: getattr(found, name) for name in names}
-        limit = self._injector.behaviour.full_bytes
-        if limit is not None:
-            free = max(0, limit - self._used_bytes) // found.f_frsize
-            values |= {"f_bfree": free, "f_bavail": free, "f_blocks": limit // found.f_frsize}
-        return values
-
     # -- what serves them ---------------------------------------------------------------------------------------------
 
-    def _real(self, path: str) -> Path:
-        return self._backing / path.lstrip("/")
+    def _renamed(self, old: str, new: str) -> None:
+        for file in self._files.values():
+            if file.name == old:
+                file.name = new
+
+    def _room_bytes(self) -> tuple[int, int] | None:
+        limit = self._injector.behaviour.full_bytes
+        return None if limit is None else (limit, max(0, limit - self._used_bytes))
 
     def _misbehave(self, operation: str) -> None:
         pause_s = self._injector.pause_s(operation)

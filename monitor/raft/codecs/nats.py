@@ -10,7 +10,6 @@ of a hash of its name.
 
 from __future__ import annotations
 
-import hashlib
 import re
 import struct
 from collections import OrderedDict
@@ -19,44 +18,14 @@ from typing import Any
 from raftmon.monitor.packets.tcp_table import Consumer, Flow
 from raftmon.monitor.raft.codecs.base import Codec, Output, PairTaps
 from raftmon.monitor.raft.codecs.framing import MORE, FramedTap, Malformed
-from raftmon.monitor.raft.message import Entry, LoggedOperation, RaftMessage
+from raftmon.monitor.raft.codecs.nats_lines import JOIN, SIZED, begins, line_size, peer_hash, read_operations, unit
+from raftmon.monitor.raft.message import Entry, RaftMessage
 
 __all__ = ["CODEC", "NatsTap"]
 
 _CODEC = "nats-server"
-_BEGINS = re.compile(rb"(?:INFO \{|CONNECT (?:\{|$)|RMSG |HMSG |RS[+-] |LS[+-] |PING\r\n|PONG\r\n|A[+-] )").match
-_MAX_LINE = 1 << 20
-_MAX_PAYLOAD = 64 << 20
 _MAX_INBOXES = 10_000
-_SIZED = {b"RMSG", b"HMSG", b"LMSG", b"MSG", b"PUB", b"HPUB"}
-_PLAIN = {
-    b"INFO", b"CONNECT", b"RS+", b"RS-", b"LS+", b"LS-", b"A+", b"A-",
-    b"PING", b"PONG", b"+OK", b"-ERR", b"SUB", b"UNSUB",
-}  # fmt: skip
-_JOIN = re.compile(
-    rb"(?:\A|(?<=\r\n))(?:[RH]MSG (?:[^\s|+]+ )?\$[A-Z]+\.\S+ [^\r\n]*\d\r\n|RS[+-] \S+[^\r\n]*\r\n|P[IO]NG\r\n)"
-)
 _SERVER_NAME = re.compile(rb'"server":\{"name":"([^"\\]{1,200})"').search
-_ENTRY_NAMES = {
-    0: "proposal",
-    1: "old_snapshot",
-    2: "peer_state",
-    3: "add_peer",
-    4: "remove_peer",
-    5: "leader_transfer",
-    6: "snapshot",
-    7: "catchup",
-}
-_DIGITS = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
-
-
-def peer_hash(name: str) -> str:
-    """The 8 characters under which a server of this name appears in Raft messages."""
-    return bytes(_DIGITS[byte % 62] for byte in hashlib.sha256(name.encode()).digest()[:8]).decode()
-
-
-def _read_operations(kind: int, data: bytes) -> tuple[LoggedOperation, ...]:
-    return (LoggedOperation(_ENTRY_NAMES.get(kind, f"entry_{kind}"), value=data),)
 
 
 class _Shared:
@@ -89,37 +58,25 @@ class NatsTap(FramedTap):
 
     def start_of(self, data: bytes | bytearray, place: int) -> int:
         """See ``FramedTap``."""
-        found = _JOIN.search(data, place)
+        found = JOIN.search(data, place)
         return -1 if found is None else found.start()
 
     def end_of(self, data: bytes | bytearray, place: int) -> int:
         """See ``FramedTap``; ``resume`` is the size of a line with its payload, once the line has come."""
         if isinstance(self.resume, int):
             return place + self.resume if len(data) - place >= self.resume else MORE
-        end = data.find(b"\r\n", place)
-        if end < 0:
-            start = bytes(data[place : place + 8])
-            known = any(verb.startswith(start.split(b" ")[0].rstrip(b"\r")) for verb in _SIZED | _PLAIN)
-            if known and len(data) - place < _MAX_LINE:
-                return MORE
-            raise Malformed("no line of a route")
-        line = bytes(data[place:end])
-        verb, _, rest = line.partition(b" ")
-        if verb in _PLAIN:
-            return end + 2
-        size = rest.split()[-1:]
-        if verb not in _SIZED or not size or not size[0].isdigit() or len(size[0]) > 9 or int(size[0]) > _MAX_PAYLOAD:
-            raise Malformed("a line of a route without the size of its payload")
-        stop = end + 2 + int(size[0]) + 2
-        if stop > len(data):
-            self.resume = stop - place
+        size = line_size(data, place)
+        if size is None:
             return MORE
-        return stop
+        if place + size > len(data):
+            self.resume = size
+            return MORE
+        return place + size
 
     def take(self, raw: bytes, first: int, mark: int) -> int:
         """See ``FramedTap``."""
         verb, _, rest = raw[: raw.index(b"\r\n")].partition(b" ")
-        if verb in _SIZED:
+        if verb in SIZED:
             if not raw.endswith(b"\r\n"):
                 raise Malformed("a payload that does not end where its line says")
             self._payload(verb, rest.split(), raw, first, mark)
@@ -202,7 +159,7 @@ class NatsTap(FramedTap):
             message.index, message.reject = index, not okay
         elif kind in ("P", "RP"):
             message = self._make("MsgProp", self.channel.source, group, 0, first, mark, raw)
-            message.entries = (Entry(0, 0, payload, 0 if kind == "P" else 4, _read_operations),)
+            message.entries = (Entry(0, 0, payload, 0 if kind == "P" else 4, read_operations),)
         else:
             return False
         if message is not None:
@@ -240,7 +197,7 @@ class NatsTap(FramedTap):
                 return None
             # All of one append entry share one place in the log.
             entries.append(
-                Entry(term, previous_index + 1, payload[place + 5 : stop], payload[place + 4], _read_operations)
+                Entry(term, previous_index + 1, payload[place + 5 : stop], payload[place + 4], read_operations)
             )
             place = stop
         extra = self._after_entries(payload, place)
@@ -277,26 +234,6 @@ class NatsTap(FramedTap):
         )  # fmt: skip
 
 
-def _begins(start: bytes, from_start: bool) -> bool:
-    return _BEGINS(start) is not None
-
-
-def _unit(data: bytes | bytearray) -> int | None:
-    """See ``Codec.unit``: one line, with its payload."""
-    end = data.find(b"\r\n")
-    if end < 0:
-        if len(data) > _MAX_LINE:
-            raise Malformed("no line of a route")
-        return None
-    verb, _, rest = bytes(data[:end]).partition(b" ")
-    if verb in _PLAIN:
-        return end + 2
-    size = rest.split()[-1:]
-    if verb not in _SIZED or not size or not size[0].isdigit() or len(size[0]) > 9 or int(size[0]) > _MAX_PAYLOAD:
-        raise Malformed("no line of a route")
-    return end + 4 + int(size[0])
-
-
 def _taps(out: Output) -> PairTaps:
     shared = _Shared()
 
@@ -311,11 +248,11 @@ def _taps(out: Output) -> PairTaps:
 CODEC = Codec(
     _CODEC,
     "nats-server 2.9 to 2.15: the Raft groups of JetStream on route connections",
-    _begins,
+    begins,
     _taps,
     systems=("nats",),
     why_not="nats-server's messages are cut out of their streams, not changed in place",
-    unit=_unit,
+    unit=unit,
     ordered=frozenset({"route"}),
     answers_bear_own_term=False,
     deviations=(

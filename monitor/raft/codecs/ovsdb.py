@@ -7,7 +7,6 @@ entries is the heartbeat. Entries are kept with their keys in order: each server
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
 from typing import Any
 
 import orjson
@@ -16,6 +15,7 @@ from raftmon.monitor.packets.tcp_table import Flow
 from raftmon.monitor.raft.codecs.base import Codec, Output, PairTaps
 from raftmon.monitor.raft.codecs.framing import FramedTap, Malformed, pairs
 from raftmon.monitor.raft.codecs.json_values import JsonEnd
+from raftmon.monitor.raft.codecs.ovsdb_forge import FORGED, forge
 from raftmon.monitor.raft.message import Entry, LoggedOperation, RaftMessage
 
 __all__ = ["CODEC", "OvsdbTap"]
@@ -262,36 +262,6 @@ def _unit(data: bytes | bytearray) -> int | None:
     return None if end < 0 else end
 
 
-_FORGED: dict[str, Callable[[Mapping[str, int]], dict[str, Any]]] = {
-    "MsgVote": lambda of: {"method": "vote_request", "last_log_index": of["index"], "last_log_term": of["log_term"]},
-    "MsgHeartbeat": lambda of: {
-        "method": "append_request", "prev_log_index": of["index"], "prev_log_term": of["log_term"],
-        "leader_commit": of["commit"], "log": [],
-    },
-    "MsgAppResp": lambda of: {
-        "method": "append_reply", "log_end": of["index"] + 1, "prev_log_index": of["index"],
-        "prev_log_term": of["log_term"], "n_entries": 0, "result": "inconsistency" if of["reject"] else "OK",
-    },
-    "MsgTimeoutNow": lambda of: {"method": "become_leader"},
-}  # fmt: skip
-
-
-def _forge(kind: str, fields: Mapping[str, int], like: bytes) -> bytes:
-    """See ``Codec.forge``; who speaks to whom is taken from ``like``. A vote that is rejected is the sender's own."""
-    try:
-        ends = orjson.loads(like)["params"][0]
-        same = {name: ends[name] for name in ("cluster", "to", "from")}
-    except (orjson.JSONDecodeError, LookupError, TypeError) as error:
-        raise Malformed("a message that names no sender and receiver") from error
-    if kind == "MsgVoteResp":
-        content = {"method": "vote_reply", "vote": same["from" if fields["reject"] else "to"], "term": fields["term"]}
-    elif kind in _FORGED:
-        content = {**_FORGED[kind](fields), "term": fields["term"]}
-    else:
-        raise Malformed(f"a {kind} cannot be forged")
-    return orjson.dumps({"id": None, "method": content.pop("method"), "params": [{**same, **content}]})
-
-
 CODEC = Codec(
     name="ovsdb",
     summary="Open vSwitch's clustered databases",
@@ -302,7 +272,7 @@ CODEC = Codec(
     why_not="its messages are read from the record only, not in the packets' path",
     ordered=frozenset({"peer"}),
     unit=_unit,
-    forge=_forge,
-    forges=frozenset((*_FORGED, "MsgVoteResp")),
+    forge=forge,
+    forges=frozenset((*FORGED, "MsgVoteResp")),
     deviations=("no pre-vote before Open vSwitch 3.2",),
 )

@@ -9,16 +9,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from raftmon.monitor.raft.conformance.group import Group
+from raftmon.monitor.raft.conformance.reading import own_term, read_context
 from raftmon.monitor.raft.conformance.rules import DEVIATIONS, RULES, VARIANTS, Variant
 from raftmon.monitor.raft.message import LEADER_KINDS, RaftMessage
 from raftmon.monitor.raft.violations import Violation, Witness, fact_of, told, witness_of
 
-__all__ = ["ConformanceChecker", "own_term", "read_context"]
+__all__ = ["ConformanceChecker"]
 
-_MAX_VIOLATIONS = 1000
-_MAX_GROUPS = 10_000
+_MAX_VIOLATIONS, _MAX_GROUPS = 1000, 10_000
 _GENERIC = Variant()
-_TERMLESS = frozenset({"MsgPreVote", "MsgProp", "MsgReadIndex", "MsgReadIndexResp"})
 
 
 class ConformanceChecker:
@@ -299,18 +298,3 @@ class ConformanceChecker:
                 told(asked[1]),
                 witness_of(message),
             )
-
-
-def own_term(message: RaftMessage) -> bool:
-    """Whether the message's term is its sender's own at that time."""
-    kind = message.kind
-    if not message.term or kind in _TERMLESS or (kind == "MsgPreVoteResp" and not message.reject):
-        return False
-    if message.extra and message.extra.get("request_term"):
-        return False
-    return message.channel.answers_bear_own_term or kind in ("MsgVote", *LEADER_KINDS)
-
-
-def read_context(message: RaftMessage) -> bytes:
-    """The identity of a forwarded read (etcd carries it in the first entry)."""
-    return message.entries[0].data if message.entries else message.context

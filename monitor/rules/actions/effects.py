@@ -10,6 +10,7 @@ from raftmon.monitor.packets.checksums import transport_sum_is_valid, with_paylo
 from raftmon.monitor.packets.view import PacketView
 from raftmon.monitor.rules.actions import kinds
 from raftmon.monitor.rules.actions.binding import BINDERS, ActionEffect, Scene, binds, node_of
+from raftmon.monitor.rules.actions.checked import MAX_MS
 from raftmon.monitor.rules.actions.decision import Decision
 from raftmon.monitor.rules.actions.reject import refusals
 from raftmon.monitor.rules.actions.token_bucket import TokenBucket
@@ -65,7 +66,7 @@ def draw_delay_ns(action: kinds.Delay, rng: random.Random) -> int:
         ms = action.ms - action.jitter_ms + (rng.paretovariate(3) - 1) * 2 * action.jitter_ms
     else:
         ms = rng.uniform(action.ms - action.jitter_ms, action.ms + action.jitter_ms)
-    return min(max(0, round(ms * 1e6)), kinds.MAX_MS * 1_000_000)
+    return min(max(0, round(ms * 1e6)), MAX_MS * 1_000_000)
 
 
 @binds(kinds.Delay)

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from math import isfinite
 from typing import Any, ClassVar, Literal
 
+from raftmon.monitor.rules.actions.checked import MAX_MS, check_number, check_truth
 from raftmon.setup.errors import InputError
 
 __all__ = [
@@ -41,20 +41,6 @@ __all__ = [
 ]
 
 Distribution = Literal["uniform", "normal", "pareto"]
-MAX_MS = 3_600_000  # an hour
-
-
-def check_number(what: str, value: float, least: float, most: float, *, whole: bool = False) -> None:
-    """Raise InputError unless ``value`` is a number (a whole one where asked) between the bounds."""
-    right = isinstance(value, int if whole else int | float) and not isinstance(value, bool)
-    if not right or not isfinite(value) or not least <= value <= most:
-        kind = "a whole number" if whole else "a number"
-        raise InputError(f"{what} is {kind} from {least:g} to {most:g}, not {value!r}")
-
-
-def _check_truth(what: str, value: bool) -> None:
-    if value is not True and value is not False:
-        raise InputError(f"{what} is true or false, not {value!r}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +91,7 @@ class Delay(Action):
     def __post_init__(self) -> None:
         check_number("a delay in ms", self.ms, 0, MAX_MS)
         check_number("a jitter in ms", self.jitter_ms, 0, MAX_MS)
-        _check_truth("keep_order of a delay", self.keep_order)
+        check_truth("keep_order of a delay", self.keep_order)
         if self.distribution not in ("uniform", "normal", "pareto"):
             raise InputError(f"a delay's distribution is uniform, normal or pareto, not {self.distribution!r}")
 
@@ -171,7 +157,7 @@ class Corrupt(Action):
 
     def __post_init__(self) -> None:
         check_number("the number of bits to flip", self.bits, 1, 1000, whole=True)
-        _check_truth("repair of corrupt", self.repair)
+        check_truth("repair of corrupt", self.repair)
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from raftmon.monitor.packets.view import PacketView
-from raftmon.monitor.rules.actions.kinds import check_number
+from raftmon.monitor.rules.actions.checked import check_number
 from raftmon.monitor.rules.conditions.tree import Connections, Leaf, Test
 from raftmon.setup.errors import InputError
 

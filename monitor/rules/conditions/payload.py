@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from raftmon.monitor.packets.view import PacketView
-from raftmon.monitor.rules.actions.kinds import check_number
+from raftmon.monitor.rules.actions.checked import check_number
 from raftmon.monitor.rules.conditions.tree import Connections, Leaf, Test
 from raftmon.setup.errors import InputError
 

@@ -14,7 +14,7 @@ from raftmon.adapters.systems import system, with_server
 from raftmon.driver.cluster.cluster import Cluster
 from raftmon.driver.cluster.options import ClusterOptions
 from raftmon.driver.run_folder import RunFolder
-from raftmon.driver.testing.fixtures import eventually
+from raftmon.driver.testing.waiting import eventually
 from raftmon.setup.topology import Topology
 
 pytestmark = [pytest.mark.net, pytest.mark.servers]

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from raftmon.driver.testing.fixtures import eventually
+from raftmon.driver.testing.waiting import eventually
 
 pytestmark = pytest.mark.servers
 

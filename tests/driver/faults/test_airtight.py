@@ -13,7 +13,7 @@ import pytest
 
 from raftmon.driver.faults.base import Effect
 from raftmon.driver.faults.links import PARTITIONS
-from raftmon.driver.testing.fixtures import eventually
+from raftmon.driver.testing.waiting import eventually
 from raftmon.monitor.packets.capture_reader import read_capture
 from raftmon.monitor.packets.view import PacketView
 from raftmon.setup.topology import Link

@@ -12,7 +12,7 @@ from raftmon.driver.cluster.status_poller import StatusPoller
 from raftmon.driver.faults.faults import make_fault
 from raftmon.driver.faults.schedule import PlannedFault
 from raftmon.driver.faults.worker import FaultWorkers
-from raftmon.driver.testing.fixtures import eventually
+from raftmon.driver.testing.waiting import eventually
 
 pytestmark = [pytest.mark.net, pytest.mark.servers]
 

@@ -17,7 +17,7 @@ from raftmon.driver.cluster.cluster import Cluster, ClusterOptions
 from raftmon.driver.run.config import RunConfig
 from raftmon.driver.run.phases import run
 from raftmon.driver.run_folder import RunFolder
-from raftmon.driver.testing.fixtures import eventually
+from raftmon.driver.testing.waiting import eventually
 from raftmon.monitor.packets.capture_reader import read_capture
 from raftmon.setup.errors import InputError, RaftmonError
 from raftmon.setup.topology import Topology

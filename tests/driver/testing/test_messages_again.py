@@ -7,7 +7,7 @@ import sqlite3
 
 import pytest
 
-from raftmon.driver.testing.fixtures import eventually
+from raftmon.driver.testing.waiting import eventually
 from raftmon.monitor.raft.database.store import open_store
 
 pytestmark = [pytest.mark.net, pytest.mark.servers]

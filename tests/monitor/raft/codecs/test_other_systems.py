@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from raftmon.monitor.raft.codecs.nats import peer_hash
+from raftmon.monitor.raft.codecs.nats_lines import peer_hash
 from raftmon.monitor.raft.codecs.protobuf import Malformed
 from raftmon.monitor.raft.codecs.pysyncobj import read_frame
 from raftmon.monitor.raft.decoder import Decoder

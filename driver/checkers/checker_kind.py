@@ -1,0 +1,100 @@
+"""What a row of the table of checkers says (``checkers.py``), and the usual ways to make a checker."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from raftmon.driver.checkers.base import Checker
+from raftmon.driver.checkers.register import RegisterChecker
+from raftmon.driver.checkers.search.levels import LINEARIZABLE, consistency_level
+from raftmon.driver.checkers.search.linearizable import Linearizable
+from raftmon.driver.checkers.search.models import CasRegister, Model
+
+__all__ = ["CheckerKind", "at_isolation", "grow_only_set", "later", "lock_under_lease", "register", "searching"]
+
+
+@dataclass(frozen=True, slots=True)
+class CheckerKind:
+    """One row of the table of checkers.
+
+    ``make``
+        called with the options that were given, by name, as text; returns a fresh Checker
+    ``summary``
+        what it asks, in one line
+    ``functions``
+        the functions that it understands; None for a checker that is shown everything and decides by itself
+    ``options``
+        what each means (``NAME:option=value`` on the command line)
+    ``aliases``
+        other systems' names of its functions
+    ``workloads``
+        the workloads whose histories it judges, ours and others'
+    ``asked_by``
+        those of its functions, aliases too, that ask for it where no workload is known
+    """
+
+    make: Callable[..., Checker]
+    summary: str
+    functions: frozenset[str] | None
+    options: Mapping[str, str] = field(default_factory=dict)
+    aliases: Mapping[str, str] = field(default_factory=dict)
+    workloads: tuple[str, ...] = ()
+    asked_by: frozenset[str] = frozenset()
+
+
+def later(module: str, name: str) -> Callable[..., Checker]:
+    """Imported only when it is asked for: some need scipy, or much of something."""
+
+    def make(**options: Any) -> Checker:
+        made: Checker = getattr(importlib.import_module(f"raftmon.driver.checkers.{module}"), name)(**options)
+        return made
+
+    return make
+
+
+def grow_only_set() -> Checker:
+    """Sets of which a read may miss what was added just now."""
+    from raftmon.driver.checkers.set_full import SetFull
+
+    return SetFull(linearizable=False, name="g-set")
+
+
+def lock_under_lease() -> Checker:
+    """Locks that expire."""
+    from raftmon.driver.checkers.lock import Lock
+
+    return Lock(expires=True)
+
+
+def at_isolation(module: str, name: str) -> Callable[..., Checker]:
+    """A checker of transactions; ``level`` is the isolation level the system promises."""
+
+    def make(level: str = "strict-serializable") -> Checker:
+        return later(module, name)(expected=level)
+
+    return make
+
+
+def at_level(model: Model, level: str) -> Checker:
+    """A model's checker at a consistency level."""
+    level = consistency_level(level)
+    if level == LINEARIZABLE:
+        return Linearizable(model, f"linearizable-{model.name}")
+    from raftmon.driver.checkers.at_level import AtLevel
+
+    return AtLevel(model, level, f"{level}-{model.name}")
+
+
+def searching(model: type[Model]) -> Callable[..., Checker]:
+    """Makes a model's checker, at the level that is asked for."""
+    return lambda level=LINEARIZABLE: at_level(model(), level)
+
+
+def register(level: str = LINEARIZABLE) -> Checker:
+    """Registers in polynomial time; by views where the level is a weaker one."""
+    if consistency_level(level) == LINEARIZABLE:
+        return RegisterChecker()
+    return at_level(CasRegister(), level)
