@@ -16,13 +16,13 @@ from raftmon.driver.checkers.findings import Findings, milliseconds
 from raftmon.driver.histories.model import History
 from raftmon.driver.histories.operation import Operation, Outcome
 
-__all__ = ["Lock"]
+__all__ = ["Hold", "Lock", "holds_of"]
 
 FOREVER = 2**63 - 1
 
 
 @dataclass(slots=True)
-class _Hold:
+class Hold:
     """The time in which a process certainly held the lock: from the acquire's return to the release's call."""
 
     acquire: Operation
@@ -32,6 +32,7 @@ class _Hold:
 
     @property
     def operations(self) -> tuple[Operation, ...]:
+        """The acquire, and the release if there was one."""
         return (self.acquire,) if self.release is None else (self.acquire, self.release)
 
 
@@ -57,7 +58,7 @@ class Lock:
         acquires = 0
         longest_ns = 0
         for operations in history.by_key().values():
-            holds = _holds(operations, found, self._expires)
+            holds = holds_of(operations, found, expires=self._expires)
             acquires += len(holds)
             longest_ns = max(longest_ns, _overlaps(holds, found, self._expires))
             _tokens(holds, found)
@@ -70,10 +71,10 @@ class Lock:
         )
 
 
-def _holds(operations: Sequence[Operation], found: Findings, expires: bool) -> list[_Hold]:
-    """Each acquire with its release, by process."""
-    open_holds: dict[int, _Hold] = {}
-    holds: list[_Hold] = []
+def holds_of(operations: Sequence[Operation], found: Findings, *, expires: bool = False) -> list[Hold]:
+    """Each acquire of one lock with its release, by process; what does not fit together is added to ``found``."""
+    open_holds: dict[int, Hold] = {}
+    holds: list[Hold] = []
     for operation in operations:
         process = operation.process
         held = open_holds.get(process)
@@ -83,7 +84,7 @@ def _holds(operations: Sequence[Operation], found: Findings, expires: bool) -> l
                 found.add("double-acquire", sentence, [held.acquire, operation], key=operation.key)
                 continue
             start_ns = operation.return_ns if operation.return_ns is not None else operation.call_ns
-            hold = _Hold(operation, None, start_ns, start_ns if expires else FOREVER)
+            hold = Hold(operation, None, start_ns, start_ns if expires else FOREVER)
             open_holds[process] = hold
             holds.append(hold)
         elif operation.f == "release" and operation.outcome is not Outcome.FAIL:
@@ -99,10 +100,10 @@ def _holds(operations: Sequence[Operation], found: Findings, expires: bool) -> l
     return holds
 
 
-def _overlaps(holds: Sequence[_Hold], found: Findings, expires: bool) -> int:
+def _overlaps(holds: Sequence[Hold], found: Findings, expires: bool) -> int:
     """Reports each hold that starts within an earlier one; returns the longest overlap in ns."""
     longest_ns = 0
-    current: _Hold | None = None
+    current: Hold | None = None
     for hold in sorted(holds, key=lambda one: one.start_ns):
         if current is not None and hold.start_ns < current.stop_ns and hold.stop_ns > current.start_ns:
             stop_ns = min(hold.stop_ns, current.stop_ns)
@@ -129,11 +130,11 @@ def _overlaps(holds: Sequence[_Hold], found: Findings, expires: bool) -> int:
     return longest_ns
 
 
-def _tokens(holds: Sequence[_Hold], found: Findings) -> None:
+def _tokens(holds: Sequence[Hold], found: Findings) -> None:
     """Tokens are unique, grow in real time, and no token lies within another's hold."""
     with_token = [hold for hold in holds if isinstance(hold.acquire.value, int)]
     by_token = sorted(with_token, key=lambda hold: int(hold.acquire.value))
-    widest: tuple[int, _Hold] | None = None
+    widest: tuple[int, Hold] | None = None
     for before, hold in zip([None, *by_token], by_token, strict=False):
         acquire, token = hold.acquire, int(hold.acquire.value)
         if before is not None and before.acquire.value == token:
@@ -149,7 +150,7 @@ def _tokens(holds: Sequence[_Hold], found: Findings) -> None:
         released = hold.release.value if hold.release is not None and hold.release.outcome is Outcome.OK else None
         if isinstance(released, int) and (widest is None or released > widest[0]):
             widest = (released, hold)
-    latest: _Hold | None = None  # of those that had returned, the one with the highest token
+    latest: Hold | None = None  # of those that had returned, the one with the highest token
     returns = sorted(with_token, key=lambda hold: hold.start_ns)
     place = 0
     for hold in sorted(with_token, key=lambda one: one.acquire.call_ns):

@@ -6,6 +6,7 @@ Times come in as CLOCK_MONOTONIC ns and are shown as seconds from the clients' f
 from __future__ import annotations
 
 import html
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -25,10 +26,11 @@ _SERVED = ("#c62828", "#e57373", "#f0b429", "#a5c882", "#2e7d32")  # shares of 0
 
 @dataclass(frozen=True, slots=True)
 class Axis:
-    """The run's time, from its first to its last moment."""
+    """The run's time, from its first to its last moment; labels count from ``zero_ns`` (default: the first)."""
 
     begin_ns: int
     end_ns: int
+    zero_ns: int | None = None
 
     def x(self, time_ns: float) -> float:
         """Where a time stands, in SVG units."""
@@ -49,11 +51,16 @@ class Axis:
             seconds,
         )
         parts = []
-        for number in range(int(seconds / step) + 1):
-            x = self.x(self.begin_ns + number * step * 1e9)
+        zero_ns = self.begin_ns if self.zero_ns is None else self.zero_ns
+        first = math.ceil((self.begin_ns - zero_ns) / (step * 1e9))
+        for number in range(first, first + int(seconds / step) + 1):
+            time_ns = zero_ns + number * step * 1e9
+            if time_ns > self.end_ns:
+                break
+            x = self.x(time_ns)
             parts.append(
                 f'<line x1="{x:.1f}" x2="{x:.1f}" y1="0" y2="{height}" class="grid"/>'
-                f'<text x="{x:.1f}" y="{height + 13}" class="tick">{number * step:g} s</text>'
+                f'<text x="{x:.1f}" y="{height + 13}" class="tick">{number * step:.9g} s</text>'
             )
         return "".join(parts)
 

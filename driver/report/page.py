@@ -8,30 +8,22 @@ from __future__ import annotations
 
 import html
 from collections.abc import Sequence
-from importlib.resources import files
 from pathlib import Path
-from typing import Any
-
-import orjson
 
 from raftmon.driver.checkers.base import Result, combine
 from raftmon.driver.histories.model import History
 from raftmon.driver.report.drawing import Drawing, lay_out
+from raftmon.driver.report.offline import SIGNS, embedded_json, web, whole_page
+from raftmon.driver.report.pictures.kinds import picture
 from raftmon.setup.errors import InputError
 
-__all__ = ["embedded_json", "render_page", "write_page"]
-
-
-def embedded_json(value: Any) -> str:
-    """JSON that may stand in a page's script element: nothing in it can end that element."""
-    text = orjson.dumps(value, default=str, option=orjson.OPT_NON_STR_KEYS).decode()
-    return text.replace("<", "\\u003c").replace("\u2028", "\\u2028").replace("\u2029", "\\u2029")
+__all__ = ["render_page", "write_page"]
 
 
 def render_page(history: History, results: Sequence[Result], title: str = "history") -> str:
     """The whole page as text. Results of any checkers may be given; those of linearizability bring the order."""
     drawing = lay_out(history, results)
-    return _filled(drawing, results, title)
+    return _filled(drawing, history, results, title)
 
 
 def write_page(history: History, results: Sequence[Result], target: Path) -> None:
@@ -45,31 +37,35 @@ def write_page(history: History, results: Sequence[Result], target: Path) -> Non
         ) from error
 
 
-def _filled(drawing: Drawing, results: Sequence[Result], title: str) -> str:
-    template = files("raftmon.driver.report").joinpath("page.html").read_text(encoding="utf-8")
+def _filled(drawing: Drawing, history: History, results: Sequence[Result], title: str) -> str:
     verdict = combine(results).value
     rows = "".join(
-        f'<li class="{result.valid.value}"><b>{html.escape(result.checker)}</b> {html.escape(result.sentence)}</li>'
+        f'<li><b class="{result.valid.value}">{html.escape(result.checker)}: {result.valid.value}</b> '
+        f"{html.escape(result.sentence)}</li>"
         for result in results
     )
     notes = "".join(f"<li>{html.escape(note)}</li>" for note in drawing.notes)
-    picture = next(
+    shown = next(
         (r.counterexample.timeline for r in results if r.counterexample is not None and r.counterexample.timeline), ""
     )
-    data = {
-        "rows": drawing.rows,
-        "keys": drawing.keys,
-        "break_ns": drawing.break_ns,
-    }
     parts = {
         "TITLE": html.escape(title),
         "VERDICT": verdict,
-        "COUNT": str(len(drawing.rows)),
+        "SIGN": SIGNS[verdict],
+        "COUNT": f"{len(drawing.rows):,}",
         "CHECKERS": rows,
         "NOTES": notes,
-        "TIMELINE": f"<pre>{html.escape(picture)}</pre>" if picture else "",
-        "DATA": embedded_json(data),
+        "PICTURES": "".join(picture(result.as_json(), history, drawing.origin_ns) for result in results),
+        "TIMELINE": f'<pre tabindex="0">{html.escape(shown)}</pre>' if shown else "",
     }
     # one pass over the template, so that nothing inside the data is taken for a place to fill
-    pieces = template.split("@@")
-    return "".join(parts.get(piece, "") if number % 2 else piece for number, piece in enumerate(pieces))
+    pieces = web("linearization.html").split("@@")
+    body = "".join(parts.get(piece, "") if number % 2 else piece for number, piece in enumerate(pieces))
+    data = embedded_json({"rows": drawing.rows, "keys": drawing.keys, "break_ns": drawing.break_ns})
+    return whole_page(
+        f"{title}: {verdict}",
+        body,
+        styles=("report.css", "linearization.css"),
+        scripts=("linearization.js",),
+        data=("data", data),
+    )

@@ -8,16 +8,17 @@ from __future__ import annotations
 import html
 import sqlite3
 from collections.abc import Iterable, Sequence
-from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
 import orjson
 
 from raftmon.driver.histories import read_history
+from raftmon.driver.histories.model import History
 from raftmon.driver.histories.operation import Operation
 from raftmon.driver.report.charts import Axis, fault_chart, latency_chart, service_chart
-from raftmon.driver.report.page import embedded_json
+from raftmon.driver.report.offline import SIGNS, embedded_json, web, whole_page
+from raftmon.driver.report.pictures.kinds import picture
 from raftmon.driver.report.story import build_story
 from raftmon.driver.report.summary import conditions, summary
 from raftmon.setup.errors import InputError, RaftmonError
@@ -47,7 +48,8 @@ def render_report(run_folder: Path, live: dict[str, Any] | None = None) -> str:
     plan = _json(run_folder / "config.json")
     results = _json(run_folder / "results.json")
     monitor = _json(run_folder / "monitor.json")
-    operations, trouble = _operations(run_folder)
+    history, trouble = _history(run_folder)
+    operations = _thinned(history)
     faults = [fault for fault in results.get("faults") or [] if isinstance(fault, dict)]
     config = plan.get("config") if isinstance(plan.get("config"), dict) else plan
     verdict = str(results.get("valid", "unknown"))
@@ -58,10 +60,11 @@ def render_report(run_folder: Path, live: dict[str, Any] | None = None) -> str:
         f'<h1>{html.escape(title)}: <span class="{html.escape(verdict)}">{html.escape(verdict)}</span></h1>',
         summary(run_folder, results, config or {}),
         "".join(f'<p class="hint">{html.escape(note)}</p>' for note in story["notes"]),
+        _went_wrong(results, history),
         "" if live is None else _live_controls(live),
-        _web("story.html"),
+        web("story.html"),
         conditions(results),
-        _verdict(results),
+        _verdict(results, history),
         _availability(results),
         "<details><summary>The same as fixed pictures, without scripts</summary>",
         _charts(operations, faults, results, trouble),
@@ -71,29 +74,19 @@ def render_report(run_folder: Path, live: dict[str, Any] | None = None) -> str:
         _section("Monitor", _pairs(monitor), "there is no monitor.json"),
         _section("Configuration", _pairs(config or {}), "there is no config.json"),
     ]
-    connect = "" if live is None else "; connect-src 'self'"
-    return (
-        '<!doctype html><html lang="en"><head><meta charset="utf-8">'
-        '<meta name="viewport" content="width=device-width, initial-scale=1">'
-        "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'unsafe-inline'; "
-        f"script-src 'unsafe-inline'{connect}\">"
-        f"<title>{html.escape(title)}: {html.escape(verdict)}</title><style>{_web('report.css')}</style></head>"
-        + "<body><main>"
-        + "\n".join(parts)
-        + f'</main><script type="application/json" id="story">{embedded_json(story)}</script>'
-        + f"<script>{_web('axis.js')}</script><script>{_web('story.js')}</script>"
-        + ("" if live is None else f"<script>{_web('live.js')}</script>")
-        + "</body></html>\n"
+    return whole_page(
+        f"{title}: {verdict}",
+        "\n".join(parts),
+        styles=("report.css",),
+        scripts=("axis.js", "story.js") if live is None else ("axis.js", "story.js", "live.js"),
+        data=("story", embedded_json(story)),
+        connects=live is not None,
     )
 
 
 def _live_controls(live: dict[str, Any]) -> str:
     options = "".join(f"<option>{html.escape(str(name))}</option>" for name in live.get("nodes") or [])
-    return _web("live.html").replace("@@NODES@@", options)
-
-
-def _web(name: str) -> str:
-    return files("raftmon.driver.report").joinpath("web", name).read_text(encoding="utf-8")
+    return web("live.html").replace("@@NODES@@", options)
 
 
 def _json(path: Path) -> dict[str, Any]:
@@ -104,13 +97,18 @@ def _json(path: Path) -> dict[str, Any]:
     return value if isinstance(value, dict) else {}
 
 
-def _operations(folder: Path) -> tuple[Sequence[Operation], str]:
+def _history(folder: Path) -> tuple[History | None, str]:
     try:
-        columns = read_history(folder / "history.jsonl").columns
+        return read_history(folder / "history.jsonl"), ""
     except RaftmonError as error:
-        return (), str(error)
-    step = max(1, -(-len(columns) // MAX_OPERATIONS))
-    return [columns.operation(row) for row in range(0, len(columns), step)], ""
+        return None, str(error)
+
+
+def _thinned(history: History | None) -> Sequence[Operation]:
+    if history is None:
+        return ()
+    columns = history.columns
+    return [columns.operation(row) for row in range(0, len(columns), max(1, -(-len(columns) // MAX_OPERATIONS)))]
 
 
 def _section(title: str, body: str, missing: str) -> str:
@@ -141,23 +139,47 @@ def _pairs(values: dict[str, Any]) -> str:
     )
 
 
-def _verdict(results: dict[str, Any]) -> str:
-    checkers = results.get("checkers") if isinstance(results.get("checkers"), dict) else {}
+def _went_wrong(results: dict[str, Any], history: History | None) -> str:
+    """What the checkers that said *invalid* found, with pictures: it comes before everything else."""
+    found = [one for one in _checkers(results) if one.get("valid") == "invalid"]
+    return f"<h2>What went wrong</h2>{_told(found, results, history)}" if found else ""
+
+
+def _verdict(results: dict[str, Any], history: History | None) -> str:
+    """The other checkers, and what made the verdict unknown."""
+    others = [one for one in _checkers(results) if one.get("valid") != "invalid"]
+    reasons = "".join(
+        f'<p class="unknown">{html.escape(str(reason))}</p>'
+        for reason in [results.get("error"), *(results.get("reasons") or [])]
+        if reason
+    )
+    body = _told(others, results, history) + reasons
+    if not body and _checkers(results):
+        return ""
+    return _section("Checks", body, "there are no results: the run may not have ended")
+
+
+def _checkers(results: dict[str, Any]) -> list[dict[str, Any]]:
+    found = results.get("checkers")
+    listed = found.items() if isinstance(found, dict) else ()
+    return [{"checker": name, **one} for name, one in listed if isinstance(one, dict)]
+
+
+def _told(checkers: Sequence[dict[str, Any]], results: dict[str, Any], history: History | None) -> str:
+    """Sentence, picture and timeline of each."""
+    began_ns = results.get("began_ns")
     parts = []
-    for name, result in (checkers or {}).items():
-        if not isinstance(result, dict):
-            continue
+    for result in checkers:
         word = html.escape(str(result.get("valid", "unknown")))
         parts.append(
-            f'<p><b class="{word}">{html.escape(name)}: {word}</b>. {html.escape(str(result.get("sentence", "")))}</p>'
+            f'<p><b class="{word}">{SIGNS.get(word, "")} {html.escape(str(result["checker"]))}: {word}</b>. '
+            f"{html.escape(str(result.get('sentence', '')))}</p>"
         )
+        parts.append(picture(result, history, began_ns if isinstance(began_ns, int) else None))
         found = result.get("counterexample")
         if isinstance(found, dict) and found.get("timeline"):
-            parts.append(f"<pre>{html.escape(str(found['timeline']))}</pre>")
-    for reason in [results.get("error"), *(results.get("reasons") or [])]:
-        if reason:
-            parts.append(f'<p class="unknown">{html.escape(str(reason))}</p>')
-    return _section("Verdict", "".join(parts), "there are no results: the run may not have ended")
+            parts.append(f'<pre tabindex="0">{html.escape(str(found["timeline"]))}</pre>')
+    return "".join(parts)
 
 
 def _availability(results: dict[str, Any]) -> str:

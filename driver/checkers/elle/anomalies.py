@@ -13,7 +13,10 @@ __all__ = ["Anomalies", "Anomaly"]
 
 @dataclass(frozen=True, slots=True)
 class Anomaly:
-    """One finding: its name, the vertices (live transactions) and aborted ones it is about, and why in a sentence."""
+    """One finding: its name, the vertices (live transactions) and aborted ones it is about, and why in a sentence.
+
+    A cycle has ``edges``: (source, target, kind), vertices and one of ww, wr, rw, process, realtime.
+    """
 
     name: str
     sentence: str
@@ -21,6 +24,7 @@ class Anomaly:
     aborted: tuple[int, ...] = ()
     key: Any = None
     steps: tuple[str, ...] = ()
+    edges: tuple[tuple[int, int, str], ...] = ()
 
 
 class Anomalies(Kept[Anomaly]):

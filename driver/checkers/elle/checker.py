@@ -21,7 +21,7 @@ from raftmon.driver.checkers.elle.words import cycle_anomaly, name_transaction
 from raftmon.driver.checkers.search.explain import explain
 from raftmon.driver.checkers.search.linearizable import scale_of
 from raftmon.driver.checkers.search.models import MultiRegister
-from raftmon.driver.histories.bars import draw_timeline
+from raftmon.driver.histories.bars import draw_timeline, name_operation
 from raftmon.driver.histories.model import History
 
 __all__ = ["ListAppend", "RwRegister"]
@@ -47,8 +47,8 @@ class ListAppend:
 
     ``expected`` is the isolation level the system promises: the verdict is *invalid* if an anomaly rules it out, and
     *unknown* if an element was appended twice or nothing was understood. ``details`` has ``anomalies`` {name: count},
-    ``examples`` (name, sentence, indexes, steps), ``ruled_out``, ``not_ruled_out`` (the strongest levels),
-    ``transactions``, ``edges``, ``problems``. Raises InputError for an unknown level.
+    ``examples`` (name, sentence, indexes, steps, the cycle as a graph), ``ruled_out``, ``not_ruled_out`` (the
+    strongest levels), ``transactions``, ``edges``, ``problems``. Raises InputError for an unknown level.
     """
 
     stops_by_itself = True
@@ -182,6 +182,19 @@ def _example(anomaly: Anomaly, transactions: Transactions) -> dict[str, Any]:
         "sentence": anomaly.sentence,
         "operations": [operation.index for operation in involved],
         "steps": list(anomaly.steps),
+        "cycle": _cycle(anomaly, transactions),
+    }
+
+
+def _cycle(anomaly: Anomaly, transactions: Transactions) -> dict[str, Any] | None:
+    """The cycle as a graph that can be drawn: what each transaction is called and did, edges by their places."""
+    if not anomaly.edges:
+        return None
+    place = {vertex: number for number, vertex in enumerate(dict.fromkeys(anomaly.vertices))}
+    live = [transactions.live[vertex] for vertex in place]
+    return {
+        "transactions": [[name_transaction(one), name_operation(one.operation)] for one in live],
+        "edges": [[place[source], place[target], kind] for source, target, kind in anomaly.edges],
     }
 
 

@@ -33,7 +33,12 @@ def cycle_anomaly(cycle: Cycle, graph: Frozen, reasons: Sequence[Reason], transa
     sentence = f"{cycle.name}: {' before '.join([*names, names[0]])}. " + "; ".join(steps)
     keys = [reasons[edge][0] for _, _, kind, edge in links if kind <= Kind.RW]
     return Anomaly(
-        cycle.name, sentence, tuple(link[0] for link in links), key=keys[0] if keys else None, steps=tuple(steps)
+        cycle.name,
+        sentence,
+        tuple(link[0] for link in links),
+        key=keys[0] if keys else None,
+        steps=tuple(steps),
+        edges=tuple((source, target, kind.name.lower()) for source, target, kind, _ in links),
     )
 
 

@@ -11,7 +11,8 @@ import pytest
 from raftmon.driver.checkers.base import Counterexample, Result, Valid
 from raftmon.driver.checkers.register import RegisterChecker
 from raftmon.driver.report.drawing import MAX_OPERATIONS, lay_out
-from raftmon.driver.report.page import embedded_json, render_page, write_page
+from raftmon.driver.report.offline import embedded_json
+from raftmon.driver.report.page import render_page, write_page
 from raftmon.setup.errors import InputError
 from tests.driver.checkers.making import INFO, history, op
 

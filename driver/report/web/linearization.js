@@ -1,51 +1,18 @@
-<!doctype html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'">
-<title>@@TITLE@@: @@VERDICT@@</title>
-<style>
-:root { --ink: #1c2024; --faint: #6b7280; --paper: #ffffff; --line: #e3e6ea; --bad: #c62828; --good: #2e7d32; --unsure: #a15c00; }
-body { margin: 0; font: 14px/1.4 system-ui, sans-serif; color: var(--ink); background: var(--paper); display: flex; flex-direction: column; height: 100vh; }
-header { padding: 10px 16px 6px; max-height: 40vh; overflow: auto; }
-h1 { font-size: 16px; margin: 0 0 4px; }
-ul { margin: 2px 0; padding-left: 18px; }
-pre { font: 12px/1.35 ui-monospace, monospace; margin: 4px 0; overflow-x: auto; }
-.invalid b, .verdict-invalid { color: var(--bad); } .valid b, .verdict-valid { color: var(--good); } .unknown b, .verdict-unknown { color: var(--unsure); }
-nav { padding: 4px 16px; border-top: 1px solid var(--line); border-bottom: 1px solid var(--line); display: flex; gap: 10px; align-items: center; flex-wrap: wrap; }
-button, select { font: inherit; padding: 2px 8px; }
-#hint { color: var(--faint); }
-#stage { position: relative; flex: 1; min-height: 240px; }
-canvas { position: absolute; inset: 0; width: 100%; height: 100%; cursor: grab; }
-#tip { position: absolute; display: none; max-width: 480px; padding: 6px 8px; background: #111827; color: #f9fafb; border-radius: 4px; font: 12px/1.4 ui-monospace, monospace; pointer-events: none; white-space: pre-wrap; overflow-wrap: anywhere; z-index: 2; }
-</style>
-</head>
-<body>
-<header>
-<h1>@@TITLE@@: <span class="verdict-@@VERDICT@@">@@VERDICT@@</span> <small>(@@COUNT@@ operations)</small></h1>
-<ul>@@CHECKERS@@</ul>
-<ul>@@NOTES@@</ul>
-@@TIMELINE@@
-</header>
-<nav>
-<label>rows <select id="group"><option value="process">by process</option><option value="key">by key</option></select></label>
-<label>key <select id="key"><option value="-1">all</option></select></label>
-<label><input type="checkbox" id="lines" checked> order</label>
-<button id="fit">whole</button>
-<button id="break">go to the break</button>
-<span id="hint">wheel: zoom, drag: pan, shift+wheel: up and down, arrow keys too</span>
-</nav>
-<div id="stage"><canvas id="canvas" tabindex="0" role="img" aria-label="operations as bars over time"></canvas><div id="tip"></div></div>
-<script type="application/json" id="data">@@DATA@@</script>
-<script>
+// The linearization page: operations as bars on one canvas. Texts of the run reach the document as textContent alone.
 "use strict";
+
 const data = JSON.parse(document.getElementById("data").textContent);
 const [PROCESS, KEY, CALL, RETURN, OUTCOME, TEXT, ORDER, POINT, FLAGS] = [0, 1, 2, 3, 4, 5, 6, 7, 8];
 const rows = data.rows;
 const canvas = document.getElementById("canvas"), pen = canvas.getContext("2d"), tip = document.getElementById("tip");
 const keyChoice = document.getElementById("key"), groupChoice = document.getElementById("group");
-const COLORS = ["#5b8def", "#9aa3af", "#f0b429"], BAD = "#c62828", STUCK = "#e06c00", DOT = "#1c2024", ROW = 20, LEFT = 130, TOP = 22;
+const ROW = 20, LEFT = 130, TOP = 22, NAMES = ["ink", "faint", "line", "paper", "bad", "unsure", "blue", "violet", "band"];
+const ink = {};
+function readColours() {
+  const style = getComputedStyle(document.documentElement);
+  for (const name of NAMES) ink[name] = style.getPropertyValue(`--${name}`).trim();
+}
+readColours();
 let end = 1;
 for (const row of rows) end = Math.max(end, row[CALL], row[RETURN]);
 data.keys.forEach((name, number) => {
@@ -70,7 +37,7 @@ function build() {
     for (const row of members) {
       let lane = mine.find(one => one.end < row[CALL]);
       if (!lane) {
-        lane = { name: mine.length ? "" : byKey ? (data.keys[group] || "(no key)") : "process " + group, items: [], calls: [], longest: 0, end: -1 };
+        lane = { name: mine.length ? "" : byKey ? (data.keys[group] || "(no key)") : `process ${group}`, items: [], calls: [], longest: 0, end: -1 };
         mine.push(lane);
       }
       const stop = row[RETURN] < 0 ? row[CALL] + end / 20 : row[RETURN];
@@ -87,6 +54,7 @@ function build() {
   }
   for (const line of byOrder.values()) order.push(line.sort((a, b) => a[ORDER] - b[ORDER]));
   view.top = Math.max(0, Math.min(view.top, lanes.length * ROW - 40));
+  document.getElementById("stage").style.height = `${Math.min(Math.max(lanes.length * ROW + TOP + 20, 140), window.innerHeight * 0.62)}px`;
   draw();
 }
 function lower(calls, time) {
@@ -113,7 +81,7 @@ function paint() {
   if (document.getElementById("lines").checked) path();
   broken();
   pen.restore();
-  pen.fillStyle = "#1c2024"; pen.font = "12px system-ui, sans-serif"; pen.textBaseline = "middle";
+  pen.fillStyle = ink.ink; pen.font = "12px system-ui, sans-serif"; pen.textBaseline = "middle";
   for (let lane = first; lane < last; lane++) if (y(lane) >= TOP - 4) pen.fillText(lanes[lane].name, 6, y(lane) + ROW / 2, LEFT - 12);
 }
 function axis() {
@@ -121,14 +89,14 @@ function axis() {
   for (let n = 0; step * (width() - LEFT) / view.span < 90; n++) step = [1, 2, 5][n % 3] * 10 ** Math.floor(n / 3);
   pen.font = "11px system-ui, sans-serif"; pen.textBaseline = "middle";
   for (let time = Math.ceil(view.from / step) * step; time < view.from + view.span; time += step) {
-    pen.fillStyle = "#eef0f3"; pen.fillRect(x(time), TOP, 1, height()); pen.fillStyle = "#6b7280"; pen.fillText(span(time), x(time) + 2, TOP / 2);
+    pen.fillStyle = ink.line; pen.fillRect(x(time), TOP, 1, height()); pen.fillStyle = ink.faint; pen.fillText(span(time), x(time) + 2, TOP / 2);
   }
 }
 function span(ns) {
-  if (Math.abs(ns) < 1e3) return Math.round(ns) + " ns";
-  if (Math.abs(ns) < 1e6) return +(ns / 1e3).toPrecision(6) + " µs";
-  if (Math.abs(ns) < 1e9) return +(ns / 1e6).toPrecision(7) + " ms";
-  return +(ns / 1e9).toPrecision(9) + " s";
+  if (Math.abs(ns) < 1e3) return `${Math.round(ns)} ns`;
+  if (Math.abs(ns) < 1e6) return `${+(ns / 1e3).toPrecision(6)} µs`;
+  if (Math.abs(ns) < 1e9) return `${+(ns / 1e6).toPrecision(7)} ms`;
+  return `${+(ns / 1e9).toPrecision(9)} s`;
 }
 function bars(number) {
   const lane = lanes[number], top = y(number) + 3, tall = ROW - 6, until = view.from + view.span;
@@ -140,15 +108,16 @@ function bars(number) {
     if (right < LEFT || (row[FLAGS] === 0 && right <= painted)) continue; // nothing new within this pixel
     const wide = Math.max(right - left, 1);
     painted = Math.max(painted, Math.ceil(left + wide));
-    pen.globalAlpha = row[OUTCOME] === 1 ? 0.6 : 1;
-    pen.fillStyle = row[FLAGS] & 1 ? BAD : row[FLAGS] & 2 ? STUCK : COLORS[row[OUTCOME]];
-    if (open) { const fade = pen.createLinearGradient(left, 0, right, 0); fade.addColorStop(0, pen.fillStyle); fade.addColorStop(1, "rgba(255,255,255,0)"); pen.fillStyle = fade; }
-    pen.fillRect(left, top, wide, tall);
-    pen.globalAlpha = 1;
-    if (row === hovered) { pen.strokeStyle = "#111827"; pen.lineWidth = 2; pen.strokeRect(left, top, wide, tall); }
+    const flagged = row[FLAGS] & 1 || row[FLAGS] & 2, hollow = row[OUTCOME] === 1 && !flagged;
+    pen.fillStyle = pen.strokeStyle = row[FLAGS] & 1 ? ink.bad : row[FLAGS] & 2 ? ink.unsure : row[OUTCOME] === 2 ? ink.violet : ink.blue;
+    if (open) { const fade = pen.createLinearGradient(left, 0, right, 0); fade.addColorStop(0, pen.fillStyle); fade.addColorStop(1, "transparent"); pen.fillStyle = fade; }
+    if (hollow) { pen.lineWidth = 1; pen.strokeRect(left + 0.5, top + 0.5, Math.max(wide - 1, 1), tall - 1); }
+    else pen.fillRect(left, top, wide, tall);
+    if (row[FLAGS] & 1) { pen.fillRect(left, top - 3, wide, 2); pen.fillRect(left, top + tall + 1, wide, 2); } // colour is never the only sign
+    if (row === hovered || row === chosen) { pen.strokeStyle = ink.ink; pen.lineWidth = 2; pen.strokeRect(left - 1, top - 1, wide + 2, tall + 2); }
     if (wide > 34) {
       pen.save(); pen.beginPath(); pen.rect(Math.max(left, LEFT), top, wide - (left < LEFT ? LEFT - left : 0), tall); pen.clip();
-      pen.fillStyle = open ? "#1c2024" : "#fff"; pen.font = "11px ui-monospace, monospace"; pen.textBaseline = "middle";
+      pen.fillStyle = open || hollow ? ink.ink : ink.paper; pen.font = "11px ui-monospace, monospace"; pen.textBaseline = "middle";
       pen.fillText(row[TEXT].replace(/ @[^@]*$/, ""), Math.max(left, LEFT) + 4, top + tall / 2); pen.restore();
     }
   }
@@ -164,18 +133,19 @@ function path() {
       if (px > width()) break;
     }
     if (points.length < 1000) {
-      pen.strokeStyle = "rgba(28,32,36,0.35)"; pen.lineWidth = 1; pen.beginPath();
-      points.forEach(([px, py], n) => n ? pen.lineTo(px, py) : pen.moveTo(px, py)); pen.stroke();
+      pen.strokeStyle = ink.faint; pen.lineWidth = 1; pen.beginPath();
+      for (const [n, [px, py]] of points.entries()) { if (n) pen.lineTo(px, py); else pen.moveTo(px, py); }
+      pen.stroke();
     }
-    pen.fillStyle = DOT;
+    pen.fillStyle = ink.ink;
     for (const [px, py] of points) pen.fillRect(px - 1.5, py - 1.5, 3, 3);
   }
 }
 function broken() {
   if (data.break_ns === null) return;
   const px = x(data.break_ns);
-  pen.fillStyle = "rgba(198,40,40,0.07)"; pen.fillRect(px, TOP, Math.max(0, width() - px), height());
-  pen.fillStyle = BAD; pen.fillRect(px - 1, TOP, 2, height());
+  pen.fillStyle = ink.band; pen.fillRect(px, TOP, Math.max(0, width() - px), height());
+  pen.fillStyle = ink.bad; pen.fillRect(px - 1, TOP, 2, height());
 }
 function at(event) {
   const box = canvas.getBoundingClientRect(), px = event.clientX - box.left, py = event.clientY - box.top;
@@ -189,27 +159,54 @@ function at(event) {
   }
   return best;
 }
-let drag = null;
-canvas.addEventListener("pointerdown", event => { drag = { x: event.clientX, y: event.clientY, from: view.from, top: view.top }; canvas.setPointerCapture(event.pointerId); });
-canvas.addEventListener("pointerup", () => { drag = null; });
+let drag = null, chosen = null;
+canvas.addEventListener("pointerdown", event => { drag = { x: event.clientX, y: event.clientY, from: view.from, top: view.top, moved: false }; canvas.setPointerCapture(event.pointerId); });
+canvas.addEventListener("pointerup", event => {
+  const still = drag && !drag.moved;
+  drag = null;
+  const row = still ? at(event) : null;
+  if (row) choose(row);
+});
 canvas.addEventListener("pointermove", event => {
   if (drag) {
+    if (Math.abs(event.clientX - drag.x) + Math.abs(event.clientY - drag.y) > 3) drag.moved = true;
     view.from = drag.from - (event.clientX - drag.x) / (width() - LEFT) * view.span;
     view.top = Math.max(0, Math.min(lanes.length * ROW - 40, drag.top - (event.clientY - drag.y)));
     return draw();
   }
   const row = at(event);
   if (row !== hovered) { hovered = row; draw(); }
-  tip.style.display = row ? "block" : "none";
+  tip.hidden = !row;
   if (!row) return;
-  const how = ["ok", "failed", "indefinite"][row[OUTCOME]], took = row[RETURN] < 0 ? "never returned" : span(row[RETURN] - row[CALL]);
-  tip.textContent = `process ${row[PROCESS]}: ${row[TEXT]}\n${how}, from ${span(row[CALL])}, ${took}` +
-    (row[ORDER] >= 0 ? `\nnumber ${row[ORDER] + 1} in the order of its key` : "") +
-    (row[FLAGS] & 1 ? "\npart of what cannot be reconciled" : "") + (row[FLAGS] & 2 ? "\nhad to come next, and could not" : "");
-  const box = canvas.getBoundingClientRect();
-  tip.style.left = Math.min(event.clientX - box.left + 14, width() - 300) + "px"; tip.style.top = Math.min(event.clientY - box.top + 14, height() - 90) + "px";
+  tip.textContent = described(row).join("\n");
+  tip.style.left = `${Math.min(event.clientX + 14, window.innerWidth - 380)}px`; tip.style.top = `${event.clientY + 14}px`;
 });
-canvas.addEventListener("pointerleave", () => { tip.style.display = "none"; if (hovered) { hovered = null; draw(); } });
+function described(row) {
+  const how = ["ok", "failed (certainly did not happen)", "unknown"][row[OUTCOME]], took = row[RETURN] < 0 ? "never returned" : span(row[RETURN] - row[CALL]);
+  const lines = [`process ${row[PROCESS]}: ${row[TEXT]}`, `${how}, from ${span(row[CALL])}, ${took}`];
+  if (row[ORDER] >= 0) lines.push(`number ${row[ORDER] + 1} in the order of its key`);
+  if (row[FLAGS] & 1) lines.push("part of the anomaly");
+  if (row[FLAGS] & 2) lines.push("one of those that had to come next, and none could");
+  return lines;
+}
+function choose(row) {
+  chosen = row;
+  const box = document.getElementById("details");
+  box.replaceChildren(...described(row).map(line => { const part = document.createElement("p"); part.textContent = line; return part; }));
+  draw();
+}
+function show(row) {
+  const took = Math.max(row[RETURN], row[CALL]) - row[CALL];
+  view.span = Math.min(view.span, Math.max(took * 12, end / 1e6, 10)); view.from = row[CALL] + took / 2 - view.span / 2;
+  view.top = Math.max(0, Math.min((row.lane || 0) * ROW - height() / 3, lanes.length * ROW - 40));
+  choose(row);
+}
+function neighbour(step) {
+  const near = rows.filter(row => !chosen || row[KEY] === chosen[KEY]).sort((a, b) => a[CALL] - b[CALL]);
+  const place = chosen ? near.indexOf(chosen) + step : near.findIndex(row => row[CALL] >= view.from);
+  if (near[place]) show(near[place]);
+}
+canvas.addEventListener("pointerleave", () => { tip.hidden = true; if (hovered) { hovered = null; draw(); } });
 function zoom(factor, px) {
   const time = view.from + (px - LEFT) / (width() - LEFT) * view.span, wanted = Math.max(10, Math.min(end * 4, view.span * factor));
   view.from = time - (time - view.from) * wanted / view.span; view.span = wanted; draw();
@@ -226,6 +223,9 @@ canvas.addEventListener("keydown", event => {
   else if (event.key === "ArrowDown") view.top = Math.max(0, Math.min(lanes.length * ROW - 40, view.top + ROW));
   else if (event.key === "+" || event.key === "=") return zoom(0.8, width() / 2);
   else if (event.key === "-") return zoom(1.25, width() / 2);
+  else if (event.key === "0") return fit();
+  else if (event.key === "n" || event.key === "p") return neighbour(event.key === "n" ? 1 : -1);
+  else if (event.key === "Escape") chosen = null;
   else return;
   event.preventDefault(); draw();
 });
@@ -245,6 +245,21 @@ document.getElementById("break").onclick = goToBreak;
 document.getElementById("lines").onchange = draw;
 keyChoice.onchange = build; groupChoice.onchange = build;
 window.addEventListener("resize", draw);
+window.addEventListener("beforeprint", () => { fit(); paint(); });
+matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => { readColours(); draw(); });
+// The anomaly's operations come first, each a button that goes to its bar.
+function listAnomaly() {
+  const mine = rows.filter(row => row[FLAGS] & 1).sort((a, b) => a[CALL] - b[CALL]), section = document.getElementById("anomaly");
+  section.hidden = mine.length === 0;
+  section.querySelector("ol").append(...mine.slice(0, 60).map(row => {
+    const item = document.createElement("li"), button = document.createElement("button");
+    button.type = "button"; button.onclick = () => { show(row); canvas.focus(); };
+    button.textContent = `${row[TEXT]}   process ${row[PROCESS]}, ${span(row[CALL])} to ${row[RETURN] < 0 ? "unknown" : span(row[RETURN])}`;
+    item.append(button);
+    return item;
+  }));
+}
+listAnomaly();
 if (data.break_ns === null && !rows.some(row => row[FLAGS])) document.getElementById("break").disabled = true;
 if (data.keys.length > 1 && data.keys.length <= 200) groupChoice.value = "key";
 build(); fit();
@@ -258,6 +273,3 @@ if (location.hash === "#frames") { // the page measures itself: 120 views, each 
   }
   spent.sort((a, b) => a - b); document.body.dataset.frames = `median ${spent[60].toFixed(1)} ms, worst ${spent[119].toFixed(1)} ms`; fit();
 }
-</script>
-</body>
-</html>
