@@ -78,7 +78,7 @@ def render_report(run_folder: Path, live: dict[str, Any] | None = None) -> str:
         f"{title}: {verdict}",
         "\n".join(parts),
         styles=("report.css",),
-        scripts=("axis.js", "story.js") if live is None else ("axis.js", "story.js", "live.js"),
+        scripts=("axis.js", "leaders.js", "story.js", *(() if live is None else ("live.js",))),
         data=("story", embedded_json(story)),
         connects=live is not None,
     )

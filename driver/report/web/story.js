@@ -1,6 +1,6 @@
 // The report's time axis and space-time diagram. Texts of the run reach the document as textContent alone.
 "use strict";
-/* global Axis, treatment, messagesOf */
+/* global Axis, treatment, messagesOf, leadersRow */
 
 let listening = null; // ends the listeners of the story shown before
 
@@ -20,6 +20,8 @@ function raftmonShow(story) {
     for (const name of ["ink", "faint", "line", "paper", "good", "bad", "unsure", "blue", "violet", "band"])
       ink[name] = css(`--${name}`);
   };
+
+  readColours();
 
   // ------------------------------------------------------------------ data
   const operations = (story.operations || { rows: [] }).rows.slice().sort((a, b) => a[0] - b[0]);
@@ -57,6 +59,22 @@ function raftmonShow(story) {
       pen.fillStyle = ink.band;
       pen.fillRect(x, 0, Math.max(to - x, 2), height);
     }
+    pen.strokeStyle = ink.unsure;
+    pen.globalAlpha = 0.35;
+    for (const outage of story.outages || []) { // hatched: nobody was served
+      const x = Math.max(Axis.x(view, width, outage.start), -1);
+      const to = Math.min(Axis.x(view, width, outage.stop), width + 1);
+      if (to < x) continue;
+      pen.save();
+      pen.beginPath();
+      pen.rect(x, 0, Math.max(to - x, 2), height);
+      pen.clip();
+      pen.beginPath();
+      for (let from = x - height - ((x - height) % 9); from < to; from += 9) { pen.moveTo(from, height); pen.lineTo(from + height, 0); }
+      pen.stroke();
+      pen.restore();
+    }
+    pen.globalAlpha = 1;
   }
 
   const across = (x, width) => x > -50 && x < width + 50;
@@ -90,6 +108,9 @@ function raftmonShow(story) {
       return one && `${one.name}: ${seconds(one.start)} to ${seconds(one.stop)}\n${one.did || ""}\n${one.receipt ? `receipt: ${one.receipt}` : ""}`;
     });
   }
+
+  const leaders = leadersRow({ story, nodes, messages, ink, view: () => view });
+  if (leaders) rows.push(leaders);
 
   if (operations.length) {
     const highest = Math.log10(Math.max(10, ...operations.map((o) => o[1] || 0)));
@@ -195,48 +216,12 @@ function raftmonShow(story) {
     });
   }
 
-  readColours();
   const service = story.service;
   if (service) {
     const each = (code) => service.counts[code].map((count) => count / service.bin);
     lines("operations/s", 60, service.start, service.bin, [
       { name: "ok", values: each(0) }, { name: "fail", values: each(1) }, { name: "unknown", values: each(2) }], "/s");
     lines("p50, p99", 50, service.start, service.bin, [{ name: "p50", values: service.p50 }, { name: "p99", values: service.p99 }], "ms");
-  }
-
-  const ROLES = { leader: "L", candidate: "C", "pre-candidate": "P", follower: "", precandidate: "P" };
-  for (const node of nodes) {
-    const mine = (story.states || []).filter((one) => one[1] === node);
-    const said = (story.said || []).filter((one) => one.node === node);
-    if (!mine.length && !said.length) continue;
-    const wire = Axis.stretches(mine.map((one) => [one[0], `${one[3]} ${one[2]}`]), story.end);
-    row(`${node}: wire / said`, 32, (pen, width) => {
-      for (const one of wire) {
-        const [role, term] = one.value.split(" ");
-        const x = Math.max(Axis.x(view, width, one.from), -1);
-        const to = Math.min(Axis.x(view, width, one.to), width + 1);
-        if (to < 0 || x > width) continue;
-        pen.fillStyle = role === "leader" ? ink.good : role === "follower" ? ink.line : ink.unsure;
-        pen.fillRect(x, 2, Math.max(to - x, 1.5), 15);
-        if (to - x > 16) {
-          pen.fillStyle = role === "follower" ? ink.ink : ink.paper;
-          pen.fillText(`${ROLES[role] ?? role}${ROLES[role] === "" ? "" : " "}${term}`, x + 3, 13);
-        }
-      }
-      for (const one of said) {
-        const x = Axis.x(view, width, one.t);
-        if (!across(x, width)) continue;
-        pen.fillStyle = one.role === "leader" ? ink.good : one.role === "silent" ? ink.bad : ink.faint;
-        pen.fillRect(x - 1, 19, 2, 10);
-        pen.fillText(`${one.role === "silent" ? "silent" : `${one.role} ${one.term ?? ""}`}`, x + 4, 28);
-      }
-    }, (t) => {
-      const one = wire.find((each) => each.from <= t && t < each.to);
-      const heard = said.filter((each) => each.t <= t).pop();
-      const log = mine.filter((each) => each[0] <= t).pop();
-      return `${node} at ${seconds(t)}\nwire: ${one ? one.value : "nothing seen"}${log ? `, commit ${log[4]}, match ${log[5]}` : ""}` +
-        `\nsaid: ${heard ? `${heard.role} ${heard.term ?? ""} (${seconds(heard.t)})` : "nothing"}`;
-    });
   }
 
   if ((story.states || []).length) {
@@ -390,7 +375,10 @@ function raftmonShow(story) {
     }
     pen.restore();
     pen.fillStyle = ink.ink;
-    for (const one of rows) wrap(pen, one.title, one.top + 13);
+    for (const one of rows) {
+      if (one.names) for (const [name, y] of one.names) pen.fillText(name.slice(0, 16), 2, one.top + y);
+      else wrap(pen, one.title, one.top + 13);
+    }
   }
 
   function wrap(pen, title, y) {

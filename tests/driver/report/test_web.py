@@ -20,10 +20,12 @@ NODE = shutil.which("node")
 HOSTILE = '<img src=x onerror="window.broken=1"></script><script>window.broken=1</script>\u2028\'"&'
 
 
-def in_node(expression):
+def in_node(expression, *more):
+    """What an expression over the pure functions of axis.js, and of ``more``, gives."""
     if NODE is None:
         pytest.skip("node is not installed")
-    code = f"const {{Axis, treatment, messagesOf}} = require({json.dumps(str(WEB / 'axis.js'))});"
+    files = [json.dumps(str(WEB / name)) for name in ("axis.js", *more)]
+    code = "".join(f"Object.assign(globalThis, require({name}));" for name in files)
     code += f"console.log(JSON.stringify({expression}))"
     done = subprocess.run([NODE, "-e", code], capture_output=True, text=True, timeout=30, check=True)
     return json.loads(done.stdout)
@@ -155,3 +157,23 @@ def test_a_script_is_strict_and_can_be_parsed(name):
         pytest.skip("node is not installed")
     assert '"use strict";' in (WEB / name).read_text()
     subprocess.run([NODE, "--check", str(WEB / name)], check=True, timeout=30)
+
+
+def test_a_leader_that_is_told_of_a_higher_term_steps_down_and_one_that_ends_its_term_does_not():
+    rows = [[0, "leader 2"], [5, "follower 5"], [6, "leader 6"], [7, "follower 6"]]
+    found = in_node(f"stepDowns(Axis.stretches({json.dumps(rows)}, 9))", "leaders.js")
+    assert found == [{"t": 5, "term": 2, "told": 5}]
+
+
+def test_a_vote_asked_for_again_is_one_arrow_and_a_lost_one_is_another():
+    base = {"source": "n1", "target": "n2", "term": 3, "how": "passed"}
+    rows = [
+        {**base, "kind": "MsgVote"},
+        {**base, "kind": "MsgVote"},
+        {**base, "kind": "MsgVote", "how": "dropped"},
+        {**base, "kind": "MsgVoteResp"},
+        {**base, "kind": "MsgPreVote"},
+        {**base, "kind": "MsgVote", "target": ""},
+    ]
+    found = in_node(f"votesAsked({json.dumps(rows)}).map((m) => m.kind + m.how)", "leaders.js")
+    assert found == ["MsgVotepassed", "MsgVotedropped", "MsgPreVotepassed"]
