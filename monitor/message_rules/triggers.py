@@ -12,6 +12,7 @@ from typing import Any
 from raftmon.monitor.message_rules.trigger_words import TRIGGERS, Occasion, Trigger
 from raftmon.monitor.raft.codecs.etcd.message_head import MessageHead
 from raftmon.monitor.raft.message import LEADER_KINDS
+from raftmon.monitor.raft.newest_leader import NewestLeader
 from raftmon.setup.errors import InputError
 from raftmon.setup.topology import Link
 
@@ -63,13 +64,13 @@ class TriggerWatch:
     def __init__(self) -> None:
         self.armed: dict[str, Armed] = {}
         self._waiting: list[Armed] = []
-        self._leader: tuple[str, int] | None = None
+        self._newest = NewestLeader()
         self._now = Occasion()
 
     @property
     def leader(self) -> str | None:
         """Who led last, as far as messages were looked at; None while nothing waits."""
-        return self._leader[0] if self._leader is not None and self._waiting else None
+        return self._newest.node if self._waiting else None
 
     @property
     def waiting(self) -> bool:
@@ -100,7 +101,7 @@ class TriggerWatch:
 
     def _forget(self) -> None:
         """Nothing was looked at while nothing waited: what was known of the cluster may be long past."""
-        self._leader = None
+        self._newest = NewestLeader()
         self._now = Occasion()
 
     def expire(self, now_ns: int) -> None:
@@ -147,13 +148,10 @@ class TriggerWatch:
             now.term = term
             changed.add("term")
         if head.kind in LEADER_KINDS and term:
-            if self._leader is None:
-                self._leader = (link.source, term)
-            elif term > self._leader[1]:
-                if link.source != self._leader[0]:
-                    changed.add("leader")
-                    now.match.clear()
-                self._leader = (link.source, term)
+            before = self._newest.node
+            if self._newest.heard(link.source, term) and before not in (None, link.source):
+                changed.add("leader")
+                now.match.clear()
         if head.kind == "MsgApp" and head.index is not None:
             if head.entries != 0:
                 now.sent_ns[link.target] = now_ns

@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from raftmon.monitor.raft.message import LEADER_KINDS, RaftMessage
+from raftmon.monitor.raft.newest_leader import NewestLeader
 
 __all__ = ["ClusterChange", "Election", "GroupState", "NodeState", "Tracker"]
 
@@ -21,7 +22,7 @@ class NodeState:
     """One node of one group as its own messages show it.
 
     ``commit`` is what it knows to be committed as far as leaders told it, ``match`` the last index it is known to
-    have. ``rejected_at`` and ``next_index`` say how far behind a follower was last seen.
+    have.
     """
 
     name: str
@@ -30,7 +31,6 @@ class NodeState:
     commit: int = 0
     match: int = 0
     seen_ns: int = 0
-    sent_to_ns: int = 0  # when a leader last sent it entries
 
 
 @dataclass(slots=True)
@@ -71,24 +71,20 @@ class GroupState:
 
     name: str
     term: int = 0
-    leader: str | None = None
-    leader_term: int = 0
+    newest: NewestLeader = field(default_factory=NewestLeader)
     leader_ns: int = 0
     commit: int = 0
-    last_index: int = 0
     nodes: dict[str, NodeState] = field(default_factory=dict)
 
-    def behind(self, node: str) -> int | None:
-        """How many entries the node lacks of what the leader has sent to anybody; None if it was not seen."""
-        state = self.nodes.get(node)
-        return max(0, self.last_index - state.match) if state is not None else None
+    @property
+    def leader(self) -> str | None:
+        """Who leads in the newest term that has a leader; None while nobody was seen to lead."""
+        return self.newest.node
 
-    def catching_up(self, node: str, more_than: int, now_ns: int, flowing_ms: float = 1000) -> bool:
-        """Whether the node is behind by more than so many entries while a leader sends it some."""
-        state, behind = self.nodes.get(node), self.behind(node)
-        if state is None or behind is None:
-            return False
-        return behind > more_than and now_ns - state.sent_to_ns <= flowing_ms * 1e6 and state.sent_to_ns > 0
+    @property
+    def leader_term(self) -> int:
+        """That term, 0 while nobody was seen to lead."""
+        return self.newest.term
 
 
 class Tracker:
@@ -167,8 +163,7 @@ class Tracker:
                 kept.name = new
                 kept.match, kept.commit = max(kept.match, state.match), max(kept.commit, state.commit)
                 kept.term = max(kept.term, state.term)
-            if group.leader == old:
-                group.leader = new
+            group.newest.rename(old, new)
         for election in self.elections:
             election.candidate = new if election.candidate == old else election.candidate
             election.winner = new if election.winner == old else election.winner
@@ -191,17 +186,15 @@ class Tracker:
         self, group: GroupState, node: NodeState, message: RaftMessage, changes: list[ClusterChange]
     ) -> None:
         term = message.term
-        if term > group.leader_term or (term == group.leader_term and group.leader is None):
+        if group.newest.heard(node.name, term):
             for other in group.nodes.values():
                 if other.role in ("leader", "candidate") and other is not node and other.term <= term:
                     other.role = "follower"
                     changes.append(self._change(message, "role", other.name, "follower"))
-            group.leader, group.leader_term = node.name, term
             changes.append(self._change(message, "leader", node.name, term))
             election = self._open.pop((group.name, term), None)
             if election is not None:
                 election.end_ns, election.winner = message.time_ns, node.name
-            group.last_index = max(group.commit, message.index)
         if term == group.leader_term:
             group.leader_ns = message.time_ns
             self._role(node, "leader", message, changes)
@@ -212,11 +205,8 @@ class Tracker:
             node.match = max(node.match, last)
             node.commit = max(node.commit, message.commit)
             group.commit = max(group.commit, message.commit)
-            group.last_index = max(group.last_index, last)
             if follower is not None:
                 follower.commit = max(follower.commit, min(message.commit, follower.match))
-                if message.entries:
-                    follower.sent_to_ns = message.time_ns
         elif message.kind == "MsgHeartbeat":
             group.commit = max(group.commit, message.commit)
             node.commit = max(node.commit, message.commit)
@@ -224,9 +214,6 @@ class Tracker:
                 follower.commit = max(follower.commit, min(message.commit, follower.match))
         elif message.kind == "MsgSnap":
             group.commit = max(group.commit, message.snapshot_index)
-            group.last_index = max(group.last_index, message.snapshot_index)
-            if follower is not None:
-                follower.sent_to_ns = message.time_ns
         elif message.kind == "MsgTimeoutNow" and target is not None:
             self.last_transfer[group.name] = (target, message.time_ns)
 
