@@ -7,6 +7,7 @@ should be written once; pairs written more often are left out of what needs to k
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -81,11 +82,18 @@ class Wire:
         details = {"entries": len(log.entries), "writes": len(writes), "reads": len(reads), "repeated": len(repeated)}
         return found.result(
             self.name,
-            good=f"{len(log.entries)} committed entries agree with {len(writes)} writes and {len(reads)} reads",
+            good=_agreement(len(log.entries), writes, len(reads)),
             details=details,
             harmless=doubtful,
             unknown=unknown,
         )
+
+
+def _agreement(entries: int, writes: list[Operation], reads: int) -> str:
+    """Attempts are told apart from what was acknowledged: a refused compare-and-set commits nothing."""
+    of = Counter(operation.outcome for operation in writes)
+    attempts = f"{of[Outcome.OK]} acknowledged writes, {of[Outcome.FAIL]} refused, {of[Outcome.INFO]} without an answer"
+    return f"the log on the wire ({entries} committed entries) agrees with the clients: {attempts}, {reads} reads"
 
 
 def _pair(operation: Operation) -> tuple[Any, Any]:
