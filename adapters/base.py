@@ -56,7 +56,7 @@ class Client(Protocol):
         """Set ``key`` to ``new`` if it is ``expected``; otherwise raise Definite, with ``seen`` if known."""
 
     def close(self) -> None:
-        """Let go of the connection; never raises."""
+        """Close the connection; never raises."""
 
 
 class Adapter(Protocol):

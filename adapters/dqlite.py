@@ -90,6 +90,6 @@ class DqliteAdapter:
         return DqliteClient
 
     def leadership(self, node: Host, timeout_s: float) -> Leadership | None:
-        """The node's own word. dqlite tells no term: it is 0."""
+        """What the node itself reports. dqlite tells no term: it is 0."""
         leader = ask_client(DqliteClient((node.address, PEER_PORT), timeout_s), DqliteClient.leader)
         return None if leader is None else Leadership(leader == f"{node.address}:{PEER_PORT}", 0)

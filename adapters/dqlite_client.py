@@ -219,7 +219,7 @@ class DqliteClient:
         return self._kept
 
     def close(self) -> None:
-        """Let go of the connection."""
+        """Close the connection."""
         if self._kept is not None:
             self._kept.close()
             self._kept = None

@@ -123,7 +123,7 @@ class EtcdExtras:
         return Granted(answer.ID, float(answer.TTL))
 
     def keep_alive(self, lease: Any) -> float:
-        """One ``LeaseKeepAlive`` request on a stream of its own; Definite with ``seen`` 0 if the lease is gone."""
+        """One ``LeaseKeepAlive`` request on its own stream; Definite with ``seen`` 0 if the lease is gone."""
         self._fresh()
         requests = iter([rpc_pb2.LeaseKeepAliveRequest(ID=lease)])
         call = rpc_pb2_grpc.LeaseStub(self._channel).LeaseKeepAlive(requests, timeout=self._timeout_s)

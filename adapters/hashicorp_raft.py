@@ -101,7 +101,7 @@ class HashicorpRaftAdapter:
         return LineClient
 
     def leadership(self, node: Host, timeout_s: float) -> Leadership | None:
-        """The node's own word."""
+        """What the node itself reports."""
 
         def ask(client: LineClient) -> Leadership:
             status = client.ask({"op": "status"}, read=True)["value"]

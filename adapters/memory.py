@@ -146,4 +146,4 @@ class MemoryClient:
         version.answered_ns = time.monotonic_ns()
 
     def close(self) -> None:
-        """Nothing to let go of."""
+        """Nothing to close."""

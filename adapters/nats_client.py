@@ -1,6 +1,6 @@
 """One thread's connection to one NATS server: a JetStream key-value bucket, through nats-py.
 
-nats-py is asynchronous; all clients of a process share one event loop on a thread of its own. The bucket is used the
+nats-py is asynchronous; all clients of a process share one event loop on its own thread. The bucket is used the
 way nats.py's KeyValue uses it (subject ``$KV.bucket.key`` in the stream ``KV_bucket``), without its second requests.
 """
 

@@ -126,6 +126,6 @@ class OvsdbAdapter:
         return OvsdbClient
 
     def leadership(self, node: Host, timeout_s: float) -> Leadership | None:
-        """The node's own word, from its database ``_Server``, which tells no term: it is 0."""
+        """What the node itself reports, from its database ``_Server``, which tells no term: it is 0."""
         row = ask_client(OvsdbClient((node.address, CLIENT_PORT), timeout_s), OvsdbClient.cluster)
         return None if row is None else Leadership(bool(row.get("leader")), 0)

@@ -138,7 +138,7 @@ class OvsdbClient:
             self._text += data.decode("utf-8", "replace")
 
     def close(self) -> None:
-        """Let go of the connection."""
+        """Close the connection."""
         if self._socket is not None:
             with contextlib.suppress(OSError):
                 self._socket.close()

@@ -1,6 +1,6 @@
 """RabbitMQ's quorum queues: one broker a node, clustered over Erlang's distribution; each queue is a Raft group.
 
-Brokers are ``rabbit@n1`` …; each resolves the others' names to their presented addresses by a table of its own
+Brokers are ``rabbit@n1`` …; each resolves the others' names to their presented addresses by its own table
 (``ERL_INETRC``), so all that they say to each other goes through the monitor. Its Raft messages are Erlang terms inside
 Erlang's distribution protocol, which raftmon does not decode.
 """

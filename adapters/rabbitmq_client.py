@@ -129,7 +129,7 @@ class RabbitMqClient:
         raise Definite(f"RabbitMQ has queues only and no key {key}: give --workload queue")
 
     def close(self) -> None:
-        """Let go of the connection."""
+        """Close the connection."""
         if self._connection is not None:
             _drop(self._connection)
         self._connection = self._channel = None

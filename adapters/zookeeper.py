@@ -95,7 +95,7 @@ class ZooKeeperAdapter:
         return ZooKeeperClient
 
     def leadership(self, node: Host, timeout_s: float) -> Leadership | None:
-        """The node's own word. The term is Zab's epoch, the upper half of its last transaction's number."""
+        """What the node itself reports. The term is Zab's epoch, the upper half of its last transaction's number."""
         told = _srvr(node, timeout_s)
         mode, zxid = _SERVES.search(told), _ZXID.search(told)
         if mode is None or zxid is None:

@@ -29,7 +29,7 @@ BOUND_HOLD_LATENESS_P99_MS = 20.0
 """How late a held packet may leave at p99: past 20 ms a delay rule did something else than it says."""
 
 BOUND_STALL_MAX_MS = 1000.0
-"""How long the loop may stand still: for 1 s no packet moved, which is as long as an election takes."""
+"""How long the loop may be stopped: for 1 s no packet moved, which is as long as an election takes."""
 
 BOUND_RECORDER_LAG_MAX_S = 30.0
 """How far the recorder may fall behind: past that, decoded messages come too late for any rule or screen."""
@@ -135,7 +135,7 @@ _MUST_BE_ZERO = {
 def disturbances(counters: Mapping[str, Any]) -> list[str]:
     """The reasons why a run with these ``counters`` is no result; an empty list where there is none.
 
-    ``counters`` is the content of ``monitor.json``. A missing or unfinished one is a reason of its own.
+    ``counters`` is the content of ``monitor.json``. A missing or unfinished one is its own reason.
     """
     if not counters.get("finished"):
         return ["the monitor did not end properly, so its counters are not known"]

@@ -171,7 +171,7 @@ class Network:
                     netns.remove(self._made.pop().namespace)
 
     def popen(self, host_name: str, argv: Sequence[str], **options: Any) -> subprocess.Popen[Any]:
-        """Start ``argv`` on a host, in a session and process group of its own; the Popen's pid is the command's.
+        """Start ``argv`` on a host, in its own session and process group; the Popen's pid is the command's.
 
         ``options`` go to subprocess.Popen. No parent-death signal is set: that one follows the *thread* that forked
         (prctl(2)), and would kill a node that a fault's thread restarted; the sandbox's pid 1 ends everything instead.

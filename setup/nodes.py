@@ -1,6 +1,6 @@
 """One process of a cluster: start, kill, pause, resume, stop, and whether it is ready, by asking it.
 
-A node leads a process group of its own. Killing and pausing reach the whole group and every descendant (psutil), also
+A node leads its own process group. Killing and pausing reach the whole group and every descendant (psutil), also
 those that left the group. Its output goes to ``stdout.log`` in its folder; a line marks each start.
 """
 

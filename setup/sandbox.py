@@ -32,7 +32,7 @@ def inside() -> bool:
 
 
 def sandboxed(argv: Sequence[str]) -> list[str]:
-    """The argument vector that runs ``argv`` in a sandbox of its own, for subprocess or exec."""
+    """The argument vector that runs ``argv`` in its own sandbox, for subprocess or exec."""
     return [sys.executable, "-I", "-S", sandbox_init.__file__, "--", *argv]
 
 

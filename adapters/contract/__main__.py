@@ -1,4 +1,4 @@
-"""``python -m raftmon.adapters.contract SYSTEM``: the contract on a cluster of that system, in a sandbox of its own."""
+"""``python -m raftmon.adapters.contract SYSTEM``: the contract on a cluster of that system, in its own sandbox."""
 
 from __future__ import annotations
 

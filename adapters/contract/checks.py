@@ -176,7 +176,7 @@ def lost_answer_is_unknown(context: Context) -> None:
 
 
 class _CasInThread:
-    """One cas, in a thread of its own: whether it still runs, returned, or what it raised."""
+    """One cas, in its own thread: whether it still runs, returned, or what it raised."""
 
     def __init__(self, client: Client, key: str, expected: Any, new: Any) -> None:
         self.returned = False

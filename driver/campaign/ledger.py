@@ -33,7 +33,7 @@ class Ledger:
             raise InputError(f"{path} is no ledger of a sweep ({error}): give --name another name") from error
 
     def close(self) -> None:
-        """Let go of the file."""
+        """Close the file."""
         self._connection.close()
 
     def done(self) -> set[str]:

@@ -37,7 +37,7 @@ class Sweep:
     ledger: Ledger
 
     def close(self) -> None:
-        """Let go of the ledger."""
+        """Close the ledger."""
         self.ledger.close()
 
     def missing(self) -> list[Cell]:

@@ -1,4 +1,4 @@
-"""One run in a process of its own, and what a campaign keeps of it: a row of plain values."""
+"""One run in its own process, and what a campaign keeps of it: a row of plain values."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """Who does a campaign's runs: threads of this process, or workers of Dask on any number of machines.
 
-Each run is a process with a sandbox of its own wherever it is done. A run of a Dask worker comes back as a compressed
+Each run is a process with its own sandbox wherever it is done. A run of a Dask worker comes back as a compressed
 archive of its folder; a worker that dies has its task done again by another (Dask's own doing), and what comes twice is
 kept once (the ledger's).
 """
@@ -84,7 +84,7 @@ class LocalWorkers:
 
 
 def done_far_away(options: tuple[str, ...], timeout_s: float) -> tuple[Row, bytes]:
-    """On a worker: one run in a folder of its own; its row, and the run's folder as a zip (empty if there is none).
+    """On a worker: one run in its own folder; its row, and the run's folder as a zip (empty if there is none).
 
     Node data is left out: it is what takes space, and what no analysis reads.
     """

@@ -1,7 +1,7 @@
 """Transactions with comparisons, replayed in the order of the revisions that the system gave them.
 
 Operation ``transact`` (``driver/workloads/txn.py`` says its shape), field ``revision``. Each transaction that changed
-something has a revision of its own; one that changed nothing shows the state at its revision. Names of what is found:
+something has its own revision; one that changed nothing shows the state at its revision. Names of what is found:
 
 - *comparison*: a branch was taken that the state does not lead to; *read*: a get or a delete's count is not the state;
 - *revision-twice*: two transactions that changed something have one revision; *revision-back*: a revision below one

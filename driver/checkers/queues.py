@@ -218,7 +218,7 @@ def _unordered(name: str, history: History) -> Result:
 
 
 def _matched(taken: list[Operation], put: list[Operation], found: Findings) -> None:
-    """Each dequeue of one value needs an enqueue of its own that began before it ended."""
+    """Each dequeue of one value needs its own enqueue that began before it ended."""
     if len(taken) > len(put):
         what = "which nobody enqueued" if not put else f"more often than it was enqueued ({len(taken)} of {len(put)})"
         found.add("unexpected" if not put else "duplicate", f"{taken[0].value!r} was dequeued, {what}", [*put, *taken])

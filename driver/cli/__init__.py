@@ -46,7 +46,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _discard_streams(*streams: TextIO) -> None:
-    """What is still to be written cannot be: it must not fail again as Python ends, with a status of its own."""
+    """What is still to be written cannot be: it must not fail again as Python ends, with its own status."""
     nowhere = os.open(os.devnull, os.O_WRONLY)
     for stream in streams:
         with contextlib.suppress(OSError, ValueError):

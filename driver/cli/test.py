@@ -106,7 +106,7 @@ def main(arguments: argparse.Namespace) -> int:
 
 
 def _rounds(command: list[str], rounds: int, junit: Path | None) -> int:
-    """Run it so many times, until a round fails; each round has a JUnit file of its own."""
+    """Run it so many times, until a round fails; each round has its own JUnit file."""
     for number in range(1, rounds + 1):
         if rounds > 1:
             print(f"round {number} of {rounds}", flush=True)

@@ -21,7 +21,7 @@ class HostConfig:
     """One client host of a run.
 
     ``plan`` is that of all clients; ``slots`` are the numbers of this host's own, and ``targets`` maps each of them to
-    a node's name. ``host_number`` of ``hosts`` makes event indices unique without asking anybody.
+    a node's name. ``host_number`` of ``hosts`` makes event indices unique without coordination.
     """
 
     host: str

@@ -233,7 +233,7 @@ class Worker(threading.Thread):
         return self._client
 
     def _name_process(self, client: Any) -> None:
-        if hasattr(client, "process"):  # a client may want to know, for a log of its own
+        if hasattr(client, "process"):  # a client may want to know, for its own log
             client.process = self.process
 
     def _hang_up(self) -> None:

@@ -197,10 +197,10 @@ class Cluster(StartedCluster):
     def _signal_clients(self, host: str, number: signal.Signals) -> None:
         for process in self._launched.get(host, ()):
             if process.poll() is None:
-                os.killpg(process.pid, number)  # each leads a group of its own
+                os.killpg(process.pid, number)  # each leads its own group
 
     def stopped(self, name: str) -> bool:
-        """Whether every thread of a node, or of the clients on a client host, stands still."""
+        """Whether every thread of a node, or of the clients on a client host, is stopped."""
         if name in self._nodes:
             pids = [pid] if (pid := self._nodes[name].pid) is not None else []
         else:

@@ -1,7 +1,7 @@
 """Who leads: the wire's word and the nodes' own, and which of the two counts.
 
-The wire is the run's record (``messages.sqlite``), written some 0.1 s after the packets; a node's own word is the
-capability ``Leader``, which a node that was cut off goes on giving long after it was replaced.
+The wire is the run's record (``messages.sqlite``), written some 0.1 s after the packets; what a node itself reports is
+the capability ``Leader``, which a node that was cut off goes on giving long after it was replaced.
 """
 
 from __future__ import annotations
@@ -82,7 +82,7 @@ def newest_leader(wire: LeaderSeen | None, said: Mapping[str, Leadership | None]
     """The leader of the newest term that either witness knows; the wire's word where both know the same term.
 
     The wire's leader does not count where some node already says that it is in a newer term, or where the leader itself
-    says that it leads no more. ``said`` has each node's own word, None if it did not answer.
+    says that it leads no more. ``said`` has what each node itself reports, None if it did not answer.
     """
     views = {node: view for node, view in said.items() if view is not None}
     leading = [LeaderSeen(node, view.term, STATUS) for node, view in views.items() if view.leads]

@@ -34,7 +34,7 @@ _END_S = 10.0  # that a monitor may take from its last answer to its end
 class MonitorProcess:
     """``launch`` it, ``wait_until_ready``, ``stop`` it, each once; ``why_died`` says at any time what ended it unasked.
 
-    ``on_death`` is called on a thread of its own as soon as the process ends without having been told to.
+    ``on_death`` is called on its own thread as soon as the process ends without having been told to.
     """
 
     def __init__(

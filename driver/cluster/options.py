@@ -11,7 +11,7 @@ __all__ = ["ClusterOptions"]
 
 @dataclass(frozen=True, slots=True)
 class ClusterOptions:
-    """How the monitor stands in a cluster, and how its clients find its adapter again.
+    """Whether and how a cluster is monitored, and what its adapter is made of.
 
     - ``rules``: one-line rules in force from the start; ``scripts``: paths of rule files; ``codecs``: paths of
       codecs.

@@ -113,7 +113,7 @@ class StartedCluster:
         self.wait_ready()
 
     def _adapter_of(self, node: str) -> Adapter:
-        """The adapter that starts a node: with a server of its own where it has one."""
+        """The adapter that starts a node: with its own server where it has one."""
         spec = self._servers.get(node)
         if spec is None:
             return self.adapter

@@ -49,7 +49,7 @@ class Player(Protocol):
 
 
 class WarmCluster:
-    """The other end of ``arena``: a cluster in a sandbox of its own, in a run's folder in the store."""
+    """The other end of ``arena``: a cluster in its own sandbox, in a run's folder in the store."""
 
     def __init__(self, config: RunConfig, store: Path, name: str) -> None:
         self.folder = RunFolder.create(store, name)
@@ -136,7 +136,7 @@ class Explored:
 class Explorer:
     """Explores ``config``'s system until the budget is over or (unless ``go_on``) a violation was found.
 
-    With ``blind`` every schedule is drawn anew: nothing is learnt, for comparison. ``start`` makes a Player.
+    With ``blind`` every schedule is drawn at random: nothing is learnt, for comparison. ``start`` makes a Player.
     """
 
     config: RunConfig

@@ -1,4 +1,4 @@
-"""Schedules of faults: drawn anew, or one that was worth keeping with something changed. All chance is given."""
+"""Schedules of faults: drawn at random, or one that was worth keeping with something changed. All chance is given."""
 
 from __future__ import annotations
 

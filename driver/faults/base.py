@@ -29,7 +29,7 @@ class Effect:
 
 
 class Target(Protocol):
-    """What a fault may do to the running cluster; thread-safe, as each fault runs on a thread of its own."""
+    """What a fault may do to the running cluster; thread-safe, as each fault runs on its own thread."""
 
     topology: Topology
 
@@ -65,7 +65,7 @@ class Target(Protocol):
         """Let every delayed packet go now; how many there were."""
 
     def stopped(self, name: str) -> bool:
-        """Whether every process of a node or client host stands still (SIGSTOP)."""
+        """Whether every process of a node or client host is stopped (SIGSTOP)."""
 
     def upgrade(self, node: str, spec: str) -> None:
         """End a node and start another version of its server on the same data; returns when its process runs."""

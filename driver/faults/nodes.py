@@ -75,7 +75,7 @@ class Pause(_NodeFault):
         return self._effect(nodes)
 
     def receipt(self, target: Target) -> Receipt:
-        """Confirmed where every thread stands still."""
+        """Confirmed where every thread is stopped."""
         return of_paused(target, self._hit)
 
     def stop(self, target: Target) -> None:

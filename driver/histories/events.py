@@ -37,7 +37,7 @@ TYPES = {"invoke": INVOKE, "ok": OK, "fail": FAIL, "info": INFO}
 MUTATING = frozenset(
     ("write", "w", "put", "set", "cas", "compare-and-set", "delete", "del", "append", "add", "remove", "enqueue")
 ) | frozenset(("inc", "dec", "increment", "decrement"))  # some answer with the counter's new value
-"""Functions whose value stands in the invocation; of any other the completion's value counts."""
+"""Functions whose value is in the invocation; of any other the completion's value counts."""
 
 MISSING = -(2**63)
 """A time or an index that an event does not have."""
@@ -110,7 +110,7 @@ class Events:
         """Append one event with the fields of ``raftmon.driver.histories.operation``; complain where it is none."""
         kind, process, f = event.get("type"), event.get("process"), event.get("f")
         if process is None and kind in ("ok", "fail", "info") and are_micro_operations(event.get("value")):
-            process = f"of line {line}"  # Elle's histories of completions alone: each is a process of its own
+            process = f"of line {line}"  # Elle's histories of completions alone: each is its own process
         if process is None or isinstance(process, dict | list | bool):
             self.complain(line, "an event without a process", READABLE)
             return

@@ -190,7 +190,7 @@ def _add_logged(
     """One event of a log; ``sent`` holds what each process asked for last.
 
     Behind the function stands the value, and behind that, as free text, the error; where an operation failed, the error
-    may stand in the value's place, as a keyword that is not what was asked for.
+    may be in the value's place, as a keyword that is not what was asked for.
     """
     event: dict[str, Any] = {"process": process.lstrip(":"), "type": kind, "f": f, "value": None}
     if process.isdecimal():

@@ -16,7 +16,7 @@ SIGNS = {"valid": "\u2713", "invalid": "\u2717", "unknown": "?"}
 
 
 def embedded_json(value: Any) -> str:
-    """JSON that may stand in a page's script element: nothing in it can end that element."""
+    """JSON that may be in a page's script element: nothing in it can end that element."""
     text = orjson.dumps(value, default=str, option=orjson.OPT_NON_STR_KEYS).decode()
     return text.replace("<", "\\u003c").replace("\u2028", "\\u2028").replace("\u2029", "\\u2029")
 

@@ -43,7 +43,7 @@ class Stage:
         self._stack.callback(self.cluster.close)
 
     def close(self) -> None:
-        """Hang up every client."""
+        """Close every client."""
         self._stack.close()
 
     @property

@@ -57,7 +57,7 @@ class Oracle:
         return sum(self.try_once(config) for _ in range(trials))
 
     def try_once(self, config: RunConfig) -> bool:
-        """One run with a seed of its own."""
+        """One run with its own seed."""
         self._numbers += 1
         self.runs += 1
         options = options_of(_seeded(config, self._numbers))

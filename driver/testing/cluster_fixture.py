@@ -80,7 +80,7 @@ class TestCluster:
         return self.inner.acts()
 
     def kill(self, *nodes: str) -> None:
-        """SIGKILL; the test's own client of that node is hung up, and made anew when it is asked for."""
+        """SIGKILL; the test's own client of that node is closed, and made again when it is asked for."""
         for node in nodes:
             self.inner.kill(node)
             if node in self._clients:
@@ -153,7 +153,7 @@ class TestCluster:
         eventually(lambda: len(self.answering()) == len(self.nodes), "every node serving requests", timeout_s)
 
     def close(self) -> None:
-        """Hang up the test's own clients."""
+        """Close the test's own clients."""
         for client in (*self._clients.values(), *self._recorded):
             client.close()
         if self._recorder is not None:

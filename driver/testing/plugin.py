@@ -6,7 +6,7 @@
         cluster.leader()
         assert cluster.client(cluster.followers()[0]).read("x") == 1
 
-A test that uses one of them runs in a sandbox of its own, root or not, and gets a fresh cluster. Options say which
+A test that uses one of them runs in its own sandbox, root or not, and gets a fresh cluster. Options say which
 (``--system --server --nodes --client-hosts --rules``); ``@pytest.mark.cluster(nodes=5, server_flags=[...])`` says it
 for one test. The run's folder of a test that failed is kept, and its path is in the report.
 """
@@ -47,7 +47,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtest_protocol(item: pytest.Item, nextitem: pytest.Item | None) -> bool | None:
-    """A test that needs namespaces runs in a sandbox of its own."""
+    """A test that needs namespaces runs in its own sandbox."""
     if not needs_sandbox(item):
         return None
     run_in_sandbox(item, nextitem)

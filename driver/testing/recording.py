@@ -28,7 +28,7 @@ class HistoryRecorder:
         self._lock = threading.Lock()
 
     def client(self, inner: Client, node: str) -> RecordedClient:
-        """``inner`` recorded, as a process of its own."""
+        """``inner`` recorded, as its own process."""
         return RecordedClient(inner, node, self)
 
     def next_process(self) -> int:

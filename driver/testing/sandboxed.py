@@ -1,4 +1,4 @@
-"""Runs single pytest tests in a sandbox of their own, as whoever runs pytest.
+"""Runs single pytest tests in their own sandbox, as whoever runs pytest.
 
 A test that needs namespaces is run in a forked process inside a new sandbox, and its reports are sent back through a
 pipe; everything else runs where pytest runs. What a test leaves behind dies with its sandbox.

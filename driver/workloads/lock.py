@@ -73,7 +73,7 @@ class LockWorkload:
         return call.value
 
     def _in_memory(self, call: Call) -> OperationResult:
-        """Each client host has a set of its own, which the completion names."""
+        """Each client host has its own set, which the completion names."""
         name = f"memory-{os.getpid()}"
         if call.f == "read":
             return OperationResult(list(self._memory), key=name)

@@ -1,6 +1,6 @@
 """Let the first 100 packets of a link through, cut it for two seconds, and begin again: a link that keeps failing.
 
-Each link has a counter of its own. Change the numbers in ``configure`` while it runs, and save.
+Each link has its own counter. Change the numbers in ``configure`` while it runs, and save.
 """
 
 from raftmon.rules import drop

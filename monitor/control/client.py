@@ -28,7 +28,7 @@ class MonitorGone(RaftmonError):
 class MonitorClient:
     """One connection to the monitor whose socket is ``path``; any thread may use it, one request at a time.
 
-    ``author`` stands in the run's log beside each change. Every method raises RaftmonError if the monitor does not
+    ``author`` is in the run's log beside each change. Every method raises RaftmonError if the monitor does not
     answer within ``timeout_s``, and InputError if it says that the request is wrong.
     """
 
@@ -140,7 +140,7 @@ class MonitorClient:
                 yield orjson.loads(line)["result"]
 
     def close(self) -> None:
-        """Hang up; never raises."""
+        """Close; never raises."""
         with contextlib.suppress(OSError):
             self._reader.close()
             self._socket.close()

@@ -36,7 +36,7 @@ class LeaderView:
     def now(self) -> Roles | None:
         """Leader and followers now; None if nobody leads, or nothing was decoded yet.
 
-        Raises InputError if the system has several Raft groups, each with a leader of its own.
+        Raises InputError if the system has several Raft groups, each with its own leader.
         """
         groups = self._groups()
         if len(groups) > 1:

@@ -1,6 +1,6 @@
 """Kills and pauses nodes for rules, from the queue loop: a signal to a process group takes microseconds.
 
-Whoever started the nodes tells their pids (``know``). What was done is told to others on a thread of its own.
+Whoever started the nodes tells their pids (``know``). What was done is told to others on its own thread.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ def start_ticks(pid: int) -> int:
 
 
 class NodeSignals:
-    """``possible`` says whether anybody will tell the pids; ``on_act`` is called on a thread of its own."""
+    """``possible`` says whether anybody will tell the pids; ``on_act`` is called on its own thread."""
 
     def __init__(
         self, *, possible: bool, on_act: Callable[[NodeAct], None], clock_ns: Callable[[], int] = time.monotonic_ns

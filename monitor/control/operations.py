@@ -35,7 +35,7 @@ _SCRIPTS_S = 0.25
 
 class Control:
     """What the operations do with the live monitor. ``scripts`` are followed as their files change; ``of_roles`` are
-    rules about roles that come into force as soon as somebody leads.
+    rules about roles that take effect as soon as somebody leads.
     """
 
     def __init__(self, live: LiveMonitor, scripts: Scripts, log: EventLog, of_roles: Sequence[Rule] = ()) -> None:
@@ -109,7 +109,7 @@ class Control:
         return after
 
     async def _when(self, request: Request) -> Any:
-        """Arm ``trigger``; when it fires, ``rule`` (if given) comes into force, under the trigger's name unless it
+        """Arm ``trigger``; when it fires, ``rule`` (if given) takes effect, under the trigger's name unless it
         has its own. Answers with the trigger's name.
         """
         if self._live.messages is None:
@@ -130,7 +130,7 @@ class Control:
             try:
                 named = await with_current_roles(self._live, rule_from_item(given, self._live.ruleset.names))
                 named = named if named.name else dataclasses.replace(named, name=armed.name)
-                if any(one.name == named.name for one in self._live.ruleset):  # it fired before: all begins anew
+                if any(one.name == named.name for one in self._live.ruleset):  # it fired before: all starts again
                     await self._change(
                         lambda rules: rules.without(named.name), "rule-removed", request, name=named.name
                     )
@@ -142,7 +142,7 @@ class Control:
         at_once = None if rule is None else self._signal_of(rule)
 
         def fired(armed: Armed) -> None:
-            if at_once is not None:  # on the loop's thread: no rule need come into force for it
+            if at_once is not None:  # on the loop's thread: no rule need take effect for it
                 name = at_once.name or armed.name
                 if self._live.nodes is not None and isinstance(at_once.action, Kill | Pause):
                     self._live.nodes.act(at_once.action, at_once.action.node, name, armed.fired_ns or 0)

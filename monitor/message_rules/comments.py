@@ -28,7 +28,7 @@ _EDIT = re.compile(r"(?:^|, )((drop|delay|duplicate|hold|forge) (Msg\w+) term (\
 
 
 def describe(action: str, head: MessageHead, ordinal: int = 1) -> str:
-    """One edit as it stands in a comment, as ``drop MsgApp term 3 index 17``; ``?`` is what the header did not tell.
+    """One edit as it is in a comment, as ``drop MsgApp term 3 index 17``; ``?`` is what the header did not tell.
 
     ``#2`` behind it is the second of that kind, term and index that was decided with this packet.
     """

@@ -38,7 +38,7 @@ class Owner(Protocol):
         """The packet in delivery addresses."""
 
     def signal(self, link: Link, rule: str, action: Kill | Pause, now_ns: int) -> str:
-        """Kill or pause a node; what stands in the packet's comment."""
+        """Kill or pause a node; what is in the packet's comment."""
 
     def opinion(self, link: Link, gate: RuleGate, head: MessageHead, now_ns: int) -> Action | None:
         """What a rule wants done with a message."""

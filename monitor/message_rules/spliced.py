@@ -59,7 +59,7 @@ _MAX_CONNECTIONS = 1024
 
 
 class SplicedRules(MessageRules):
-    """``codec`` must have a ``unit``; ``send`` sends a packet that bears delivery addresses."""
+    """``codec`` must have a ``unit``; ``send`` sends a packet that carries delivery addresses."""
 
     def __init__(
         self,

@@ -221,7 +221,7 @@ class MessageRules:
         return cast("Action | None", answer)
 
     def signal(self, link: Link, rule: str, action: Kill | Pause, now_ns: int) -> str:
-        """Kill or pause a node; what stands in the packet's comment."""
+        """Kill or pause a node; what is in the packet's comment."""
         node = node_of(action, link)
         done = self.nodes is not None and self.nodes.act(action, node, rule, now_ns)
         return f"{type(action).__name__.lower()} {node}" + ("" if done else ": was not there")

@@ -53,7 +53,7 @@ class Trigger:
 class Occasion:
     """One message that passes, and what the messages so far tell of the cluster.
 
-    - ``link``, ``head``, ``now_ns``: the message at hand
+    - ``link``, ``head``, ``now_ns``: the current message
     - ``changed``: which of ``leader`` and ``term`` changed with it
     - ``term``: the highest seen; ``last_index``: the last log index that leaders sent
     - ``match``: each node's last acknowledged index; ``sent_ns``: when entries or a snapshot last went to it

@@ -92,7 +92,7 @@ def readdress(data: bytes, addresses: bytes) -> bytes:
 
 
 def readdresser(old: bytes, new: bytes) -> Callable[[bytes], bytes]:
-    """``readdress`` to ``new`` for packets that bear ``old``, with everything worked out that depends on these alone.
+    """``readdress`` to ``new`` for packets that carry ``old``, with everything worked out that depends on these alone.
 
     Packets without IP options that carry TCP take a short way: most packets do, and there are many.
     """
@@ -118,7 +118,7 @@ def readdresser(old: bytes, new: bytes) -> Callable[[bytes], bytes]:
 class AddressBook:
     """Finds the route of a packet by its address pair, or by its ports where hosts share an address.
 
-    ``by_pair`` maps source and destination as they stand in the header (8 or 32 bytes) to a Route. ``owner`` finds the
+    ``by_pair`` maps source and destination as they are in the header (8 or 32 bytes) to a Route. ``owner`` finds the
     node at a connection's ephemeral port (see raftmon.monitor.attach.port_owners), given that port and the one it
     dialled.
     """

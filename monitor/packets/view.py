@@ -211,12 +211,12 @@ class PacketView:
 
     @property
     def source_address(self) -> str | None:
-        """The address it bears as its source: on arrival the sender's real one."""
+        """The address it carries as its source: on arrival the sender's real one."""
         return self._address(12, 8)
 
     @property
     def target_address(self) -> str | None:
-        """The address it bears as its target: on arrival the one the sender knows, which may be a presented one."""
+        """The address it carries as its target: on arrival the one the sender knows, which may be a presented one."""
         return self._address(16, 24)
 
     @property

@@ -26,7 +26,7 @@ from raftmon.setup.errors import RaftmonError
 __all__ = ["QueueLoop", "Timers"]
 
 _SECOND_NS = 1_000_000_000
-_HEARTBEAT_NS = 100_000_000  # how long the loop waits at most: what stands still for longer was stopped or starved
+_HEARTBEAT_NS = 100_000_000  # how long the loop waits at most: what is stopped for longer was stopped or starved
 _SOCKET_BYTES = 64 << 20
 _LULL_US = 4_000
 _PATIENT_BYTES = 4 << 20  # 1,800 full packets; without root the system's net.core.rmem_max may allow far fewer

@@ -245,7 +245,7 @@ class InvariantChecker:
             return
         stop = min(message.commit, done + 100_000)
         places: Iterable[int] = range(done + 1, stop + 1)
-        if stop - done > len(leader_log):  # indexes with gaps (ZooKeeper's begin anew with each epoch)
+        if stop - done > len(leader_log):  # indexes with gaps (ZooKeeper's start again with each epoch)
             stop = message.commit
             places = sorted(index for index in leader_log if done < index <= stop)
         for index in places:

@@ -150,7 +150,7 @@ def hold() -> Action:
 def forge(
     kind: str, *, term: int = 0, index: int = 0, log_term: int = 0, commit: int = 0, reject: bool = False
 ) -> Action:
-    """In ``message(view)``: send such a message as well, on the same link; the message at hand passes.
+    """In ``message(view)``: send such a message as well, on the same link; the current message passes.
 
     Raises InputError for a kind that raftpb does not have.
     """

@@ -30,10 +30,10 @@ class MessageStage(Protocol):
     """Judges messages inside packets: asked after the packet rules, about every packet these have not lost."""
 
     def check(self, rules: RuleSet) -> None:
-        """Raise InputError for message rules that cannot be carried out; asked before they come into force."""
+        """Raise InputError for message rules that cannot be carried out; asked before they take effect."""
 
     def load(self, rules: RuleSet, now_ns: int) -> None:
-        """These rules come into force: what is kept for a rule, not for a link. ``bind`` follows for each link."""
+        """These rules take effect: what is kept for a rule, not for a link. ``bind`` follows for each link."""
 
     def bind(self, link: Link, gates: Sequence[RuleGate]) -> ActionEffect | None:
         """The link's message rules as one more effect on the decision about a packet, None if nothing is to be done.

@@ -58,7 +58,7 @@ class Rule:
 
 @dataclass(frozen=True, slots=True)
 class RuleSet:
-    """Rules in the order they are asked. ``names`` are the hosts there are, for checking what people write.
+    """Rules in the order they are asked. ``names`` are the known hosts, for checking what people write.
 
     ``numbered`` is the N of the last rule that was named rN here: the name of a rule that was removed is given to no
     other.

@@ -17,7 +17,7 @@ _COUNTED = ("packets", "hits", "bytes", "errors")
 
 
 class _Tally:
-    """One name: the rule that bears it now, its counters, and the sums of the rules that bore it before."""
+    """One name: the rule that has it now, its counters, and the sums of the rules that had it before."""
 
     __slots__ = ("counters", "earlier", "in_force", "rule")
 
@@ -53,7 +53,7 @@ class Tallies:
         """Other rules are in force. One that is in force before and after, equal in everything, keeps its counters."""
         names = {rule.name for rule in ruleset}
         for name in [name for name, tally in self._tallies.items() if tally.in_force and name not in names]:
-            tally = self._tallies.pop(name)  # to the end: removed rules stand in the order of their removal
+            tally = self._tallies.pop(name)  # to the end: removed rules come in the order of their removal
             tally.in_force = False
             self._tallies[name] = tally
         for rule in ruleset:

@@ -1,4 +1,4 @@
-"""The edits of one direction of a TCP stream, and where a byte of the one stream stands in the other.
+"""The edits of one direction of a TCP stream, and where a byte of the one stream is in the other.
 
 Two streams: the *original*, as its sender wrote it, and the *edited*, as its receiver gets it. Offsets are unbounded
 integers from the first byte that was seen. Edits are made at the frontier only (the end of what has been decided), so
@@ -73,7 +73,7 @@ class EditMap:
         return original + edited - place
 
     def to_edited(self, original: int) -> int:
-        """Where a byte of the original stands in the edited stream (of one taken out: where it would have stood)."""
+        """Where a byte of the original is in the edited stream (of one taken out: where it would have stood)."""
         place, at = self.base, self.edited_base
         for edit in self.edits:
             if edit.original > original:

@@ -7,10 +7,10 @@ observation answers as the model does. What nobody saw need not be in it.
 - ``causal``: a view a session that keeps *happened before*, the closure of process order and reads-from (Ahamad,
   Neiger, Burns, Kohli and Hutto, 1995; for any type Perrin, Mostefaoui and Jard, PPoPP 2016).
 - ``pram``: a view a session that keeps each process's order (Lipton and Sandberg, 1988).
-- ``monotonic``: the four session guarantees of Terry and others (PDIS 1994) at once; each has a name of its own:
+- ``monotonic``: the four session guarantees of Terry and others (PDIS 1994) at once; each has its own name:
   ``monotonic-reads`` (later observations come later), ``read-your-writes`` (own updates before own later observations),
   ``monotonic-writes`` (each process's updates in its order), ``writes-follow-reads`` (what an update's process saw
-  before it comes before it). Without monotonic reads each observation has a view of its own.
+  before it comes before it). Without monotonic reads each observation has its own view.
 
 ``edges(level, …)`` gives, for every operation, what must come before it in a view that holds it.
 """
@@ -33,7 +33,7 @@ _SAME = {"linearizability": LINEARIZABLE, "sequential-consistency": "sequential"
 
 
 def consistency_level(name: str) -> str:
-    """``name`` in the words of LEVELS. Raises InputError with the levels there are."""
+    """``name`` in the words of LEVELS. Raises InputError with the available levels."""
     word = name.strip().lower().replace("_", "-")
     word = _SAME.get(word, word)
     if word not in LEVELS:

@@ -40,13 +40,13 @@ class Limits:
         return max(0.0, self._deadline - self.clock())
 
     def out_of_time(self) -> str | None:
-        """Why to stop, in words, or None."""
+        """Why to stop, as a sentence, or None."""
         if self.clock() < self._deadline:
             return None
         return f"the search was not done after {self.timeout_s:g} s"
 
     def out_of_memory(self) -> str | None:
-        """Why to stop, in words, or None."""
+        """Why to stop, as a sentence, or None."""
         if self._ceiling == float("inf") or self.resident_bytes() < self._ceiling:
             return None
         return f"the search needed more than {self.memory_mb:g} MB"

@@ -52,11 +52,11 @@ class KeyValue(Model):
         return operation[0] == "get"
 
     def unnoticed(self, operation: tuple[str, Any], others: Sequence[tuple[str, Any]]) -> bool:
-        """A text that stands in no get was appended after all of them, or put aside before any."""
+        """A text that is in no get was appended after all of them, or put aside before any."""
         return _unseen_text(operation[1], {other for f, other in others if f == "get"})
 
     def prune(self, definite: Sequence[tuple[str, Any]], optional: Sequence[tuple[str, Any]]) -> list[bool]:
-        """A text that stands in no get helps none."""
+        """A text that is in no get helps none."""
         seen = {value for f, value in definite if f == "get"}
         return [not _unseen_text(value, seen) for _, value in optional]
 

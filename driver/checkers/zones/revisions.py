@@ -2,7 +2,7 @@
 
 A delete brings the initial value back, and many deletes bring the same: values are then not unique and a read of
 *nothing* does not say which nothing it saw. etcd's revision does: a delete at revision r made the nothing that reads
-at revisions from r on saw, until the next delete. So each delete writes a value of its own, ``extra.revision`` of a
+at revisions from r on saw, until the next delete. So each delete writes its own value, ``extra.revision`` of a
 read (the store's revision in its answer) says which, and the polynomial check applies.
 """
 

@@ -38,7 +38,7 @@ class TapCounters:
 class Output(Protocol):
     """Where a codec puts what it read: the decoder of one capture.
 
-    ``now_ns`` is the time of the packet at hand; ``taps`` counts bytes that were not used; ``buffers.used`` must be
+    ``now_ns`` is the time of the current packet; ``taps`` counts bytes that were not used; ``buffers.used`` must be
     raised by the bytes that a codec keeps and lowered when it lets them go; ``directory`` knows names and addresses.
     """
 
@@ -76,7 +76,7 @@ def never(segment: bytes) -> bool:
 class Codec:
     """One protocol: one row of the table of codecs.
 
-    ``name`` stands in ``Channel.system`` and in the column ``system`` of a message record; ``summary`` is one line.
+    ``name`` is in ``Channel.system`` and in the column ``system`` of a message record; ``summary`` is one line.
 
     ``begins(start, from_start)`` looks at the first bytes of one direction (at least 8 where ``from_start``, the
     connection's beginning) or of a segment from the middle: True, they are this protocol's; False, they are not; None,

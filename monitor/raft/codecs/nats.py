@@ -3,7 +3,7 @@
 From 2.10 on routes are pooled, and one is dedicated to the system account: its lines name no account. Payloads are the
 same, but that an append ends in a varint more in newer versions.
 
-Every stream, consumer and ``_meta_`` is a Raft group of its own; ``RaftMessage.group`` names it. Replies go to an inbox
+Every stream, consumer and ``_meta_`` is its own Raft group; ``RaftMessage.group`` names it. Replies go to an inbox
 subject, so the group of a reply is the one whose request named that inbox. A server is known by the first 8 characters
 of a hash of its name.
 """

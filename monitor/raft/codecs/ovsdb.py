@@ -1,7 +1,7 @@
 """OVSDB's clustered databases: JSON-RPC notifications one after the other (Open vSwitch, ovsdb(7), "Clustered").
 
 Servers are known by uuids; addresses come with greetings, joins and configuration entries. ``append_request`` without
-entries is the heartbeat. Entries are kept with their keys in order: each server writes them in an order of its own.
+entries is the heartbeat. Entries are kept with their keys in order: each server writes them in its own order.
 """
 
 from __future__ import annotations

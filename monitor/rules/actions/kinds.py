@@ -233,7 +233,7 @@ class Hold(Action):
 
 @dataclass(frozen=True, slots=True)
 class Forge(Action):
-    """Send one message of this kind on each link of the rule, once, when the rule comes into force.
+    """Send one message of this kind on each link of the rule, once, when the rule takes effect.
 
     ``term``, ``index``, ``log_term`` and ``commit`` are 0 unless given.
     """

@@ -83,7 +83,7 @@ class Flag(Leaf):
 
 @dataclass(frozen=True, slots=True)
 class Address(Leaf):
-    """Packets that bear an address inside ``network`` (IPv4 or IPv6, ``address/length``) at the end named."""
+    """Packets that carry an address inside ``network`` (IPv4 or IPv6, ``address/length``) at the end named."""
 
     network: str
     end: Literal["either", "source", "target"] = "either"

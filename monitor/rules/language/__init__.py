@@ -35,7 +35,7 @@ def _finished(parser: Parser) -> None:
 def parse_rule(line: str, names: Sequence[str] = ()) -> Rule:
     """One rule from one line; its name is empty if the line gives none.
 
-    ``names`` are the hosts there are (none: names are not checked). Raises InputError that points at the column.
+    ``names`` are the known hosts (none: names are not checked). Raises InputError that points at the column.
     """
     return Parser(line, names).rule()
 

@@ -23,7 +23,7 @@ _KBIT = {"bit": Decimal("0.001"), "kbit": Decimal(1), "Mbit": Decimal(1000), "Gb
 
 
 class Cursor:
-    """Walks over one line. ``names`` are the hosts there are; none means that names are not checked."""
+    """Walks over one line. ``names`` are the known hosts; none means that names are not checked."""
 
     def __init__(self, line: str, names: Sequence[str] = ()) -> None:
         self.line = line

@@ -26,7 +26,7 @@ MAX_DEPTH = 50
 
 
 class Parser(Cursor):
-    """Reads one line. ``names`` are the hosts there are; none means that names are not checked."""
+    """Reads one line. ``names`` are the known hosts; none means that names are not checked."""
 
     def __init__(self, line: str, names: Sequence[str] = ()) -> None:
         super().__init__(line, names)

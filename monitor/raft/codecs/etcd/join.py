@@ -16,7 +16,7 @@ _CHUNK = re.compile(rb"(?:\A|(?<=\r\n))([0-9a-f]{1,8})\r\n")
 
 
 def message_chunks(data: bytes) -> Iterator[tuple[int, int, int]]:
-    """Where complete chunks stand in a segment: (their header, their first byte, behind their last)."""
+    """Where complete chunks are in a segment: (their header, their first byte, behind their last)."""
     for match in _CHUNK.finditer(data):
         start, end = match.end(), match.end() + int(match.group(1), 16)
         if end != start and data[end : end + 2] == b"\r\n":

@@ -1,4 +1,4 @@
-"""What the head of an etcd message tells before the rest of it has come, and what may stand in an entry's place."""
+"""What the head of an etcd message tells before the rest of it has come, and what may be in an entry's place."""
 
 from __future__ import annotations
 
@@ -32,9 +32,9 @@ _MAX_OPERATIONS = 256
 
 @dataclass(slots=True)
 class MessageHead:
-    """A message as far as its header shows it. None stands for what the bytes at hand do not tell.
+    """A message as far as its header shows it. None stands for what the bytes so far do not tell.
 
-    ``entries`` counts them. ``keys`` are of the entries that begin within the bytes at hand. ``size`` is in bytes, with
+    ``entries`` counts them. ``keys`` are of the entries that begin within the bytes so far. ``size`` is in bytes, with
     the framing of its stream, without a snapshot's database. ``operations`` are the names of what these entries do
     (``LoggedOperation.name``). ``context`` is the message's own, and of a MsgReadIndex and its response, which carry it
     as their entry, that entry's data. With ``wanted`` set by the decision, ``raw`` becomes the whole raftpb.Message.
