@@ -21,8 +21,8 @@ install: ## set up what a run needs: packages, .venv, the default server
 install-dev:
 	@python3 setup/install.py --dev
 
-run: install ## run a cluster behind the monitor and check what its clients saw
-	@$(BIN)/raftmon run $(ARGS)
+run: install ## run a cluster behind the monitor and check what its clients saw (SERVE=1: live in a browser)
+	@$(BIN)/raftmon run $(if $(SERVE),--serve) $(ARGS)
 
 doctor: install ## check that this machine can run raftmon (tries every kernel feature it needs)
 	@$(BIN)/raftmon doctor $(ARGS)

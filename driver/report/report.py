@@ -38,8 +38,8 @@ def write_report(run_folder: Path) -> Path:
     return target
 
 
-def render_report(run_folder: Path, live: dict[str, Any] | None = None) -> str:
-    """The page as text; with ``live`` (``nodes``: their names) the one of a run that is on, which asks for more.
+def render_report(run_folder: Path) -> str:
+    """The page as text.
 
     Raises InputError if ``run_folder`` is no folder; nothing else about it can make it fail.
     """
@@ -61,7 +61,6 @@ def render_report(run_folder: Path, live: dict[str, Any] | None = None) -> str:
         summary(run_folder, results, config or {}),
         "".join(f'<p class="hint">{html.escape(note)}</p>' for note in story["notes"]),
         _went_wrong(results, history),
-        "" if live is None else _live_controls(live),
         web("story.html"),
         conditions(results),
         _verdict(results, history),
@@ -78,15 +77,9 @@ def render_report(run_folder: Path, live: dict[str, Any] | None = None) -> str:
         f"{title}: {verdict}",
         "\n".join(parts),
         styles=("report.css",),
-        scripts=("axis.js", "leaders.js", "story.js", *(() if live is None else ("live.js",))),
+        scripts=("axis.js", "leaders.js", "story.js"),
         data=("story", embedded_json(story)),
-        connects=live is not None,
     )
-
-
-def _live_controls(live: dict[str, Any]) -> str:
-    options = "".join(f"<option>{html.escape(str(name))}</option>" for name in live.get("nodes") or [])
-    return web("live.html").replace("@@NODES@@", options)
 
 
 def _json(path: Path) -> dict[str, Any]:

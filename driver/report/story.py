@@ -7,7 +7,7 @@ what how much is shown. Rates and quantiles are counted over everything. Whateve
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +20,7 @@ from raftmon.driver.histories.model import NEVER, OUTCOMES, Columns
 from raftmon.driver.report.story_messages import message_story, text_of
 from raftmon.setup.errors import RaftmonError
 
-__all__ = ["MAX_OPERATIONS", "build_story"]
+__all__ = ["MAX_OPERATIONS", "build_story", "events_of", "faults_of"]
 
 MAX_OPERATIONS = 12_000  # dots on the page
 BINS = 400
@@ -36,7 +36,7 @@ def build_story(folder: Path, results: dict[str, Any]) -> dict[str, Any]:
     notes: list[str] = []
     faults = _faults(results, began_ns)
     events = list(_events(folder / "events.jsonl", began_ns))
-    faults = faults or _live_faults(events)
+    faults = faults or faults_of(events)
     moments = [time for fault in faults for time in (fault["start"], fault["stop"]) if time is not None]
     story: dict[str, Any] = {"faults": faults, "outages": _outages(results)}
     story["said"] = [event for event in events if event["event"] == "status"]
@@ -97,8 +97,8 @@ def _receipt(receipt: Any) -> str:
     return ": ".join(text_of(receipt[name]) for name in ("verdict", "sentence") if receipt.get(name))
 
 
-def _live_faults(events: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """The faults of a run that has no results yet, from its log."""
+def faults_of(events: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The faults of a run that has no results yet, from rows of ``events_of``."""
     found: dict[str, dict[str, Any]] = {}
     for event in events:
         name = event.get("fault")
@@ -123,12 +123,16 @@ def _outages(results: dict[str, Any]) -> list[dict[str, Any]]:
 
 
 def _events(path: Path, began_ns: int) -> Iterator[dict[str, Any]]:
-    """Faults, kills, changes of rules with their authors, and what nodes said of themselves."""
     try:
         lines = path.read_bytes().splitlines()
     except OSError:
-        return
-    for line in lines[-_MAX_EVENTS:]:
+        return iter(())
+    return events_of(lines[-_MAX_EVENTS:], began_ns)
+
+
+def events_of(lines: Iterable[bytes], began_ns: int) -> Iterator[dict[str, Any]]:
+    """Of lines of events.jsonl: faults, kills, changes of rules with their authors, what nodes said of themselves."""
+    for line in lines:
         try:
             event = orjson.loads(line)
         except orjson.JSONDecodeError:

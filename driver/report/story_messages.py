@@ -12,7 +12,7 @@ import orjson
 from raftmon.monitor.raft.database.store import open_store
 from raftmon.setup.errors import RaftmonError
 
-__all__ = ["MAX_MESSAGES", "message_story", "text_of"]
+__all__ = ["COLUMNS", "MAX_MESSAGES", "message_story", "text_of"]
 
 MAX_MESSAGES = 16_000  # arrows on the page
 _MAX_STATES = 4_000
@@ -20,10 +20,11 @@ _MAX_ELECTIONS = 500
 _MAX_INDEXES = 300_000
 _RARE = 2_000  # a kind with fewer messages is shown whole
 _BINS = 300
-_COLUMNS = (
+COLUMNS = (
     "id, time_ns, kind, source, target, term, log_index, log_term, commit_index, entries, first_index, last_index, "
     "reject, last_packet, verdict, delivered, size"
 )
+"""What the story has of each message, in this order."""
 
 
 def text_of(value: Any) -> str:
@@ -112,7 +113,7 @@ def _messages(record: sqlite3.Connection, began_ns: int, around: list[float], no
         )
     names: dict[str, int] = {}
     rows = []
-    for number, time_ns, *fields in record.execute(f"SELECT {_COLUMNS} FROM messages ORDER BY id"):
+    for number, time_ns, *fields in record.execute(f"SELECT {COLUMNS} FROM messages ORDER BY id"):
         if chosen is not None and number not in chosen:
             continue
         for place in (0, 1, 2, 12):

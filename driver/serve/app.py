@@ -28,6 +28,7 @@ from raftmon.driver.serve import pages
 from raftmon.driver.serve.access import REPORT_POLICY, Access
 from raftmon.driver.serve.live import LIVE_POLICY, control, live_page, live_state, newest_live
 from raftmon.driver.serve.query import Answer, ask
+from raftmon.driver.serve.tail import Tails
 from raftmon.driver.shrink.differences import differences
 from raftmon.setup.errors import InputError, RaftmonError
 
@@ -70,6 +71,7 @@ class _Pages:
 
     def __init__(self, store: Path) -> None:
         self._store = store
+        self._tails = Tails()
 
     async def runs(self, request: Request) -> Response:
         where = request.query_params.get("where", "").strip()
@@ -107,7 +109,11 @@ class _Pages:
         return HTMLResponse(text, headers={"Content-Security-Policy": LIVE_POLICY})
 
     async def state(self, request: Request) -> Response:
-        return Response(await run_in_threadpool(live_state, self._folder(request)), media_type="application/json")
+        asked, folder = request.query_params, self._folder(request)
+        since = int(asked["since"]) if asked.get("since", "").isdecimal() else 0
+        tail = self._tails.of(folder)
+        found = await run_in_threadpool(live_state, folder, tail, since, asked.get("epoch", ""))
+        return Response(found, media_type="application/json")
 
     async def control(self, request: Request) -> Response:
         """Only JSON is taken: no form of another site can send it."""

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import contextlib
+import html
 from pathlib import Path
 from typing import Any
 
 import orjson
 
-from raftmon.driver.report.report import render_report
-from raftmon.driver.report.story import build_story
-from raftmon.driver.run_folder import CONFIG, RESULTS, RunFolder
+from raftmon.driver.report.offline import embedded_json, web, whole_page
+from raftmon.driver.run_folder import CONFIG, RunFolder
+from raftmon.driver.serve.tail import RunTail
 from raftmon.monitor.control.client import MonitorClient
 from raftmon.setup.errors import InputError, RaftmonError
 
@@ -34,19 +35,24 @@ def newest_live(runs: list[dict[str, Any]]) -> str | None:
 
 
 def live_page(folder: RunFolder) -> str:
-    """The page: the report's, which asks for the rest of the story by itself."""
+    """The page: the report's pictures, which ask for the story by themselves, and the buttons."""
     config = folder.load(CONFIG)
     nodes = config.get("nodes") if isinstance(config, dict) else None
-    return render_report(folder.path, live={"nodes": sorted(nodes) if isinstance(nodes, dict) else []})
+    options = "".join(f"<option>{html.escape(str(name))}</option>" for name in sorted(nodes or {}))
+    name = f"{folder.path.parent.name}/{folder.path.name}"
+    return whole_page(
+        f"{name}: live",
+        f"<h1>{html.escape(name)}</h1>" + web("live.html").replace("@@NODES@@", options) + web("story.html"),
+        styles=("report.css",),
+        scripts=("axis.js", "leaders.js", "story.js", "live_story.js", "live.js"),
+        data=("story", embedded_json({"faults": [], "said": [], "events": [], "end": 1})),
+        connects=True,
+    )
 
 
-def live_state(folder: RunFolder) -> bytes:
-    """JSON: ``story`` (as on the report), ``live``, and of a live run the monitor's ``rules`` and ``stats``."""
-    results = folder.load(RESULTS)
-    state: dict[str, Any] = {
-        "story": build_story(folder.path, results if isinstance(results, dict) else {}),
-        "live": folder.is_live,
-    }
+def live_state(folder: RunFolder, tail: RunTail, since: int, epoch: str) -> bytes:
+    """JSON: ``delta`` (see RunTail), ``live``, and of a live run the monitor's ``rules``, ``stats`` and ``held``."""
+    state: dict[str, Any] = {"delta": tail.delta(since, epoch), "live": folder.is_live}
     if state["live"]:
         with contextlib.suppress(InputError, RaftmonError, OSError), _client(folder) as client:
             state |= {"rules": client.rules(), "stats": client.stats(), "held": client.held()}

@@ -1,5 +1,6 @@
-// The report of a run that is on: asks for the story again and again, and sends what the buttons say to the monitor.
+// A live run's page: asks again and again for what is new, and sends what the buttons say to the monitor.
 "use strict";
+/* global applyDelta */
 
 (() => {
   const element = (id) => document.getElementById(id);
@@ -50,6 +51,9 @@
     }));
   }
 
+  let story = null;
+  let version = 0;
+  let epoch = "";
   let before = null;
   function status(state) {
     const stats = state.stats;
@@ -62,7 +66,7 @@
       const count = stats?.rules[rule.name];
       return `${rule.name}: ${rule.match || ""} ${rule.action || ""}${count ? ` (acted on ${count.hits})` : ""}`;
     }));
-    const latest = (state.story.messages || { rows: [], names: [] });
+    const latest = story.messages;
     lines("latest", latest.rows.slice(-8).reverse().map((m) =>
       `${m[1].toFixed(3)} s ${latest.names[m[2]]} ${latest.names[m[3]]} → ${latest.names[m[4]]} term ${m[5]} index ${m[6]}`));
   }
@@ -71,10 +75,16 @@
     let wait = 2000;
     try {
       const began = performance.now();
-      const state = await (await fetch(`${here}/state`)).json();
-      window.raftmonShow(state.story);
+      const asked = `${here}/state?since=${version}&epoch=${epoch}`;
+      const answer = await fetch(asked);
+      if (!answer.ok) throw new Error(`the server answered ${answer.status}`);
+      const state = await answer.json();
+      story = applyDelta(story, state.delta);
+      ({ version, epoch } = state.delta);
+      window.raftmonShow(story);
       status(state);
-      element("live-word").textContent = state.live ? "● live" : "the run is over: open its report";
+      element("live-word").textContent = state.live ? "● live" : "■ the run is over";
+      element("over").hidden = state.live;
       if (!state.live) return;
       wait = Math.max(wait, 4 * (performance.now() - began)); // a page never takes more than a fifth of a processor
     } catch (error) {

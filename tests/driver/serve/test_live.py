@@ -10,7 +10,7 @@ from pathlib import Path
 import orjson
 import pytest
 
-from raftmon.driver.serve.live import CONTROLS, control, live_state, newest_live
+from raftmon.driver.serve.live import CONTROLS, control, newest_live
 from raftmon.setup.errors import InputError
 from raftmon.setup.python import module_command
 from tests.driver.serve.test_app import HOSTILE, client, made, store
@@ -96,8 +96,37 @@ def test_the_live_page_and_its_state_are_of_the_run(store):
     assert HOSTILE not in page.text
     state = there.get(f"{base}/state").json()
     assert state["live"] is False
-    assert state["story"]["operations"]["count"] == 1
-    assert orjson.loads(live_state(run))["story"]["operations"]["rows"][0][7] == "<b>"
+    assert state["delta"]["counts"] == {"operations": 1, "messages": 1}
+    assert state["delta"]["operations"][0][7] == "<b>"
+    assert there.get(f"{base}/state", params={"since": "x"}).json()["delta"]["reset"] is True
+
+
+def test_a_poll_gets_only_what_is_new(store):
+    run = made(store, "etcd-register")
+    there, address = client(store), f"/run/{run.path.parent.name}/{run.path.name}/state"
+    first = there.get(address).json()["delta"]
+    asked = {"since": first["version"], "epoch": first["epoch"]}
+    second = there.get(address, params=asked).json()["delta"]
+    assert (second["operations"], second["messages"], second["names"]["texts"], second["service"]) == ([], [], [], None)
+    with run.history.open("ab") as file:
+        file.write(b'{"time_ns":10,"process":0,"type":"invoke","f":"write","key":"k","value":7,"node":"n1"}\n')
+        file.write(b'{"time_ns":12,"process":0,"type":"ok","f":"write","key":"k","value":7}\n{"time_ns":13,"proc')
+    third = there.get(address, params=asked).json()["delta"]
+    assert [row[7] for row in third["operations"]] == ["7"]
+    assert third["reset"] is False
+    assert "write" in third["names"]["texts"]
+    assert "read" not in third["names"]["texts"]
+
+
+def test_a_reader_of_another_epoch_is_told_everything_anew(store):
+    run = made(store, "etcd-register")
+    there, address = client(store), f"/run/{run.path.parent.name}/{run.path.name}/state"
+    first = there.get(address).json()["delta"]
+    (run.path / "events.jsonl").write_bytes(b'{"event":"workload began","begin_ns":4,"time_ns":4}\n')
+    second = there.get(address, params={"since": first["version"], "epoch": first["epoch"]}).json()["delta"]
+    assert second["reset"] is True
+    assert len(second["operations"]) == 1
+    assert len(second["messages"]) == 1
 
 
 def test_the_newest_live_run_is_found_or_said_to_be_missing(store):
