@@ -11,7 +11,9 @@ from dataclasses import dataclass, field, fields
 from typing import Any
 
 __all__ = [
+    "BOUND_HOLD_LATENESS_MAX_MS",
     "BOUND_HOLD_LATENESS_P99_MS",
+    "BOUND_OWN_TIME_MAX_US",
     "BOUND_OWN_TIME_P99_US",
     "BOUND_RECORDER_LAG_MAX_S",
     "BOUND_STALL_MAX_MS",
@@ -28,8 +30,13 @@ It counts the time in which the machine ran somebody else, so on a busy machine 
 BOUND_HOLD_LATENESS_P99_MS = 20.0
 """How late a held packet may leave at p99: past 20 ms a delay rule did something else than it says."""
 
-BOUND_STALL_MAX_MS = 1000.0
-"""How long the loop may be stopped: for 1 s no packet moved, which is as long as an election takes."""
+BOUND_STALL_MAX_MS = {"monitor": 1000.0, "recorder": 10_000.0, "driver": 5000.0}
+"""How long each process may stand still. Of the monitor 1 s, as long as an election takes: no packet moved meanwhile.
+The recorder loses nothing while its backlog has room, but what rules and screens know of the messages grows old. The
+driver's faults come that late. How they are watched: ``raftmon.monitor.heartbeats``."""
+
+BOUND_OWN_TIME_MAX_US, BOUND_HOLD_LATENESS_MAX_MS = 1_000_000.0, 1000.0
+"""As for p99, of the single worst packet: that is an election's time."""
 
 BOUND_RECORDER_LAG_MAX_S = 30.0
 """How far the recorder may fall behind: past that, decoded messages come too late for any rule or screen."""
@@ -111,7 +118,6 @@ class MonitorCounters:
         found: dict[str, Any] = {
             item.name: getattr(self, item.name) for item in fields(self) if not item.name.endswith("_ns")
         }
-        found["longest_stall_ms"] = round(self.longest_stall_ns / 1e6, 3)
         found["own_time_us"] = self.own_time_ns.summary(1e3)
         found["hold_lateness_ms"] = self.hold_lateness_ns.summary(1e6)
         return found
@@ -142,16 +148,22 @@ def disturbances(counters: Mapping[str, Any]) -> list[str]:
     reasons = [
         sentence.format(counters[name]) for name, sentence in _MUST_BE_ZERO.items() if int(counters.get(name) or 0) > 0
     ]
-    own = counters.get("own_time_us", {}).get("p99", 0)
-    if own > BOUND_OWN_TIME_P99_US:
-        reasons.append(f"the monitor took {own:.0f} us a packet at p99, more than {BOUND_OWN_TIME_P99_US:.0f} us")
-    stall = counters.get("longest_stall_ms", 0)
-    if stall > BOUND_STALL_MAX_MS:
-        reasons.append(f"the monitor stood still for {stall / 1000:.1f} s, and no packet moved (bound: 1 s)")
+    own = counters.get("own_time_us", {})
+    if own.get("p99", 0) > BOUND_OWN_TIME_P99_US:
+        reasons.append(
+            f"the monitor took {own['p99']:.0f} us a packet at p99, more than {BOUND_OWN_TIME_P99_US:.0f} us"
+        )
+    elif own.get("max", 0) > BOUND_OWN_TIME_MAX_US:
+        reasons.append(f"the monitor took {own['max'] / 1e6:.1f} s for one packet (bound: 1 s)")
+    reasons += _standstills(counters)
     reasons += [f"rule {name} did not return and was taken out" for name in counters.get("rules_hung") or ()]
-    late = counters.get("hold_lateness_ms", {}).get("p99", 0)
-    if late > BOUND_HOLD_LATENESS_P99_MS:
-        reasons.append(f"held packets left {late:.1f} ms late at p99, more than {BOUND_HOLD_LATENESS_P99_MS:.0f} ms")
+    late = counters.get("hold_lateness_ms", {})
+    if late.get("p99", 0) > BOUND_HOLD_LATENESS_P99_MS:
+        reasons.append(
+            f"held packets left {late['p99']:.1f} ms late at p99, more than {BOUND_HOLD_LATENESS_P99_MS:.0f} ms"
+        )
+    elif late.get("max", 0) > BOUND_HOLD_LATENESS_MAX_MS:
+        reasons.append(f"a held packet left {late['max'] / 1000:.1f} s late (bound: 1 s)")
     recorder = counters.get("recorder") or {}
     lag = recorder.get("lag_ms", {}).get("max", 0) / 1000
     if lag > BOUND_RECORDER_LAG_MAX_S:
@@ -161,3 +173,20 @@ def disturbances(counters: Mapping[str, Any]) -> list[str]:
     if recorder.get("errors"):
         reasons.append(f"the recorder failed: {recorder['errors'][0]}")
     return reasons
+
+
+_MEANS = {
+    "monitor": "no packet moved",
+    "recorder": "the decoded messages came that late",
+    "driver": "faults came that late",
+}
+
+
+def _standstills(counters: Mapping[str, Any]) -> list[str]:
+    """Of each process that stood still for longer than it may, for how long and what that means."""
+    stalls = counters.get("stalls_ms") or {"monitor": counters.get("longest_stall_ms", 0)}  # of older versions
+    return [
+        f"the {name} stood still for {stalls[name] / 1000:.1f} s, and {_MEANS[name]} (bound: {bound_ms / 1000:g} s)"
+        for name, bound_ms in BOUND_STALL_MAX_MS.items()
+        if stalls.get(name, 0) > bound_ms
+    ]

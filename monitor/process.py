@@ -20,6 +20,7 @@ from raftmon.monitor.control.operations import Control
 from raftmon.monitor.control.server import ControlServer
 from raftmon.monitor.cpu import quiet_processor
 from raftmon.monitor.fidelity import MonitorCounters, disturbances
+from raftmon.monitor.heartbeats import DRIVER, MONITOR, RECORDER, Heartbeats, Pulse
 from raftmon.monitor.message_rules.agent import ETCD_PEER_PORT, PostAgent
 from raftmon.monitor.message_rules.spliced import SplicedRules
 from raftmon.monitor.message_rules.stage import MessageRules
@@ -48,13 +49,21 @@ __all__ = ["MonitorProcess"]
 
 
 class MonitorProcess:
-    """One monitor from start to end. ``recorder`` is its recorder where that was started before.
+    """One monitor from start to end. ``recorder`` is its recorder where that was started before, ``beats`` the
+    heartbeats that it shares with others.
 
     Raises InputError for bad rules, RaftmonError if the kernel refuses.
     """
 
-    def __init__(self, config: MonitorConfig, config_path: Path, recorder: RecorderProcess | None = None) -> None:
+    def __init__(
+        self,
+        config: MonitorConfig,
+        config_path: Path,
+        recorder: RecorderProcess | None = None,
+        beats: Heartbeats | None = None,
+    ) -> None:
         self._config = config
+        self._beats = beats if beats is not None else Heartbeats.new()
         folder = Path(config.folder)
         self._log = open_event_log(folder / "events.jsonl", "monitor")
         self._counters = MonitorCounters()
@@ -101,9 +110,10 @@ class MonitorProcess:
         # The queue first: where another monitor holds it, no file of a record may have been opened.
         self._loop = QueueLoop(config, self._handler, self._delivery, None, quiet_processor(os.getpid()))
         if recorder is None and config.record:
-            recorder = RecorderProcess(config_path, config.record_backlog_bytes)
+            recorder = RecorderProcess(config_path, config.record_backlog_bytes, self._beats)
         self._recorder = recorder
         self._loop.timers = self._messages
+        self._loop.on_pass = Pulse(self._beats, MONITOR, (RECORDER, DRIVER))
         if self._recorder is not None:
             self._recorder.begin()
             self._loop.record_to(self._recorder.backlog)
@@ -123,6 +133,7 @@ class MonitorProcess:
             try:
                 self._loop.run()
             finally:
+                self._beats.rest(MONITOR)
                 self._watchdog.stop()
                 self._scripts.done()
         finally:
@@ -139,6 +150,7 @@ class MonitorProcess:
         return {
             **self._counters.as_dict(),
             **self._queue_counters.as_dict(),
+            "stalls_ms": self._stalls_ms(),
             "record": self._config.record,
             "compiled": COMPILED,
             "links": {str(link): self._handler.link_packets[number] for number, link in enumerate(self._book.links)},
@@ -157,6 +169,12 @@ class MonitorProcess:
             "recorder_backlog_most_bytes": recorder.backlog.most_waiting_bytes if recorder else 0,
             "recorder": recorder.said if recorder else None,
         }
+
+    def _stalls_ms(self) -> dict[str, float]:
+        """The longest standstill of each process; of this one what it measured itself too."""
+        found = self._beats.longest_ms()
+        found["monitor"] = max(found["monitor"], round(self._counters.longest_stall_ns / 1e6, 3))
+        return found
 
     def _control(self) -> Control:
         live = LiveMonitor(

@@ -14,18 +14,22 @@ from raftmon.driver.cluster.options import ClusterOptions
 from raftmon.driver.run_folder import RunFolder
 from raftmon.monitor.config import MonitorConfig
 from raftmon.monitor.control.client import MonitorClient, MonitorGone, wait_until_ready
+from raftmon.monitor.heartbeats import DRIVER, MONITOR, PERIOD_NS, RECORDER, Heartbeats, Pulse
 from raftmon.monitor.message_rules.trigger_words import split_waiting
 from raftmon.setup.errors import EXIT_USAGE, InputError, RaftmonError
 from raftmon.setup.eventlog import EventLog
 from raftmon.setup.python import module_command
 from raftmon.setup.topology import Topology
 
-__all__ = ["QUEUE_NUM", "READY_TIMEOUT_S", "STOP_TIMEOUT_S", "MonitorProcess"]
+__all__ = ["QUEUE_NUM", "READY_TIMEOUT_S", "STILL_S", "STOP_TIMEOUT_S", "MonitorProcess"]
 
 QUEUE_NUM = 0
 READY_TIMEOUT_S = 60.0
 STOP_TIMEOUT_S = 30.0
 """How long the monitor may take to finish its record before it is killed."""
+
+STILL_S = 10.0
+"""A monitor that has stood still for so long is given up: as long as a control request may take."""
 
 _TAIL = 2000
 _END_S = 10.0  # that a monitor may take from its last answer to its end
@@ -34,7 +38,8 @@ _END_S = 10.0  # that a monitor may take from its last answer to its end
 class MonitorProcess:
     """``launch`` it, ``wait_until_ready``, ``stop`` it, each once; ``why_died`` says at any time what ended it unasked.
 
-    ``on_death`` is called on its own thread as soon as the process ends without having been told to.
+    ``on_death`` is called on its own thread as soon as the process ends without having been told to. Meanwhile a
+    thread beats for the driver and watches how long monitor and recorder stand still.
     """
 
     def __init__(
@@ -47,15 +52,25 @@ class MonitorProcess:
         self._process: subprocess.Popen[bytes] | None = None
         self._client: MonitorClient | None = None
         self._wanted = False  # from when it is ready until it is told to end
+        self._beats: Heartbeats | None = None
+        self._ended = threading.Event()
+        self._beating = threading.Thread(target=self._beat, name="heartbeat", daemon=True)
 
     def launch(self, topology: Topology, system: str) -> None:
         """Start the process; it needs no network yet. ``system`` is whose messages it decodes."""
         path = self._folder.path / "monitor-config.json"
         path.write_bytes(self._config(topology, system).to_json())
+        self._beats = Heartbeats.new()
+        shared = self._beats.descriptor
         with self._log_file.open("ab") as errors:
             self._process = subprocess.Popen(
-                [*module_command("raftmon.monitor"), str(path)], stdin=subprocess.DEVNULL, stdout=errors, stderr=errors
+                [*module_command("raftmon.monitor"), str(path), str(shared)],
+                stdin=subprocess.DEVNULL,
+                stdout=errors,
+                stderr=errors,
+                pass_fds=(shared,),
             )
+        self._beating.start()
 
     def wait_until_ready(self) -> MonitorClient:
         """Return when every rule is in force and every trigger armed; the connection to it.
@@ -106,6 +121,8 @@ class MonitorProcess:
         process, client = self._process, self._client
         if process is None:
             return
+        if self._still_s() > STILL_S:
+            process.kill()  # it would not hear of it; its recorder completes the files
         if process.poll() is None:
             try:
                 if client is None:  # it never got ready
@@ -119,11 +136,15 @@ class MonitorProcess:
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()
+        self._ended.set()
+        self._beating.join()
+        if self._beats is not None:
+            self._beats.close()
         if client is not None:
             client.close()
 
     def why_died(self, error: BaseException | None = None) -> str | None:
-        """What ended the monitor while it was wanted, in words; None if it lives, or was told to end.
+        """What ended the monitor while it was wanted, in words; None if it lives and moves, or was told to end.
 
         ``error`` is what just failed: where it says that the monitor is ending, its end is waited for.
         """
@@ -133,10 +154,14 @@ class MonitorProcess:
         if isinstance(error, MonitorGone):
             with contextlib.suppress(subprocess.TimeoutExpired):
                 process.wait(_END_S)
-        if process.poll() is None:
-            return None
-        code = process.returncode
-        how = f"was killed by {signal.Signals(-code).name}" if code < 0 else f"ended with status {code}"
+        code = process.poll()
+        if code is None:
+            still_s = self._still_s()
+            if still_s <= STILL_S:
+                return None
+            how = f"has not moved for {still_s:.0f} s (stopped, starved or hung)"
+        else:
+            how = f"was killed by {signal.Signals(-code).name}" if code < 0 else f"ended with status {code}"
         yours = [Path(script).name for script in self._options.scripts]
         blame = f" Your rules run inside it: {', '.join(yours)}." if yours else ""
         tail = self._log_file.read_text(errors="replace")[-_TAIL:].strip()
@@ -144,6 +169,16 @@ class MonitorProcess:
             f"the monitor {how} in the middle of the run; from then on the cluster was cut off.{blame} "
             f"The end of monitor.log: {tail or '(empty)'}"
         )
+
+    def _still_s(self) -> float:
+        return self._beats.quiet_ns(MONITOR, time.monotonic_ns()) / 1e9 if self._beats is not None else 0.0
+
+    def _beat(self) -> None:
+        """A thread: the driver's heartbeat, and its look at the others'."""
+        assert self._beats is not None
+        pulse = Pulse(self._beats, DRIVER, (MONITOR, RECORDER))
+        while not self._ended.wait(PERIOD_NS / 2e9):
+            pulse(time.monotonic_ns())
 
     @property
     def _log_file(self) -> Path:

@@ -83,6 +83,10 @@ def _monitor(results: Results) -> Text:
         f"{counters.get('truncated', 0)} truncated; "
         f"processing time per packet {own.get('p50', 0):.0f} µs (p50), {own.get('p99', 0):.0f} µs (p99)"
     )
+    if "max" in own:
+        text += f", {_milliseconds(own['max'] / 1000)} (max)"
+    if stalls := counters.get("stalls_ms"):
+        text += "; longest standstill: " + ", ".join(f"{name} {_milliseconds(ms)}" for name, ms in stalls.items())
     return Text(text)
 
 

@@ -76,6 +76,7 @@ class QueueLoop:
         self._stays = False  # whether it keeps to its processor
         self._spare = cpu.Spare()
         self.on_second: Callable[[], None] = lambda: None
+        self.on_pass: Callable[[int], None] = lambda _now_ns: None
         self.timers: Timers | None = None
         try:
             self._queue = NetfilterQueue()
@@ -190,6 +191,7 @@ class QueueLoop:
         return max(until_ns - now_ns, 0) / 1e9
 
     def _periodic_work(self, now_ns: int) -> None:
+        self.on_pass(now_ns)
         if self._last_pass_ns is not None:
             self._handler.stalled(now_ns - self._last_pass_ns - _HEARTBEAT_NS)
         self._last_pass_ns = now_ns

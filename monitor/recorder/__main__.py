@@ -12,13 +12,14 @@ import select
 import signal
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import orjson
 
 from raftmon.monitor import cpu
 from raftmon.monitor.config import MonitorConfig
+from raftmon.monitor.heartbeats import RECORDER, Heartbeats, Pulse
 from raftmon.monitor.packets.addresses import AddressBook
 from raftmon.monitor.recorder.pipe import GO
 from raftmon.monitor.recorder.recorder import Recorder, default_file, default_sinks
@@ -42,8 +43,8 @@ def _say(recorder: Recorder, *, finished: bool) -> None:
         return
 
 
-def record(recorder: Recorder, descriptor: int) -> None:
-    """Feed ``recorder`` from ``descriptor`` until its end."""
+def record(recorder: Recorder, descriptor: int, beat: Callable[[int], None] = lambda _now_ns: None) -> None:
+    """Feed ``recorder`` from ``descriptor`` until its end; ``beat(now_ns)`` is called in every round."""
     next_tick = time.monotonic_ns()
     next_report = next_tick + _REPORT_NS
     os.set_blocking(descriptor, True)
@@ -59,6 +60,7 @@ def record(recorder: Recorder, descriptor: int) -> None:
                 return
             recorder.feed(data)
         now_ns = time.monotonic_ns()
+        beat(now_ns)
         if ready and (recorder.last_lag_ns > _LATE_NS or share.hurried):
             behind_until_ns = now_ns + _HURRY_NS
         share.behind(now_ns < behind_until_ns)
@@ -74,6 +76,7 @@ def main(argv: Sequence[str]) -> int:
     """The process: ``argv`` is the path of the monitor's configuration.
 
     With ``--wait`` no file is opened before the byte ``GO`` has come; where the pipe ends before it, nothing was done.
+    ``--beats`` is the descriptor of the run's heartbeats.
     """
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)  # only the end of the pipe ends it, so that nothing already fed is lost
@@ -91,7 +94,9 @@ def main(argv: Sequence[str]) -> int:
         return EXIT_INTERNAL
     gc.freeze()
     cpu.batch()
-    record(recorder, 0)
+    beats = Heartbeats(int(argv[argv.index("--beats") + 1])) if "--beats" in argv[1:] else Heartbeats.new()
+    record(recorder, 0, Pulse(beats, RECORDER))
+    beats.rest(RECORDER)  # files of hours may take long to complete
     recorder.close()
     _say(recorder, finished=True)
     return EXIT_INTERNAL if recorder.errors else 0

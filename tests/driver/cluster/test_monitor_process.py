@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import threading
+import time
 from pathlib import Path
 
 import pytest
@@ -81,3 +82,27 @@ def test_one_that_never_started_can_be_stopped(tmp_path):
     process = MonitorProcess(folder, ClusterOptions(), open_event_log(folder.events, "driver"))
     process.stop()
     assert process.why_died() is None
+
+
+_BEATS_ONCE = """
+import mmap, os, sys, time
+mmap.mmap(int(sys.argv[2]), mmap.PAGESIZE)[:8] = time.monotonic_ns().to_bytes(8, "little")
+time.sleep(300)
+"""
+
+
+def test_a_monitor_that_lives_and_does_not_move_is_given_up(tmp_path, monkeypatch):
+    monkeypatch.setattr(monitor_process, "STILL_S", 0.2)
+    process = started(tmp_path, monkeypatch, _BEATS_ONCE, threading.Event())
+    assert until(process.why_died, 30).startswith("the monitor has not moved for")
+    process.stop()  # at once, by SIGKILL
+    assert process.why_died() is None
+
+
+def until(ask, timeout_s):
+    deadline = time.monotonic() + timeout_s
+    while time.monotonic() < deadline:
+        if (found := ask()) is not None:
+            return found
+        time.sleep(0.02)
+    raise AssertionError("it did not happen")

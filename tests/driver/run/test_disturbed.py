@@ -21,12 +21,18 @@ def _start(store, *words):
 
 def _monitor(process):
     """The monitor of a run, once its clients work."""
+    return _working(process)["raftmon.monitor"]
+
+
+def _working(process):
+    """The processes of a run by their module, once its clients work."""
     deadline = time.monotonic() + 60
     while time.monotonic() < deadline and process.poll() is None:
         below = psutil.Process(process.pid).children(recursive=True)
-        monitors = [one for one in below if _is(one, "raftmon.monitor")]
-        if monitors and any(_is(one, "raftmon.driver.clients") for one in below):
-            return monitors[0]
+        modules = ("raftmon.monitor", "raftmon.monitor.recorder", "raftmon.driver.cli", "raftmon.driver.clients")
+        found = {module: one for one in below for module in modules if _is(one, module) and one.ppid() != process.pid}
+        if len(found) == len(modules):
+            return found
         time.sleep(0.05)
     raise AssertionError(process.communicate()[1])
 
@@ -49,6 +55,18 @@ def test_a_monitor_that_was_stopped_for_seconds_makes_the_run_unknown(tmp_path):
     out, _ = process.communicate(timeout=90)
     assert process.returncode == 2
     assert "the monitor stood still for" in json.dumps(json.loads(out)["sentences"])
+
+
+def test_a_standstill_of_each_process_is_seen_from_outside_and_measured(tmp_path):
+    process = _start(tmp_path, "--duration", "6")
+    working = _working(process)
+    for module in ("raftmon.monitor", "raftmon.monitor.recorder", "raftmon.driver.cli"):
+        os.kill(working[module].pid, signal.SIGSTOP)
+        time.sleep(1.3)
+        os.kill(working[module].pid, signal.SIGCONT)
+    out, _ = process.communicate(timeout=90)
+    stalls = json.loads(out)["monitor"]["stalls_ms"]
+    assert all(1000 < stalls[name] < 60_000 for name in ("monitor", "recorder", "driver")), stalls
 
 
 def test_a_rule_that_never_returns_is_named_in_the_verdict(tmp_path):

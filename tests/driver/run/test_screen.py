@@ -21,6 +21,18 @@ def test_the_monitors_line_uses_the_words_of_the_field():
     assert "processing time per packet 5 µs (p50), 90 µs (p99)" in text
 
 
+def test_the_longest_standstill_of_each_process_is_named():
+    console = Console(width=300)
+    counters = {
+        **MONITOR,
+        "own_time_us": {"p50": 5, "p99": 9, "max": 2100.0},
+        "stalls_ms": {"monitor": 3.2, "driver": 4100.0},
+    }
+    with console.capture() as captured:
+        console.print(summary(Results.from_json({**RESULTS, "monitor": counters}), "store/run"))
+    assert "9 µs (p99), 2.1 ms (max); longest standstill: monitor 3.2 ms, driver 4.1 s" in captured.get()
+
+
 def test_removed_rules_keep_their_line_and_rules_of_faults_have_none():
     console = Console(width=100)
     counts = {"packets": 9, "hits": 4, "bytes": 300, "errors": 0}
