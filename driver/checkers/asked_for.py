@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 from raftmon.driver.checkers.assumptions import Assumptions
 from raftmon.driver.checkers.base import Checker
 from raftmon.driver.checkers.checkers import CHECKERS, checker, checker_kind, checker_kinds
-from raftmon.driver.checkers.understanding import NobodyUnderstands, understood
+from raftmon.driver.checkers.understanding import NobodyUnderstands, Understands, understood
 from raftmon.driver.checkers.zones.observations import FUNCTIONS
 from raftmon.driver.histories.model import History
 from raftmon.setup.errors import InputError
@@ -30,11 +30,11 @@ def chosen_checkers(names: Sequence[str], history: History, *, level: str | None
     return understood([_row(name, level) for name in names], history)
 
 
-def _row(name: str, level: str | None = None) -> tuple[Checker, frozenset[str] | None, Mapping[str, str]]:
+def _row(name: str, level: str | None = None) -> tuple[Checker, Understands]:
     kind = checker_kind(name)
     if level is not None and "level" in kind.options and "level=" not in name:
         name = f"{name}{',' if ':' in name else ':'}level={level}"
-    return checker(name), kind.functions, kind.aliases
+    return checker(name), Understands(kind.functions, kind.aliases, kind.shape)
 
 
 def checkers_for(workload: str, history: History | None = None, *, level: str | None = None) -> list[Checker]:
@@ -57,7 +57,7 @@ def checkers_for_history(history: History, *, level: str | None = None) -> list[
     names = _names_for(history)
     if not names:
         return [Assumptions(), NobodyUnderstands(tuple(CHECKERS))]
-    return [Assumptions(), *understood([_row(name, level) for name in names], history)]
+    return [Assumptions(), *understood([_row(name, level) for name in names], history, guessed=True)]
 
 
 def _asking(functions: frozenset[str] | set[str]) -> list[str]:
@@ -100,7 +100,7 @@ _READS = frozenset(("read", "get", "r"))
 def _reads_balances(history: History) -> bool:
     """Whether all that was read are mappings to numbers, as a bank's accounts are."""
     values = [one.value for one in history.operations if one.value is not None]
-    return bool(values) and all(
+    return len(values) > 1 and all(
         isinstance(value, dict) and value and all(isinstance(number, int | float) for number in value.values())
         for value in values
     )

@@ -1,7 +1,8 @@
 """Transfers between accounts: every read must show the whole of the money, and no account below zero.
 
 After Jepsen's ``bank``. Operations: ``f="transfer"``, ``value`` ``{"from": a, "to": b, "amount": n}``; ``f="read"``,
-``value`` ``{account: balance}`` of all accounts, read in one transaction.
+``value`` ``{account: balance}`` of all accounts, read in one transaction (or a list of the balances of accounts 0, 1,
+…, as older tests of Jepsen have it).
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from raftmon.driver.checkers.base import Result
+from raftmon.driver.checkers.base import ONLY_IF, Result
 from raftmon.driver.checkers.findings import Findings
 from raftmon.driver.histories.model import History
 from raftmon.driver.histories.operation import Operation, Outcome
@@ -60,12 +61,24 @@ class Bank:
             below = {account: balance for account, balance in shown.items() if balance < 0}
             if below and not self._negative_allowed:
                 found.add("negative-balance", f"overdrawn: {_text(below)}", [operation])
-        return found.result(
+        result = found.result(
             self.name,
             good=f"each of {len(reads)} reads shows the whole of {total}",
             details={"total": total, "accounts": sorted(accounts), "reads": len(reads)},
             unknown=None if reads else "no read succeeded, so nobody knows what the accounts held",
         )
+        wandering = found.counts.keys() <= {"missing-account", "unexpected-account"}
+        if found.counts and wandering and self._accounts is None and _one_total(balances):
+            result.details[ONLY_IF] = (
+                "accounts come and go from read to read, and every read shows the same total: if transfers open and "
+                "close accounts that is right, if not name the checker (--checker bank)"
+            )
+        return result
+
+
+def _one_total(balances: Iterable[tuple[Operation, Mapping[str, Any] | None]]) -> bool:
+    shown = [found.values() for _, found in balances if found is not None]
+    return all(None not in values for values in shown) and len({sum(values) for values in shown}) == 1
 
 
 def _text(balances: Mapping[str, Any]) -> str:
@@ -74,12 +87,16 @@ def _text(balances: Mapping[str, Any]) -> str:
 
 def _balances(operation: Operation, found: Findings) -> dict[str, Any] | None:
     value = operation.value
+    if isinstance(value, list | tuple):
+        value = dict(enumerate(value))
     numbers = isinstance(value, Mapping) and all(
         balance is None or (isinstance(balance, (int, float)) and not isinstance(balance, bool))
         for balance in value.values()
     )
     if not numbers:
-        found.add("unreadable", f"a read gave {value!r}, which is no mapping of accounts to numbers", [operation])
+        found.add(
+            "unreadable", f"a read gave {operation.value!r}, which is no mapping of accounts to numbers", [operation]
+        )
         return None
     return {str(account): balance for account, balance in value.items()}
 

@@ -15,11 +15,18 @@ from raftmon.driver.histories.model import History
 from raftmon.driver.histories.operation import Operation
 from raftmon.setup.errors import EXIT_INVALID, EXIT_UNKNOWN, EXIT_VALID
 
-__all__ = ["ASSUMPTIONS_NAME", "Checker", "Counterexample", "Result", "Valid", "combine"]
+__all__ = ["ASSUMPTIONS_NAME", "ONLY_IF", "Checker", "Counterexample", "Result", "Valid", "combine"]
 
 
 ASSUMPTIONS_NAME = "assumptions"
 """The checker whose *unknown* outweighs every *invalid* (see ``assumptions.py``)."""
+
+
+ONLY_IF = "only_if"
+"""In the details of an invalid result: what must be so for it to be invalid, and how to say that it is.
+
+Where nobody chose the checker such a result is unknown (see ``understanding.py``).
+"""
 
 
 class Valid(enum.StrEnum):

@@ -12,6 +12,7 @@ from raftmon.driver.checkers.register import RegisterChecker
 from raftmon.driver.checkers.search.levels import LINEARIZABLE, consistency_level
 from raftmon.driver.checkers.search.linearizable import Linearizable
 from raftmon.driver.checkers.search.models import CasRegister, Model
+from raftmon.driver.checkers.shapes import Shape
 
 __all__ = ["CheckerKind", "at_isolation", "grow_only_set", "later", "lock_under_lease", "register", "searching"]
 
@@ -34,6 +35,8 @@ class CheckerKind:
         the workloads whose histories it judges, ours and others'
     ``asked_by``
         those of its functions, aliases too, that ask for it where no workload is known
+    ``shape``
+        which values it understands (``shapes.py``); None for a checker that says so itself
     """
 
     make: Callable[..., Checker]
@@ -43,6 +46,7 @@ class CheckerKind:
     aliases: Mapping[str, str] = field(default_factory=dict)
     workloads: tuple[str, ...] = ()
     asked_by: frozenset[str] = frozenset()
+    shape: Shape | None = None
 
 
 def later(module: str, name: str) -> Callable[..., Checker]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from raftmon.driver.checkers import shapes, shapes_of_reports
 from raftmon.driver.checkers.base import Checker
 from raftmon.driver.checkers.checker_kind import (
     CheckerKind,
@@ -55,6 +56,7 @@ CHECKERS: dict[str, CheckerKind] = {
         _CONSISTENCY,
         aliases={"read-init": "read"},  # Jepsen's causal test
         workloads=("register", "uniform", "mixed"),
+        shape=shapes.REGISTERS,
     ),
     **{
         f"linearizable-{name}": CheckerKind(
@@ -65,6 +67,7 @@ CHECKERS: dict[str, CheckerKind] = {
             workloads=_MODEL_WORKLOADS.get(name, ()),
             aliases=_MODEL_ALIASES.get(name, {}),
             asked_by=_MODEL_ASKED_BY.get(name, frozenset()),
+            shape=shapes.OF_MODELS.get(name),
         )
         for name, model in MODELS.items()
     },
@@ -88,40 +91,47 @@ CHECKERS: dict[str, CheckerKind] = {
         _words("enqueue dequeue drain"),
         {"order": "fifo or any"},
         asked_by=_words("enqueue dequeue drain"),
+        shape=shapes.QUEUES,
     ),
     "total-queue": CheckerKind(
         later("queues", "TotalQueue"),
         "a drained queue has lost and duplicated nothing (Jepsen's total-queue)",
         _words("enqueue dequeue drain"),
+        shape=shapes.QUEUES,
     ),
     "deliveries": CheckerKind(
         later("deliveries", "Deliveries"),
         "every acknowledged value is delivered, at least or at most once as promised, and none that nobody enqueued",
         _words("enqueue dequeue drain"),
         workloads=("queue",),
+        shape=shapes.QUEUES,
     ),
     "delivery-order": CheckerKind(
         later("deliveries", "DeliveryOrder"),
         "values are first delivered in the order of their enqueues",
         _words("enqueue dequeue drain"),
         workloads=("queue",),
+        shape=shapes.QUEUES,
     ),
     "kafka": CheckerKind(
         later("kafka", "Kafka"),
         "logs lose, duplicate and reorder no acknowledged record",
         _words("send poll txn assign subscribe crash debug-topic-partitions"),
         asked_by=_words("send poll"),
+        shape=shapes.micro_operations("send", "poll"),
     ),
     "long-fork": CheckerKind(
         later("long_fork", "LongFork"),
         "all readers see writes to different keys in one order (no long fork)",
         _words("txn read write"),
+        shape=shapes.micro_operations("r", "read", "w", "write"),
     ),
     "unique-ids": CheckerKind(
         later("unique_ids", "UniqueIds"),
         "generated identifiers are unique",
         _words("generate"),
         asked_by=_words("generate"),
+        shape=shapes.IDENTIFIERS,
     ),
     "bank": CheckerKind(
         later("bank", "Bank"),
@@ -129,18 +139,28 @@ CHECKERS: dict[str, CheckerKind] = {
         _words("transfer read"),
         workloads=("bank",),
         asked_by=_words("transfer"),
+        shape=shapes.BALANCES,
     ),
     "lock": CheckerKind(
         later("lock", "Lock"),
         "locks provide mutual exclusion",
         _LOCKS,
         asked_by=_words("acquire guarded"),
+        shape=shapes.LOCKS,
     ),
     "lock-under-lease": CheckerKind(
         lock_under_lease,
         "locks under leases: mutual exclusion until the lease may have expired",
         _LOCKS,
         workloads=("lock",),
+        shape=shapes.LOCKS,
+    ),
+    "semaphore": CheckerKind(
+        later("semaphore", "Semaphore"),
+        "a semaphore never has more holders than permits",
+        _words("acquire release"),
+        {"permits": "how many may hold it at once (default: 1)"},
+        shape=shapes.LOCKS,
     ),
     "set-full": CheckerKind(
         later("set_full", "SetFull"),
@@ -148,6 +168,7 @@ CHECKERS: dict[str, CheckerKind] = {
         _words("add read"),
         aliases={"broadcast": "add"},
         workloads=("set", "lock"),
+        shape=shapes.SETS,
     ),
     "g-set": CheckerKind(
         grow_only_set,
@@ -155,12 +176,14 @@ CHECKERS: dict[str, CheckerKind] = {
         _words("add read"),
         aliases={"broadcast": "add"},
         asked_by=_words("broadcast"),
+        shape=shapes.SETS,
     ),
     "counter-bounds": CheckerKind(
         later("counter_bounds", "CounterBounds"),
         "every value read from a counter lies between what was surely and what was possibly added",
         _words("add inc dec read"),
         {"reads": "all, or final: the reads marked :final? only (Maelstrom's pn-counter)"},
+        shape=shapes.COUNTERS,
     ),
     "watch": CheckerKind(
         later("watch", "Watch"),
@@ -168,6 +191,7 @@ CHECKERS: dict[str, CheckerKind] = {
         _words("watch read") | _CHANGES,
         workloads=("mixed", "watch"),
         asked_by=_words("watch"),
+        shape=shapes_of_reports.WATCHES,
     ),
     "txn-branches": CheckerKind(
         later("branches", "Branches"),
@@ -182,6 +206,7 @@ CHECKERS: dict[str, CheckerKind] = {
         _words("list observe create update delete compact"),
         workloads=("kubernetes",),
         asked_by=_words("observe"),
+        shape=shapes_of_reports.KUBERNETES,
     ),
     "lease": CheckerKind(
         later("lease", "Lease"),
@@ -195,6 +220,7 @@ CHECKERS: dict[str, CheckerKind] = {
         "all nodes hold the same data at the end",
         _words("store"),
         asked_by=_words("store"),
+        shape=shapes_of_reports.STORES,
     ),
 }
 """The built-in checkers by name, in the order in which results are given."""

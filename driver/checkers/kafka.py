@@ -68,6 +68,8 @@ class Kafka:
         _judge_polls(history, logs, found)
         unseen = {key: sum(o > log.last_polled for o in log.acknowledged) for key, log in logs.items()}
         missing = sum(o < log.last_polled and o not in log.polled for log in logs.values() for o in log.acknowledged)
+        records = sum(len(log.acknowledged) for log in logs.values())
+        polled = sum(len(log.polled) for log in logs.values())
         unknown = None
         if missing:
             unknown = (
@@ -75,8 +77,8 @@ class Kafka:
             )
         elif not any(log.at for log in logs.values()):
             unknown = "unknown: no record was acknowledged or polled"
-        records = sum(len(log.acknowledged) for log in logs.values())
-        polled = sum(len(log.polled) for log in logs.values())
+        elif not polled:
+            unknown = f"unknown: {records} records were acknowledged and none was polled, so nobody knows what is there"
         return found.result(
             self.name,
             good=f"valid: {records} records acknowledged on {len(logs)} logs, {polled} records polled, none lost, "
@@ -97,10 +99,15 @@ def _parts(operation: Operation) -> Iterator[tuple[str, Any, Any]]:
         if not isinstance(part, list | tuple) or not part:
             continue
         if part[0] == "send" and len(part) == 3:
-            yield "send", freeze(part[1]), part[2]
+            yield "send", _log_name(part[1]), part[2]
         elif part[0] == "poll" and len(part) == 2 and isinstance(part[1], Mapping):
             for key, records in part[1].items():
-                yield "poll", freeze(key), records
+                yield "poll", _log_name(key), records
+
+
+def _log_name(key: Any) -> Any:
+    """A key as both forms have it: those of a map are texts, whatever they were."""
+    return str(key) if isinstance(key, int | str) else freeze(key)
 
 
 def _record(thing: Any) -> tuple[int, Any] | None:

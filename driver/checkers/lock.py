@@ -1,19 +1,25 @@
 """Locks: never two holders at once, by time and by the revisions (fencing tokens) the system hands out.
 
 Operations, with ``key`` the lock's name; one process holds one lock at a time:
-``f="acquire"``, ``value`` the fencing token (in etcd the create revision of the lock's key), null if there is none;
+``f="acquire"``, ``value`` the fencing token (in etcd the create revision of the lock's key), null if there is none; or
+a map with the token as ``fence`` (Hazelcast's tests; 0 is none);
 ``f="release"``, ``value`` the revision of the release, or null;
 ``f="guarded"``, ``value`` the token with which a protected resource accepted an action.
+
+Other things are acquired and released too. Where a wrong history would be right as a reentrant lock, as a semaphore
+(acquires that name their client and carry no token), or with values that are owners and no tokens, the result says so
+(``ONLY_IF``).
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
-from raftmon.driver.checkers.base import Result
+from raftmon.driver.checkers.base import ONLY_IF, Result, Valid
 from raftmon.driver.checkers.findings import Findings, milliseconds
-from raftmon.driver.histories.model import History
+from raftmon.driver.histories.model import History, freeze
 from raftmon.driver.histories.operation import Operation, Outcome
 
 __all__ = ["Hold", "Lock", "holds_of"]
@@ -29,11 +35,30 @@ class Hold:
     release: Operation | None
     start_ns: int
     stop_ns: int
+    depth: int = 1  # of a reentrant lock: how often its process acquired it
 
     @property
     def operations(self) -> tuple[Operation, ...]:
         """The acquire, and the release if there was one."""
         return (self.acquire,) if self.release is None else (self.acquire, self.release)
+
+    @property
+    def token(self) -> int:
+        """The acquire's fencing token; 0 without one."""
+        return _token(self.acquire.value) or 0
+
+
+@dataclass(frozen=True, slots=True)
+class _Kind:
+    """What is acquired: ``shared`` by several, ``reentrant``, with ``tokens``; ``words`` says it."""
+
+    reentrant: bool = False
+    shared: bool = False
+    tokens: bool = True
+    words: tuple[str, ...] = ()
+
+
+_MUTEX = _Kind()
 
 
 class Lock:
@@ -54,14 +79,30 @@ class Lock:
 
     def check(self, history: History) -> Result:
         """Judge every lock of the history."""
+        result = self._judged(history, _MUTEX)
+        if result.valid is Valid.NO:
+            kind = _other_kind(history)
+            if self._judged(history, kind).valid is Valid.YES:
+                names = "; or ".join(kind.words)
+                result.details[ONLY_IF] = (
+                    f"this may be {names}. If it is a mutex (with tokens, where there are any) name the checker "
+                    "(--checker lock)"
+                )
+            elif "overlap" in result.details["anomalies"]:
+                result.sentence += " (as a mutex; --checker semaphore:permits=N judges a semaphore)"
+        return result
+
+    def _judged(self, history: History, kind: _Kind) -> Result:
         found = Findings()
         acquires = 0
         longest_ns = 0
         for operations in history.by_key().values():
-            holds = holds_of(operations, found, expires=self._expires)
+            holds = holds_of(operations, found, expires=self._expires, reentrant=kind.reentrant)
             acquires += len(holds)
-            longest_ns = max(longest_ns, _overlaps(holds, found, self._expires))
-            _tokens(holds, found)
+            if not kind.shared:
+                longest_ns = max(longest_ns, _overlaps(holds, found, self._expires))
+            if kind.tokens:
+                _tokens(holds, found)
             _fences([o for o in operations if o.f == "guarded" and o.outcome is Outcome.OK], found)
         return found.result(
             self.name,
@@ -71,7 +112,40 @@ class Lock:
         )
 
 
-def holds_of(operations: Sequence[Operation], found: Findings, *, expires: bool = False) -> list[Hold]:
+def _token(value: Any) -> int | None:
+    """The fencing token of an acquire or a release."""
+    if isinstance(value, Mapping):
+        fence = value.get("fence")
+        return fence if isinstance(fence, int) and fence > 0 else None
+    return value if isinstance(value, int) else None
+
+
+def _other_kind(history: History) -> _Kind:
+    """What else the values allow it to be."""
+    acquires = [one for one in history.operations if one.f == "acquire" and one.outcome is Outcome.OK]
+    words = ["a reentrant lock"]
+    shared = bool(acquires) and all(isinstance(one.value, Mapping) and _token(one.value) is None for one in acquires)
+    if shared:
+        words.append("a semaphore, since no acquire got a fencing token (--checker semaphore:permits=N)")
+    tokens = not _are_owners(acquires)
+    if not tokens:
+        words.append("a lock whose values name owners")
+    return _Kind(reentrant=True, shared=shared, tokens=tokens, words=tuple(words))
+
+
+def _are_owners(acquires: Sequence[Operation]) -> bool:
+    """Whether each process always gave the same value, another than the others, and some did so twice."""
+    values: dict[tuple[int, Any], list[Any]] = {}
+    for one in acquires:
+        values.setdefault((one.process, freeze(one.key)), []).append(one.value)
+    constant = all(set(map(freeze, given)) == {freeze(given[0])} for given in values.values())
+    apart = len({(key, freeze(given[0])) for (_, key), given in values.items()}) == len(values)
+    return constant and apart and any(len(given) > 1 for given in values.values())
+
+
+def holds_of(
+    operations: Sequence[Operation], found: Findings, *, expires: bool = False, reentrant: bool = False
+) -> list[Hold]:
     """Each acquire of one lock with its release, by process; what does not fit together is added to ``found``."""
     open_holds: dict[int, Hold] = {}
     holds: list[Hold] = []
@@ -79,6 +153,9 @@ def holds_of(operations: Sequence[Operation], found: Findings, *, expires: bool 
         process = operation.process
         held = open_holds.get(process)
         if operation.f == "acquire" and operation.outcome is Outcome.OK:
+            if held is not None and reentrant:
+                held.depth += 1
+                continue
             if held is not None and not expires:
                 sentence = f"process {process} acquired the lock that it held already"
                 found.add("double-acquire", sentence, [held.acquire, operation], key=operation.key)
@@ -92,6 +169,9 @@ def holds_of(operations: Sequence[Operation], found: Findings, *, expires: bool 
                 if operation.outcome is Outcome.OK:
                     sentence = f"process {process} released a lock that it did not hold"
                     found.add("release-without-hold", sentence, [operation], key=operation.key)
+                continue
+            held.depth -= 1
+            if held.depth:
                 continue
             held.release, held.stop_ns = operation, max(operation.call_ns, held.start_ns)
             del open_holds[process]
@@ -132,34 +212,35 @@ def _overlaps(holds: Sequence[Hold], found: Findings, expires: bool) -> int:
 
 def _tokens(holds: Sequence[Hold], found: Findings) -> None:
     """Tokens are unique, grow in real time, and no token lies within another's hold."""
-    with_token = [hold for hold in holds if isinstance(hold.acquire.value, int)]
-    by_token = sorted(with_token, key=lambda hold: int(hold.acquire.value))
+    with_token = [hold for hold in holds if _token(hold.acquire.value) is not None]
+    by_token = sorted(with_token, key=lambda hold: hold.token)
     widest: tuple[int, Hold] | None = None
     for before, hold in zip([None, *by_token], by_token, strict=False):
-        acquire, token = hold.acquire, int(hold.acquire.value)
-        if before is not None and before.acquire.value == token:
+        acquire, token = hold.acquire, hold.token
+        if before is not None and before.token == token:
             sentence = f"processes {before.acquire.process} and {acquire.process} both got the token {token}"
             found.add("duplicate-token", sentence, [before.acquire, acquire], key=acquire.key)
         elif widest is not None and token < widest[0]:
             other = widest[1]
             sentence = (
                 f"process {acquire.process} got the token {token} while process {other.acquire.process} held the lock "
-                f"from revision {other.acquire.value} to {widest[0]}"
+                f"from revision {other.token} to {widest[0]}"
             )
             found.add("overlap-by-revision", sentence, [*other.operations, acquire], key=acquire.key)
-        released = hold.release.value if hold.release is not None and hold.release.outcome is Outcome.OK else None
-        if isinstance(released, int) and (widest is None or released > widest[0]):
+        ended = hold.release is not None and hold.release.outcome is Outcome.OK
+        released = _token(hold.release.value) if hold.release is not None and ended else None
+        if released is not None and (widest is None or released > widest[0]):
             widest = (released, hold)
     latest: Hold | None = None  # of those that had returned, the one with the highest token
     returns = sorted(with_token, key=lambda hold: hold.start_ns)
     place = 0
     for hold in sorted(with_token, key=lambda one: one.acquire.call_ns):
         while place < len(returns) and returns[place].start_ns < hold.acquire.call_ns:
-            if latest is None or returns[place].acquire.value > latest.acquire.value:
+            if latest is None or returns[place].token > latest.token:
                 latest = returns[place]
             place += 1
-        if latest is not None and hold.acquire.value < latest.acquire.value:
-            sentence = f"token {hold.acquire.value} was handed out after token {latest.acquire.value}"
+        if latest is not None and hold.token < latest.token:
+            sentence = f"token {hold.token} was handed out after token {latest.token}"
             found.add("token-order", sentence, [latest.acquire, hold.acquire], key=hold.acquire.key)
 
 

@@ -6,6 +6,7 @@ import dataclasses
 from typing import Any
 
 from raftmon.driver.checkers.base import Checker, Result, Valid
+from raftmon.driver.checkers.extent import UNDERSTOOD, Extent, sum_of, with_extent
 from raftmon.driver.checkers.understanding import explaining
 from raftmon.driver.checkers.words import value_text
 from raftmon.driver.histories.model import History, freeze
@@ -56,5 +57,10 @@ class PerKey:
         key, worst = min(judged.items(), key=lambda item: order.index(item[1].valid))
         alike = sum(result.valid is worst.valid for result in judged.values())
         details = {**worst.details, "keys": {value_text(key): result.valid.value for key, result in judged.items()}}
-        sentence = f"{alike} of {len(judged)} keys {worst.valid.value}; key {value_text(key)}: {worst.sentence}"
-        return Result(worst.valid, self.name, sentence, details, worst.counterexample)
+        result = Result(worst.valid, self.name, "", details, worst.counterexample)
+        said = worst.sentence
+        extents = [Extent(**found) for one in judged.values() if (found := one.details.get(UNDERSTOOD)) is not None]
+        if UNDERSTOOD in worst.details:
+            said = said.removesuffix(f" ({Extent(**worst.details[UNDERSTOOD]).clause()})")
+        result.sentence = f"{alike} of {len(judged)} keys {worst.valid.value}; key {value_text(key)}: {said}"
+        return with_extent(result, sum_of(extents)) if extents else result

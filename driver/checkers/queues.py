@@ -19,7 +19,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 from typing import Any
 
-from raftmon.driver.checkers.base import Result, Valid
+from raftmon.driver.checkers.base import ONLY_IF, Result, Valid
 from raftmon.driver.checkers.fifo import Pair, overtaken
 from raftmon.driver.checkers.findings import Findings
 from raftmon.driver.checkers.search.linearizable import Linearizable
@@ -89,6 +89,12 @@ class Queue:
                 result.sentence += " (as a FIFO queue: --checker queue:order=any judges it without regard to the order)"
         else:
             result = _unordered(self.name, shown)
+        if result.valid is Valid.NO and self._only_failures_say_empty(history):
+            result.details[ONLY_IF] = (
+                "dequeues failed as if the queue were empty while values were inside, and a queue whose dequeues may "
+                "fail so (Jepsen's total-queue) is otherwise in order: name the checker if that is not allowed "
+                "(--checker queue)"
+            )
         if endless and result.valid is Valid.NO:
             result.valid = Valid.UNKNOWN
             result.sentence = (
@@ -96,6 +102,15 @@ class Queue:
                 f"be: {result.sentence}"
             )
         return result
+
+    def _only_failures_say_empty(self, history: History) -> bool:
+        """Whether all is well without the dequeues that failed."""
+        kept = [one for one in history.operations if one.f != "dequeue" or one.outcome is not Outcome.FAIL]
+        if len(kept) == len(history):
+            return False
+        shown = History(expand_drains(kept), problems=history.problems, meta=history.meta)
+        again = self._fifo(shown) if self.order == "fifo" else _unordered(self.name, shown)
+        return again.valid is Valid.YES
 
     def _fifo(self, history: History) -> Result:
         """In polynomial time where values are unique and every dequeue ended; else by search."""

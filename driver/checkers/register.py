@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from raftmon.driver.checkers.base import Counterexample, Result, Valid
+from raftmon.driver.checkers.base import ONLY_IF, Counterexample, Result, Valid
 from raftmon.driver.checkers.search.explain import EXPLAIN_S, explain, explanation_s, shrink
 from raftmon.driver.checkers.search.linearizable import first_failure, scale_of, search_partitions
 from raftmon.driver.checkers.search.models import CasRegister
@@ -96,10 +96,28 @@ class RegisterChecker:
             sentence = f"unknown: {doubt}. As a register's it would be: {words}"
             return Result(Valid.UNKNOWN, self.name, sentence, details)
         if violations:
+            began = self._began_with(history, violations[0], plain)
+            if began is not None:
+                details[ONLY_IF] = began
             counterexample = _explain_zones(history, plain, seen, violations[0], self.explain_s / 2)
             return Result(Valid.NO, self.name, f"invalid: {counterexample.sentence}", details, counterexample)
         free = _free_mismatches(seen, rows, searched)
         return self._search(history, searched, free, details, limits)
+
+    def _began_with(self, history: History, violation: Violation, seen: Observations) -> str | None:
+        """That all is well if registers held at first what somebody saw and nobody had written; None if not so."""
+        if violation.conflict is not Conflict.NEVER_WRITTEN or history.meta.initial is not None:
+            return None
+        value = seen.values[int(seen.saw[violation.rows[0]])]
+        meta = replace(history.meta, initial=value)
+        again = History(columns=history.columns, problems=history.problems, meta=meta)
+        if value is None or self._check(again).valid is not Valid.YES:
+            return None
+        return (
+            f"{value!r} was there before anything was written, and if every register holds {value!r} at first this "
+            f"history is linearizable: say so with --initial {value!r}, or name the checker (--checker register) if "
+            "they hold nothing"
+        )
 
     def _search(
         self, history: History, searched: dict[int, str], free: set[int], details: dict[str, Any], limits: Limits

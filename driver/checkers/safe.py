@@ -1,5 +1,7 @@
 """Run a checker so that whatever it does, there is a result: one that crashes or goes on for ever says *unknown*.
 
+Every result's sentence ends with how much of the history was understood (``extent.py``), a failure's too.
+
 The checker runs in a forked child, which has the history already and can be stopped whatever it is doing. A checker
 that can stop by itself and say what it found so far has a method ``limited(timeout_s, memory_mb) -> Checker``; it is
 given a little less than the limits. One of raftmon's own that honours them always, or whose time a small history bounds
@@ -24,6 +26,7 @@ from dataclasses import replace
 from typing import Protocol, runtime_checkable
 
 from raftmon.driver.checkers.base import Checker, Result, Valid
+from raftmon.driver.checkers.extent import UNDERSTOOD, extent_of, with_extent
 from raftmon.driver.histories.model import History
 
 __all__ = ["MEMORY_MB", "TIMEOUT_S", "Limited", "check_safely"]
@@ -52,21 +55,27 @@ def check_safely(
     None is without limit. The result's ``seconds`` is the time it all took.
     """
     start = time.perf_counter()
+    result = _checked(checker, history, timeout_s, memory_mb)
+    if UNDERSTOOD not in result.details:  # it never came to an end
+        with_extent(result, extent_of(history, ()))
+    return replace(result, seconds=time.perf_counter() - start)
+
+
+def _checked(checker: Checker, history: History, timeout_s: float | None, memory_mb: float | None) -> Result:
     if isinstance(checker, Limited):
         checker = checker.limited(
             None if timeout_s is None else timeout_s * _SOFT, None if memory_mb is None else memory_mb * _SOFT
         )
     if getattr(checker, "linear", False):  # one of ours that takes less than a process would
-        return replace(_guarded(checker, history), seconds=time.perf_counter() - start)
+        return _guarded(checker, history)
     try:
         if len(history) <= _SMALL and getattr(checker, "stops_by_itself", False):
-            result = _guarded(checker, history)  # a process costs more than the check
-        else:
-            result = _in_child(checker, history, timeout_s, memory_mb)
+            return _guarded(checker, history)  # a process costs more than the check
+        return _in_child(checker, history, timeout_s, memory_mb)
     except OSError as error:  # no process to be had: better without limits than without a verdict
         result = _guarded(checker, history)
         result.details["limits"] = f"not enforced: {error.strerror}"
-    return replace(result, seconds=time.perf_counter() - start)
+        return result
 
 
 def unknown(checker: Checker, sentence: str) -> Result:
@@ -76,7 +85,11 @@ def unknown(checker: Checker, sentence: str) -> Result:
 
 def _guarded(checker: Checker, history: History) -> Result:
     try:
-        return checker.check(history)
+        result = checker.check(history)
+        if isinstance(result, Result) and UNDERSTOOD not in result.details:
+            functions = getattr(checker, "functions", None)
+            with_extent(result, extent_of(history, history.functions() if functions is None else functions))
+        return result
     except KeyboardInterrupt:
         raise
     except MemoryError:

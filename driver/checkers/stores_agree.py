@@ -39,6 +39,7 @@ class StoresAgree:
     """
 
     name = "stores-agree"
+    functions = frozenset(("store",))
 
     def __init__(self, nodes: Iterable[str] = ()) -> None:
         self._nodes = tuple(nodes)

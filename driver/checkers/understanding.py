@@ -1,9 +1,14 @@
 """A checker says *valid* only of operations that it understands.
 
 ``understood(checkers)`` wraps each checker so that it is shown what it understands and nothing else. Operations whose
-function none of them understands are passed over, and named: what they did is not known, so the verdict is unknown. A
-finding of *invalid* stands only where what was passed over certainly wrote nothing, since anything that was read may
-have been written by it. Every sentence ends with how much was understood (``extent.py``).
+function none of them understands, and those whose value has not the checker's shape (``shapes.py``), are passed over,
+and named: what they did is not known, so the verdict is unknown. A finding of *invalid* stands only where what was
+passed over certainly wrote nothing, since anything that was read may have been written by it. Every sentence ends with
+how much was understood (``extent.py``).
+
+Where nobody said what the history is of, its functions decide, and that is a guess: a semaphore is acquired and
+released like a lock. A finding that only one reading of the functions supports (``ONLY_IF`` in its details) then makes
+the verdict unknown.
 """
 
 from __future__ import annotations
@@ -11,18 +16,41 @@ from __future__ import annotations
 import dataclasses
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
 
-from raftmon.driver.checkers.base import Checker, Result, Valid
-from raftmon.driver.checkers.extent import extent_of
+from raftmon.driver.checkers.base import ONLY_IF, Checker, Result, Valid
+from raftmon.driver.checkers.extent import extent_of, with_extent
 from raftmon.driver.checkers.safe import Limited
+from raftmon.driver.checkers.shapes import Shape
 from raftmon.driver.histories.model import History, Meta
+from raftmon.driver.histories.operation import Operation
 
-__all__ = ["READ_ONLY", "NobodyUnderstands", "Understanding", "explaining", "understood"]
+__all__ = ["READ_ONLY", "NobodyUnderstands", "Understanding", "Understands", "explaining", "understood"]
 
 READ_ONLY = frozenset(("range-read",))
 """Functions that no checker judges and that certainly write nothing."""
+
+
+@dataclass(frozen=True, slots=True)
+class Understands:
+    """What a checker understands: ``functions`` (None: it is shown everything), other systems' names of them
+    (Maelstrom's ``broadcast`` is an ``add``), and the shape of their values.
+    """
+
+    functions: frozenset[str] | None = None
+    aliases: Mapping[str, str] = field(default_factory=dict)
+    shape: Shape | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Shown:
+    """What a checker is shown, and of its own functions what was passed over: {words: how many}."""
+
+    history: History
+    strange: Counter[str]
+    only_reads: bool
 
 
 def _named(counts: Counter[str]) -> str:
@@ -42,67 +70,79 @@ def explaining(checker: Checker, explain_s: float) -> Checker:
 
 
 class Understanding:
-    """``checker`` judged on the operations whose functions are in ``functions``; ``foreign`` are known to nobody.
+    """``checker`` judged on what it ``understands``; ``foreign`` functions are known to nobody.
 
-    ``aliases`` are other systems' names of the checker's own functions (Maelstrom's ``broadcast`` is an ``add``).
-    ``functions`` is None for a checker that is shown everything.
+    ``guessed``: nobody chose the checker; the functions did.
     """
 
     def __init__(
         self,
         checker: Checker,
-        functions: frozenset[str] | None,
+        understands: Understands,
         foreign: frozenset[str] = frozenset(),
-        aliases: Mapping[str, str] = {},
+        *,
+        guessed: bool = False,
     ) -> None:
         self.name = checker.name
         self._checker = checker
-        self._functions = functions
+        self._understands = understands
         self._foreign = foreign
-        self._aliases = aliases
+        self._guessed = guessed
 
     @property
     def stops_by_itself(self) -> bool:
         """Whether the checker inside honours its limits always (see ``safe.py``)."""
         return bool(getattr(self._checker, "stops_by_itself", False))
 
+    def _around(self, checker: Checker) -> Understanding:
+        return Understanding(checker, self._understands, self._foreign, guessed=self._guessed)
+
     def limited(self, timeout_s: float | None, memory_mb: float | None) -> Understanding:
         """A copy whose checker has these limits, where it can have any."""
-        inner = self._checker.limited(timeout_s, memory_mb) if isinstance(self._checker, Limited) else self._checker
-        return Understanding(inner, self._functions, self._foreign, self._aliases)
+        if not isinstance(self._checker, Limited):
+            return self._around(self._checker)
+        return self._around(self._checker.limited(timeout_s, memory_mb))
 
     def explaining(self, explain_s: float) -> Understanding:
         """A copy whose checker may explain for so long, where it can be told."""
-        return Understanding(explaining(self._checker, explain_s), self._functions, self._foreign, self._aliases)
+        return self._around(explaining(self._checker, explain_s))
 
     def check(self, history: History) -> Result:
         """The checker's verdict, or unknown and why; and how much it understood."""
-        found = history.functions()
-        mine = found if self._functions is None else found & (self._functions | self._aliases.keys())
+        found, functions = history.functions(), self._understands.functions
+        if functions is None:
+            return with_extent(self._checker.check(history), extent_of(history, found))
+        mine = found & (functions | self._understands.aliases.keys())
         extent = extent_of(history, mine)
-        result = self._checker.check(history) if self._functions is None else self._judged(history, self._functions)
-        result.sentence = f"{result.sentence} ({extent.clause()})" if result.sentence else extent.clause()
-        result.details["understood"] = extent.as_json()
-        return result
-
-    def _judged(self, history: History, functions: frozenset[str]) -> Result:
-        found = history.functions()
-        mine = found & (functions | self._aliases.keys())
-        foreign = _counts(history, found & self._foreign)
         if found and not mine:
-            return Result(
-                Valid.UNKNOWN,
-                self.name,
-                f"unknown: {self.name} understands none of these operations ({_named(_counts(history, found))}); it "
-                f"understands {', '.join(sorted(functions))}",
-            )
-        shown = history if mine == found and not self._aliases.keys() & found else self._shown(history, mine)
-        result = self._checker.check(shown)
-        if not foreign:
-            return result
-        result.details["passed_over"] = dict(foreign)
-        said = f"passed over: {_named(foreign)}, which no checker here understands"
-        if result.valid is Valid.NO and foreign.keys() <= READ_ONLY:
+            return with_extent(self._nothing(history, functions), extent)
+        shown = self._shown(history, mine)
+        result = self._checker.check(shown.history)
+        skipped = result.details.get("skipped")  # transactions that Elle's own parser left out
+        extent = extent.less(sum(shown.strange.values()) + (skipped if isinstance(skipped, int) else 0))
+        self._pass_over(result, _counts(history, found & self._foreign), shown)
+        if self._guessed and result.valid is Valid.NO and ONLY_IF in result.details:
+            result.valid = Valid.UNKNOWN
+            result.sentence = f"unknown: {result.details[ONLY_IF]}. Otherwise: {result.sentence}"
+        return with_extent(result, extent)
+
+    def _nothing(self, history: History, functions: frozenset[str]) -> Result:
+        return Result(
+            Valid.UNKNOWN,
+            self.name,
+            f"unknown: {self.name} understands none of these operations "
+            f"({_named(_counts(history, history.functions()))}); it understands {', '.join(sorted(functions))}",
+        )
+
+    def _pass_over(self, result: Result, foreign: Counter[str], shown: _Shown) -> None:
+        """Names what was passed over, and takes back a verdict that it may change."""
+        if not foreign and not shown.strange:
+            return
+        result.details["passed_over"] = dict(foreign + shown.strange)
+        words = [_named(shown.strange)] if shown.strange else []
+        words += [f"{_named(foreign)}, which no checker here understands"] if foreign else []
+        said = f"passed over: {'; '.join(words)}"
+        if result.valid is Valid.NO and foreign.keys() <= READ_ONLY and shown.only_reads:
             result.sentence += f" ({said})"
         elif result.valid is Valid.NO:
             result.valid = Valid.UNKNOWN
@@ -113,15 +153,28 @@ class Understanding:
             rest = f"; of the rest: {result.sentence}" if result.sentence else ""
             result.valid = Valid.UNKNOWN
             result.sentence = f"unknown: {said}{rest}"
-        return result
 
-    def _shown(self, history: History, mine: set[str]) -> History:
-        operations = [
-            dataclasses.replace(one, f=self._aliases[one.f]) if one.f in self._aliases else one
-            for one in history.operations
-            if one.f in mine
-        ]
-        return History(operations, problems=history.problems, notes=history.notes, meta=history.meta or Meta())
+    def _shown(self, history: History, mine: set[str]) -> _Shown:
+        """The history without what is not the checker's, under its own names, without values that it cannot read."""
+        aliases, shape = self._understands.aliases, self._understands.shape
+        if mine != history.functions() or aliases.keys() & mine:
+            operations = [
+                dataclasses.replace(one, f=aliases[one.f]) if one.f in aliases else one
+                for one in history.operations
+                if one.f in mine
+            ]
+            history = _like(history, operations)
+        strange = shape.strange(history) if shape is not None else {}
+        if shape is None or not strange:
+            return _Shown(history, Counter(), True)
+        names = [history.columns.f_names[code] for code in history.columns.f[list(strange)].tolist()]
+        counts = Counter(f"{f} that {why}" for f, why in zip(names, strange.values(), strict=True))
+        kept = [one for row, one in enumerate(history.operations) if row not in strange]
+        return _Shown(_like(history, kept), counts, shape.reads.issuperset(names))
+
+
+def _like(history: History, operations: Iterable[Operation]) -> History:
+    return History(operations, problems=history.problems, notes=history.notes, meta=history.meta or Meta())
 
 
 class NobodyUnderstands:
@@ -135,22 +188,20 @@ class NobodyUnderstands:
     def check(self, history: History) -> Result:
         """Always unknown; the sentence names the functions."""
         counts = _counts(history, history.functions())
-        return Result(
-            Valid.UNKNOWN,
-            self.name,
+        sentence = (
             f"unknown: no checker understands any operation of this history ({_named(counts)}); name one with "
-            "--checker (raftmon check --list has them all), or bring your own: --checker FILE.py:Name "
-            f"({extent_of(history, ()).clause()})",
-            {"passed_over": dict(counts), "checkers": list(self._available)},
+            "--checker (raftmon check --list has them all), or bring your own: --checker FILE.py:Name"
         )
+        details = {"passed_over": dict(counts), "checkers": list(self._available)}
+        return with_extent(Result(Valid.UNKNOWN, self.name, sentence, details), extent_of(history, ()))
 
 
 def understood(
-    checkers: Sequence[tuple[Checker, frozenset[str] | None, Mapping[str, str]]], history: History | None
+    checkers: Sequence[tuple[Checker, Understands]], history: History | None, *, guessed: bool = False
 ) -> list[Checker]:
-    """The checkers, each shown what it understands. ``None`` for functions: a checker that is shown everything."""
-    if any(functions is None for _, functions, _ in checkers):  # a user's own: it knows by itself what it understands
-        return [Understanding(checker, functions) for checker, functions, _ in checkers]
-    known = {f for _, functions, aliases in checkers for f in (*(functions or ()), *aliases)}
+    """The checkers, each shown what it understands. A checker without ``functions`` is shown everything."""
+    if any(able.functions is None for _, able in checkers):  # a user's own: it knows by itself what it understands
+        return [Understanding(checker, able, guessed=guessed) for checker, able in checkers]
+    known = {f for _, able in checkers for f in (*(able.functions or ()), *able.aliases)}
     foreign = frozenset((history.functions() if history is not None else set()) - known)
-    return [Understanding(checker, functions, foreign, aliases) for checker, functions, aliases in checkers]
+    return [Understanding(checker, able, foreign, guessed=guessed) for checker, able in checkers]

@@ -11,6 +11,7 @@ import orjson
 
 from raftmon.adapters.systems import SYSTEMS
 from raftmon.driver.checkers.base import Checker, Result, Valid
+from raftmon.driver.checkers.extent import Extent, with_extent
 from raftmon.driver.checkers.safe import check_safely
 from raftmon.driver.checkers.wire.checker import Committed, Wire, same_text
 from raftmon.driver.histories.model import History
@@ -33,11 +34,20 @@ class Invariants:
 
     name = "invariants"
 
-    def __init__(self, connection: sqlite3.Connection) -> None:
+    def __init__(self, connection: sqlite3.Connection, *, unread_bytes: int = 0) -> None:
+        """``unread_bytes``: those of the streams that could not be read as messages, or were never seen."""
         self._connection = connection
+        self._unread_bytes = unread_bytes
 
     def check(self, history: History) -> Result:
-        """Read the violations that the recorder found; the history does not matter."""
+        """Read the violations that the recorder found; the history does not matter.
+
+        What it understood is counted in messages, and what was passed over in bytes (no message is indefinite).
+        """
+        result = self._judged()
+        return with_extent(result, Extent(result.details["messages"], 0, self._unread_bytes), "messages", "bytes")
+
+    def _judged(self) -> Result:
         rows = self._connection.execute("SELECT * FROM violations ORDER BY id").fetchall()
         (messages,) = self._connection.execute("SELECT count(*) FROM messages").fetchone()
         details = {
@@ -170,7 +180,8 @@ def wire_results(folder: RunFolder, history: History, workload: str) -> list[Res
         return []
     connection = open_store(path)
     try:
-        checkers: list[Checker] = [Invariants(connection)]
+        unread_bytes = sum(int(seen.get(name) or 0) for name in ("unparsed_bytes", "hole_bytes"))
+        checkers: list[Checker] = [Invariants(connection, unread_bytes=unread_bytes)]
         has_puts = connection.execute("SELECT 1 FROM entries WHERE operation = 'put' LIMIT 1").fetchone()
         if workload in ("register", "uniform") and has_puts:
             # Of long values only the beginning is kept: they cannot be compared, so what is absent proves nothing.

@@ -218,6 +218,13 @@ def _judge(result: Result, expected: str, found: Anomalies, broken: list[str], t
         return
     forbidden = LEVELS[expected][0]
     guilty = [word for word in _ordered(found) if word in forbidden]
+    if guilty == ["garbage-read"] and transactions.skipped:
+        result.valid = Valid.UNKNOWN
+        result.sentence = (
+            f"unknown: {transactions.problems[0]}, and may have written what was read. Without it: "
+            f"{found.examples[guilty[0]][0].sentence}"
+        )
+        return
     if guilty:
         anomaly = found.examples[guilty[0]][0]
         result.valid = Valid.NO

@@ -44,6 +44,8 @@ class Wire:
     """
 
     name = "wire"
+    functions = frozenset(("read", "write", "cas"))
+    """What it judges; what is passed over besides has no entry on the wire to compare with."""
 
     def __init__(self, committed: Iterable[Committed], *, complete: bool = True, initial: Any = None) -> None:
         self._committed = committed

@@ -51,7 +51,7 @@ BANKS = [
     scenario("nil-balance", "An account has no balance.", op(0, "read", {"a": None, "b": 10}, 0, 1)),
     scenario("missing-account", "An account is not there.", op(0, "read", {"a": 10}, 0, 1)),
     scenario("unexpected-account", "An account that was never opened.", op(0, "read", {"a": 5, "b": 5, "c": 0}, 0, 1)),
-    scenario("unreadable", "A read that is no mapping of accounts to numbers.", op(0, "read", [5, 5], 0, 1)),
+    scenario("unreadable", "A read that is no mapping of accounts to numbers.", op(0, "read", "all", 0, 1)),
 ]
 
 LOCKS = [
