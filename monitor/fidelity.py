@@ -19,6 +19,7 @@ __all__ = [
     "BOUND_STALL_MAX_MS",
     "Histogram",
     "MonitorCounters",
+    "codec_failures",
     "disturbances",
 ]
 
@@ -170,9 +171,20 @@ def disturbances(counters: Mapping[str, Any]) -> list[str]:
         reasons.append(f"the recorder fell {lag:.1f} s behind, more than {BOUND_RECORDER_LAG_MAX_S:.0f} s")
     if counters.get("record") and not recorder.get("finished"):
         reasons.append("the recorder did not finish its files")
+    reasons += codec_failures((recorder.get("sinks") or {}).get("messages") or {})
     if recorder.get("errors"):
         reasons.append(f"the recorder failed: {recorder['errors'][0]}")
     return reasons
+
+
+def codec_failures(counters: Mapping[str, Any]) -> list[str]:
+    """A sentence where a codec raised what it should not, by the decoder's ``counters``; an empty list otherwise."""
+    failures = counters.get("codec_failures")
+    if not failures:
+        return []
+    connections = "one connection" if failures == 1 else f"{failures:,} connections"
+    first = counters.get("codec_failure")
+    return [f"a decoder failed on {connections}, whose later messages are missing in the record; first {first}"]
 
 
 _MEANS = {

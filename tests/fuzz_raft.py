@@ -1,4 +1,4 @@
-"""Mutated packets through streams and codecs: nothing raises, memory stays bounded.
+"""Mutated packets through streams, codecs, invariants, conformance and the record: nothing raises, memory is bounded.
 
 ``python -m tests.fuzz_raft --count 1000000`` from the root; ``tests/monitor/raft/test_fuzz.py`` runs fewer.
 """
@@ -9,6 +9,7 @@ import argparse
 import random
 import resource
 import struct
+import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -17,12 +18,11 @@ from raftmon.monitor.message_rules.scanner import MessageHead
 from raftmon.monitor.message_rules.stream_editor import StreamEditor
 from raftmon.monitor.packets.capture_reader import read_capture
 from raftmon.monitor.packets.tcp_stream import read_segment
-from raftmon.monitor.raft.decoder import Decoder
-from raftmon.monitor.raft.invariants import InvariantChecker
-from raftmon.monitor.raft.tracker import Tracker
+from raftmon.monitor.raft.message import RaftMessage
+from raftmon.monitor.recorder.message_sink import MessageRecord
 
 _DATA = Path(__file__).parent / "monitor" / "raft" / "data"
-_MAX_BYTES = 8 << 20
+_MAX_BYTES = 64 << 20
 
 
 def _flip(data: bytearray, rng: random.Random) -> None:
@@ -82,40 +82,54 @@ def packets() -> list[bytes]:
     return [packet.data for path in sorted(_DATA.glob("*.gz")) for packet in read_capture(path)]
 
 
-def fuzz(count: int, seed: int) -> dict[str, float]:
+def fuzz(count: int, seed: int) -> dict[str, int]:
     """Feed packets until ``count`` mutated ones have gone in; counters of what came of it. Raises what was raised."""
     rng = random.Random(seed)
     source = packets()
-    totals = {"packets": 0, "mutated": 0, "messages": 0, "unparsed": 0, "held_max": 0}
-    while totals["mutated"] < count:
-        decoder = Decoder(max_bytes=_MAX_BYTES)
-        tracker, invariants = Tracker(), InvariantChecker(decoder.directory.renamed)
-        begin = rng.choice((0, rng.randrange(len(source))))
-        share = rng.choice((0.01, 0.1, 0.5))  # few broken packets reach deeper than many
-        editors: dict[bytes, StreamEditor] = {}
-        for offset in range(len(source)):
-            data = source[(begin + offset) % len(source)]
-            if data and rng.random() < share:
-                changed = bytearray(data)
-                rng.choice(_MUTATIONS)(changed, rng)
-                data = bytes(changed)
-                totals["mutated"] += 1
-            for message in decoder.packet(offset, offset, data):
-                totals["messages"] += 1
-                tracker.feed(message)
-                invariants.feed(message)
-                for entry in message.entries:
-                    _ = entry.operations
-                message.sentence()
-            _edit(editors, data, offset, rng)
-            held = decoder.streams.budget.used + decoder.buffers.used
-            totals["held_max"] = max(totals["held_max"], held)
-            assert 0 <= held <= 2 * _MAX_BYTES + (1 << 20), f"{held} bytes are held"
-            totals["packets"] += 1
-        decoder.finish()
-        assert decoder.streams.budget.used == 0
-        totals["unparsed"] += decoder.taps.unparsed
+    totals = {"packets": 0, "mutated": 0, "messages": 0, "unparsed": 0, "held_max": 0, "early_kb": 0}
+    with tempfile.TemporaryDirectory(dir="/dev/shm" if Path("/dev/shm").is_dir() else None) as folder:
+        while totals["mutated"] < count:
+            path = Path(folder) / "messages.sqlite"
+            path.unlink(missing_ok=True)
+            _once(_Record(path, live=False), source, rng, totals)
+            if not totals["early_kb"] and totals["mutated"] > count // 10:
+                totals["early_kb"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return dict(totals)
+
+
+class _Record(MessageRecord):
+    def _take(self, message: RaftMessage, comment: str | None, delivered: bool | None) -> None:
+        for entry in message.entries:
+            _ = entry.operations
+        message.sentence()
+        super()._take(message, comment, delivered)
+
+
+def _once(record: MessageRecord, source: list[bytes], rng: random.Random, totals: dict[str, int]) -> None:
+    """All packets once through one record, some of them mutated."""
+    decoder = record.decoder
+    begin = rng.choice((0, rng.randrange(len(source))))
+    share = rng.choice((0.01, 0.1, 0.5))  # few broken packets reach deeper than many
+    editors: dict[bytes, StreamEditor] = {}
+    for offset in range(len(source)):
+        data = source[(begin + offset) % len(source)]
+        if data and rng.random() < share:
+            changed = bytearray(data)
+            rng.choice(_MUTATIONS)(changed, rng)
+            data = bytes(changed)
+            totals["mutated"] += 1
+        totals["messages"] += record.packet(offset, offset, data, None, None)
+        if record.store.waiting >= 2000:
+            record.flush()
+        _edit(editors, data, offset, rng)
+        held = decoder.streams.budget.used + decoder.buffers.used
+        totals["held_max"] = max(totals["held_max"], held)
+        assert 0 <= held <= 2 * _MAX_BYTES + (1 << 20), f"{held} bytes are held"
+        assert not decoder.codec_failures, decoder.codec_failure
+        totals["packets"] += 1
+    record.finish()
+    assert decoder.streams.budget.used == 0
+    totals["unparsed"] += decoder.taps.unparsed
 
 
 def main() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import ipaddress
 import struct
 from collections.abc import Callable
@@ -81,21 +82,29 @@ def _reverse(key: bytes) -> bytes:
     return key[size : 2 * size] + key[:size] + key[-2:] + key[-4:-2]
 
 
+def _raised(error: Exception, _size: int) -> Consumer:
+    raise error
+
+
 class StreamTable:
     """All connections of one capture.
 
     ``open`` makes the two consumers of a new connection from its two flows (the opener's first). At most
-    ``max_connections`` are kept: beyond that the longest known is forgotten, closed ones first.
+    ``max_connections`` are kept: beyond that the longest known is forgotten, closed ones first. ``failed`` is told of
+    what a consumer raised and of the bytes that it was given: from then on the connection's two directions go to the
+    consumer that it returns. It may raise, too: the default does.
     """
 
     def __init__(
         self,
         open: Callable[[Flow, Flow], tuple[Consumer, Consumer]],
         *,
+        failed: Callable[[Exception, int], Consumer] = _raised,
         max_connections: int = 20_000,
         max_bytes: int = 64 << 20,
     ) -> None:
         self._open = open
+        self._failed = failed
         self._halves: dict[bytes, _Half] = {}
         self._max_halves = 2 * max_connections
         self.budget = Budget(max_bytes)
@@ -135,7 +144,10 @@ class StreamTable:
         if payload and not half.closed:
             if seq == half.next_seq and not half.pending:
                 half.next_seq = (seq + len(payload)) & _MASK
-                half.consumer.data(payload, number)
+                try:
+                    half.consumer.data(payload, number)
+                except Exception as error:
+                    self._replace(half, error, len(payload))
             else:
                 before = half.duplicate_bytes
                 self._deliver(half, half.feed(seq, payload, number))
@@ -148,28 +160,43 @@ class StreamTable:
         for half in list(self._halves.values()):
             if not half.closed:
                 self._deliver(half, half.finish())
-                half.closed = True
-                half.consumer.end()
+                self._end(half)
 
     def _deliver(self, half: _Half, items: list[Item]) -> None:
         for data, mark in items:
-            if data is None:
-                self.hole_bytes += mark
-                half.consumer.hole(mark)
-            else:
-                half.consumer.data(data, mark)
+            try:
+                if data is None:
+                    self.hole_bytes += mark
+                    half.consumer.hole(mark)
+                else:
+                    half.consumer.data(data, mark)
+            except Exception as error:
+                self._replace(half, error, 0 if data is None else len(data))
+
+    def _end(self, half: _Half) -> None:
+        half.closed = True
+        try:
+            half.consumer.end()
+        except Exception as error:
+            self._replace(half, error, 0)
+
+    def _replace(self, half: _Half, error: Exception, size: int) -> None:
+        """Both directions: what the consumer of one remembers of the other holds no more."""
+        before = (half.consumer, half.peer.consumer)
+        half.consumer = half.peer.consumer = self._failed(error, size)
+        for consumer in before:
+            with contextlib.suppress(Exception):
+                consumer.end()  # it gives back what it kept
 
     def _close(self, half: _Half, end: int, bits: int) -> None:
         if bits & _RST:
             for side in (half, half.peer):
                 if not side.closed:
                     side.forget()
-                    side.closed = True
-                    side.consumer.end()
+                    self._end(side)
         elif not half.closed and (half.next_seq is None or half.next_seq == end):
             half.forget()
-            half.closed = True
-            half.consumer.end()
+            self._end(half)
 
     def _find(self, key: bytes, seq: int, bits: int) -> _Half:
         half = self._halves.get(key)
@@ -184,8 +211,7 @@ class StreamTable:
             for side in (half, half.peer):
                 side.forget()
                 if not side.closed:
-                    side.closed = True
-                    side.consumer.end()
+                    self._end(side)
             del self._halves[key]
             self._halves.pop(_reverse(key), None)
             half = None
@@ -221,5 +247,4 @@ class StreamTable:
             for side in (half, half.peer):
                 side.forget()
                 if not side.closed:
-                    side.closed = True
-                    side.consumer.end()
+                    self._end(side)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import traceback
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Literal
 
 from raftmon.monitor.packets.tcp_stream import Budget
@@ -17,6 +19,7 @@ from raftmon.monitor.raft.message import Channel, RaftMessage
 __all__ = ["Decoder", "WireEvent"]
 
 _MAX_HELD_EVENTS = 10_000
+_MAX_FAILURE = 300
 
 
 @dataclass(slots=True)
@@ -59,7 +62,9 @@ class Decoder:
         self.channels: list[Channel] = []
         self.packets = 0
         self.messages = 0
-        self.streams = StreamTable(self._open, max_bytes=max_bytes)
+        self.codec_failures = 0
+        self.codec_failure = ""
+        self.streams = StreamTable(self._open, failed=self._failed, max_bytes=max_bytes)
         self._out: list[RaftMessage] = []
         self._joined = False
         self._next_channel = 1
@@ -100,6 +105,8 @@ class Decoder:
             "unknown_field_bytes": self.unknown_field_bytes,
             "lost_at_join": self.lost_at_join,
             "link_heartbeats": dict(self.link_heartbeats),
+            "codec_failures": self.codec_failures,
+            "codec_failure": self.codec_failure,
         }
 
     def bytes_missing(self) -> bool:
@@ -155,6 +162,16 @@ class Decoder:
             make = self._taps[codec.name] = codec.taps(self)
         return make(client, server, joined=not client.from_start)
 
+    def _failed(self, error: Exception, size: int) -> Consumer:
+        """A codec raised what none should: the rest of that connection is unparsed, and the others go on."""
+        self.codec_failures += 1
+        if not self.codec_failure:
+            last = traceback.extract_tb(error.__traceback__)[-1]
+            where = f"{Path(last.filename).name}:{last.lineno}"
+            self.codec_failure = f"{type(error).__name__}: {error} ({where})"[:_MAX_FAILURE]
+        self.taps.unparsed += size
+        return _Unparsed(self.taps)
+
 
 class _Foreign:
     """Counts the bytes of a connection that carries no Raft that is read here."""
@@ -171,6 +188,14 @@ class _Foreign:
 
     def end(self) -> None:
         """See ``Consumer.end``."""
+
+
+class _Unparsed(_Foreign):
+    """Counts the bytes of a connection whose codec failed."""
+
+    def data(self, payload: bytes, mark: int) -> None:
+        """See ``Consumer.data``."""
+        self._counters.unparsed += len(payload)
 
 
 class _Pair:

@@ -13,7 +13,7 @@ from typing import Any, Protocol
 
 import orjson
 
-from raftmon.monitor.fidelity import Histogram
+from raftmon.monitor.fidelity import Histogram, codec_failures
 from raftmon.monitor.message_rules.comments import HELD, EditLog
 from raftmon.monitor.packets.capture_reader import CaptureNotes, read_capture
 from raftmon.monitor.raft.codecs.base import Codec
@@ -283,7 +283,7 @@ def decode_capture(
         for leftover in ("-wal", "-shm"):  # of the record that is replaced: they do not fit the new one
             target.with_name(target.name + leftover).unlink(missing_ok=True)
         os.replace(part, target)
-        return {**summary, "notes": notes.sentences()}
+        return {**summary, "notes": [*notes.sentences(), *codec_failures(summary)]}
     except BaseException:
         part.unlink(missing_ok=True)
         raise

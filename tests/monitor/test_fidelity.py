@@ -51,6 +51,15 @@ def test_an_undisturbed_run_has_no_reasons():
         ({"hold_lateness_ms": {"p99": 21.0}}, "21.0 ms late"),
         ({"recorder": {"finished": True, "lag_ms": {"max": 31_000}}}, "31.0 s behind"),
         ({"recorder": {}}, "did not finish its files"),
+        (
+            {
+                "recorder": {
+                    "finished": True,
+                    "sinks": {"messages": {"codec_failures": 2, "codec_failure": "TypeError: x"}},
+                }
+            },
+            "a decoder failed on 2 connections, whose later messages are missing in the record; first TypeError: x",
+        ),
         ({"recorder": {"finished": True, "errors": ["raft: KeyError: 3"]}}, "raft: KeyError"),
     ],
 )

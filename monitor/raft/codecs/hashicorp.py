@@ -157,7 +157,10 @@ def _append(message: RaftMessage, content: dict[bytes, Any]) -> None:
     message.index, message.log_term = _number(content, b"PrevLogEntry"), _number(content, b"PrevLogTerm")
     message.commit = _number(content, b"LeaderCommitIndex")
     entries = []
-    for one in content.get(b"Entries") or ():
+    listed = content.get(b"Entries") or []
+    if not isinstance(listed, list):
+        raise Malformed("entries that are no list")
+    for one in listed:
         if not isinstance(one, dict):
             raise Malformed("an entry that is no map")
         data = one.get(b"Data") or b""
