@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import http.client
 import time
 from collections.abc import Callable
+from email.utils import parsedate_to_datetime
 from typing import TypeVar
 
 from raftmon.adapters.base import Client, Definite, Indefinite
 
-__all__ = ["ask_client", "ask_until", "serves"]
+__all__ = ["ask_client", "ask_until", "http_date", "serves"]
 
 _C = TypeVar("_C", bound=Client)
 _T = TypeVar("_T")
@@ -32,6 +34,21 @@ def ask_client(client: _C, ask: Callable[[_C], _T]) -> _T | None:
         return None
     finally:
         client.close()
+
+
+def http_date(target: str, path: str, timeout_s: float) -> float | None:
+    """The server's own time (``Date`` of its answer) in seconds since 1970; None without an answer. ``target`` is
+    ``address:port``.
+    """
+    connection = http.client.HTTPConnection(target, timeout=timeout_s)
+    try:
+        connection.request("GET", path)
+        said = connection.getresponse().getheader("Date")
+        return None if said is None else parsedate_to_datetime(said).timestamp()
+    except (OSError, http.client.HTTPException, ValueError):
+        return None
+    finally:
+        connection.close()
 
 
 def serves(

@@ -2,8 +2,8 @@
 
 Those for clients (``Append``, ``Lock``, ``Watch``, ``Lease``, ``Transactions``, ``Revision``) are looked for on what
 ``Adapter.connect`` returns; those for a whole cluster (``Members``, ``Hash``, ``Inspect``, ``Leader``, ``Compact``,
-``Defragment``, ``MoveLeader``) on the adapter itself. The rules of ``raftmon.adapters.base.Client`` hold for every
-call: no retry, and Definite or Indefinite if it is not ok.
+``Defragment``, ``MoveLeader``, ``Snapshot``) on the adapter itself. The rules of ``raftmon.adapters.base.Client`` hold
+for every call: no retry, and Definite or Indefinite if it is not ok.
 """
 
 from __future__ import annotations
@@ -33,6 +33,7 @@ __all__ = [
     "Objects",
     "Queues",
     "Revision",
+    "Snapshot",
     "Taken",
     "Transactions",
     "Watch",
@@ -189,10 +190,18 @@ class Defragment(Protocol):
 
 @runtime_checkable
 class MoveLeader(Protocol):
-    """Capability: the leader can hand its leadership to another node."""
+    """Capability: the leader can hand its leadership to another node, ``to`` where the system lets one choose."""
 
     def move_leader(self, leader: Host, to: Host, timeout_s: float) -> str:
         """Ask ``leader`` to; a sentence with who leads after it. Raises RaftmonError where it refused."""
+
+
+@runtime_checkable
+class Snapshot(Protocol):
+    """Capability: a node can save or send a snapshot of its store on request."""
+
+    def snapshot(self, node: Host, timeout_s: float) -> str:
+        """Ask ``node`` to; a sentence with what it did. Raises RaftmonError where it refused or sent a broken one."""
 
 
 class Leadership(NamedTuple):

@@ -7,12 +7,13 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from raftmon.adapters.asking import ask_client, serves
+from raftmon.adapters import dqlite_admin
+from raftmon.adapters.asking import ask_client, http_date, serves
 from raftmon.adapters.base import Client, NodeCommand
 from raftmon.adapters.capabilities import Leadership
 from raftmon.adapters.dqlite_client import DqliteClient
 from raftmon.adapters.options import Options
-from raftmon.setup.errors import InputError
+from raftmon.setup.errors import InputError, RaftmonError
 from raftmon.setup.topology import Host, Topology
 
 __all__ = ["API_PORT", "PEER_PORT", "DqliteAdapter"]
@@ -88,6 +89,25 @@ class DqliteAdapter:
     def client_class(self) -> type:
         """What ``connect`` returns: its capabilities can be asked without a connection."""
         return DqliteClient
+
+    def move_leader(self, leader: Host, to: Host, timeout_s: float) -> str:
+        """Have the leader hand over; ``MoveLeader``."""
+        at = (leader.address, PEER_PORT)
+        known = dqlite_admin.nodes(at, timeout_s)
+        identity = known.get(f"{to.address}:{PEER_PORT}")
+        if identity is None:
+            raise RaftmonError(f"{to.name} is no node of the cluster as {leader.name} knows it")
+        dqlite_admin.transfer(at, identity, timeout_s)
+        return f"{leader.name} handed its leadership to {to.name}"
+
+    def snapshot(self, node: Host, timeout_s: float) -> str:
+        """Receive a dump of the node's database and its log; ``Snapshot``."""
+        files = dqlite_admin.dump((node.address, PEER_PORT), timeout_s)
+        return f"{node.name} sent a dump: {', '.join(f'{name} of {size:,} B' for name, size in files.items())}"
+
+    def node_time(self, node: Host, timeout_s: float) -> float | None:
+        """The ``Date`` of its HTTP answers; ``NodeClock``."""
+        return http_date(f"{node.address}:{API_PORT}", "/", timeout_s)
 
     def leadership(self, node: Host, timeout_s: float) -> Leadership | None:
         """What the node itself reports. dqlite tells no term: it is 0."""

@@ -16,7 +16,7 @@ import orjson
 from raftmon.adapters.base import Definite, Indefinite
 from raftmon.adapters.outcomes import Row, raise_outcome
 
-__all__ = ["OUTCOMES", "DqliteClient"]
+__all__ = ["DATABASE", "OUTCOMES", "DqliteClient", "DqliteConnection", "failure", "text"]
 
 _VERSION = 1
 _LEADER, _CLIENT, _OPEN, _EXEC_SQL, _QUERY_SQL = 0, 1, 3, 8, 9
@@ -26,7 +26,7 @@ _ROWS_DONE, _ROWS_PART = 0xFFFFFFFFFFFFFFFF, 0xEEEEEEEEEEEEEEEE
 _MAX_ANSWER = 64 << 20
 _BUSY = 5  # SQLITE_BUSY
 _BUSY_PAUSE_S = 0.002
-_DATABASE = "raftmon"
+DATABASE = "raftmon"
 
 OUTCOMES = (
     Row("5", "", True, "SQLITE_BUSY: another transaction holds the lock, nothing was written"),
@@ -36,7 +36,8 @@ OUTCOMES = (
 )
 
 
-def _text(value: str) -> bytes:
+def text(value: str) -> bytes:
+    """A text as dqlite sends it: ended by a zero byte, padded to words."""
     data = value.encode() + b"\0"
     return data + bytes(-len(data) % 8)
 
@@ -44,10 +45,10 @@ def _text(value: str) -> bytes:
 def _parameters(values: tuple[str, ...]) -> bytes:
     """A tuple of texts: count, types, then the values, each padded to words."""
     head = bytes([len(values)]) + bytes([_TEXT]) * len(values)
-    return head + bytes(-len(head) % 8) + b"".join(map(_text, values))
+    return head + bytes(-len(head) % 8) + b"".join(map(text, values))
 
 
-class _Connection:
+class DqliteConnection:
     """One connection to one node, registered as a client, with the database open where it is asked to be."""
 
     def __init__(self, address: tuple[str, int], deadline: float) -> None:
@@ -67,20 +68,23 @@ class _Connection:
             raise Definite(f"no session with {address[0]}, nothing was asked: {error}") from error
 
     def open(self, deadline: float) -> int:
+        """The number of the database, opened by the first call."""
         if self.database is None:
-            kind, body = self.ask(_OPEN, _text(_DATABASE) + struct.pack("<Q", 0) + _text("volatile"), deadline)
+            kind, body = self.ask(_OPEN, text(DATABASE) + struct.pack("<Q", 0) + text("volatile"), deadline)
             if kind == _FAILURE:
-                code, why = _failure(body)
+                code, why = failure(body)
                 raise Definite(f"cannot open the database at {self.address[0]}: {code} {why}")
             self.database = int(struct.unpack_from("<I", body)[0])
         return self.database
 
     def ask(self, kind: int, body: bytes, deadline: float) -> tuple[int, bytes]:
+        """Send one request; kind and body of its answer. Raises OSError, or ValueError for an answer too long."""
         self._socket.settimeout(max(0.001, deadline - time.monotonic()))
         self._socket.sendall(struct.pack("<IBBH", len(body) // 8, kind, 0, 0) + body)
         return self.answer(deadline)
 
     def answer(self, deadline: float) -> tuple[int, bytes]:
+        """Kind and body of the next answer."""
         words, kind, _, _ = struct.unpack("<IBBH", self._take(8, deadline))
         if words * 8 > _MAX_ANSWER:
             raise ValueError(f"an answer of {words * 8} bytes")
@@ -100,6 +104,7 @@ class _Connection:
         return taken
 
     def close(self) -> None:
+        """Let go of the connection."""
         with contextlib.suppress(OSError):
             self._socket.close()
 
@@ -114,7 +119,7 @@ class DqliteClient:
         self._address = address
         self._timeout_s = timeout_s
         self._leader_reads = leader_reads
-        self._kept: _Connection | None = None
+        self._kept: DqliteConnection | None = None
 
     def read(self, key: str) -> Any:
         """The value of ``key``."""
@@ -157,7 +162,7 @@ class DqliteClient:
     def leader(self) -> str:
         """The leader's address as the node knows it, empty if it knows none."""
         deadline = time.monotonic() + self._timeout_s
-        connection = _Connection(self._address, deadline)
+        connection = DqliteConnection(self._address, deadline)
         try:
             kind, body = connection.ask(_LEADER, bytes(8), deadline)
         except (OSError, ValueError, struct.error) as error:
@@ -177,7 +182,7 @@ class DqliteClient:
         kind, body = self._do(_QUERY_SQL, "SELECT value FROM kv WHERE key = ?", (key,), deadline, read=True)
         if kind != _ROWS:
             raise Definite(f"a query was answered with {kind}")
-        place = 8 + len(_text("value"))  # the number of columns and their names
+        place = 8 + len(text("value"))  # the number of columns and their names
         if struct.unpack_from("<Q", body, place)[0] in (_ROWS_DONE, _ROWS_PART):
             return None
         if body[place] & 15 == _NULL:
@@ -194,10 +199,10 @@ class DqliteClient:
         except Definite:
             self.close()
             raise
-        body = struct.pack("<Q", database) + _text(sql) + (_parameters(values) if values else bytes(8))
+        body = struct.pack("<Q", database) + text(sql) + (_parameters(values) if values else bytes(8))
         try:
             kind, answer = connection.ask(request, body, deadline)
-            while kind == _FAILURE and _failure(answer)[0] == _BUSY and time.monotonic() + _BUSY_PAUSE_S < deadline:
+            while kind == _FAILURE and failure(answer)[0] == _BUSY and time.monotonic() + _BUSY_PAUSE_S < deadline:
                 time.sleep(_BUSY_PAUSE_S)
                 kind, answer = connection.ask(request, body, deadline)
         except (OSError, ValueError, struct.error) as error:
@@ -206,16 +211,16 @@ class DqliteClient:
             raise kind_of_error(f"sent, but no answer from {connection.address[0]}: {error}") from error
         if kind == _FAILURE:
             self.close()  # the next request asks again who leads
-            code, why = _failure(answer)
+            code, why = failure(answer)
             raise_outcome(OUTCOMES, str(code), why, read=read, cause=OSError(str(code)))
         return kind, answer
 
-    def _leading(self, deadline: float) -> _Connection:
+    def _leading(self, deadline: float) -> DqliteConnection:
         if self._kept is None:
             host, _, port = self.leader().rpartition(":")
             if not host or not port.isdigit():
                 raise Definite(f"{self._address[0]} knows no leader, nothing was asked")
-            self._kept = _Connection((host, int(port)), deadline)
+            self._kept = DqliteConnection((host, int(port)), deadline)
         return self._kept
 
     def close(self) -> None:
@@ -225,5 +230,6 @@ class DqliteClient:
             self._kept = None
 
 
-def _failure(body: bytes) -> tuple[int, str]:
+def failure(body: bytes) -> tuple[int, str]:
+    """Code and message of a FAILURE answer."""
     return int(struct.unpack_from("<Q", body)[0]), body[8:].split(b"\0", 1)[0].decode("utf-8", "replace")

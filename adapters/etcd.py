@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from raftmon.adapters import etcd_http
-from raftmon.adapters.asking import ask_until
+from raftmon.adapters.asking import ask_until, http_date
 from raftmon.adapters.base import Client, Definite, Indefinite, NodeCommand
 from raftmon.adapters.capabilities import Leadership
 from raftmon.adapters.options import Options
@@ -104,6 +104,12 @@ class EtcdAdapter:
         leads = "leads" if status["leader"] == status["member"] else "does not lead yet"
         return f"{leader.name} handed its leadership to {to.name}, which {leads} in term {status['term']}"
 
+    def snapshot(self, node: Host, timeout_s: float) -> str:
+        """Receive a snapshot and check its checksum; ``Snapshot``."""
+        with self._api(node, timeout_s) as api:
+            size = api.snapshot(timeout_s)
+        return f"{node.name} sent a snapshot of {size:,} B with the right checksum"
+
     @staticmethod
     def _api(node: Host, timeout_s: float) -> AbstractContextManager[Any]:
         from raftmon.adapters.etcd_api import EtcdApi  # gRPC's stubs take a while to import
@@ -143,7 +149,7 @@ class EtcdAdapter:
 
     def node_time(self, node: Host, timeout_s: float) -> float | None:
         """The ``Date`` of its HTTP answers; ``NodeClock``."""
-        return etcd_http.date(f"{node.address}:{CLIENT_PORT}", timeout_s)
+        return http_date(f"{node.address}:{CLIENT_PORT}", "/version", timeout_s)
 
     def log_files(self, data: Path) -> list[Path]:
         """The segments of the write-ahead log; their names sort by age (sequence number, first index)."""

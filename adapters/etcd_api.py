@@ -5,6 +5,7 @@ For scenarios and tests that need a certain operation at a certain node; each ca
 
 from __future__ import annotations
 
+import hashlib
 import threading
 from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
@@ -16,6 +17,10 @@ from raftmon.adapters.etcd_client import CHANNEL_OPTIONS
 from raftmon.setup.errors import RaftmonError
 
 __all__ = ["EtcdApi", "EtcdRefused", "Event"]
+
+
+_SHA256_BYTES = 32
+_SECTOR_BYTES = 512
 
 
 class EtcdRefused(RaftmonError):
@@ -150,6 +155,28 @@ class EtcdApi:
     def defragment(self, timeout_s: float = 60.0) -> None:
         """Defragment this node's database."""
         self._call(self._maintenance.Defragment, rpc_pb2.DefragmentRequest(), timeout_s)
+
+    def snapshot(self, timeout_s: float = 60.0) -> int:
+        """Receive a snapshot of this node's database and check it; how many bytes the database has.
+
+        etcd appends the SHA-256 of the file, whose size is a multiple of 512 (``etcdctl snapshot status`` looks at the
+        same). Raises RaftmonError where that does not fit.
+        """
+        stream = self._maintenance.Snapshot(rpc_pb2.SnapshotRequest(), timeout=timeout_s)
+        hashed, tail, size = hashlib.sha256(), b"", 0
+        try:
+            for part in stream:
+                size += len(part.blob)
+                tail += part.blob
+                hashed.update(tail[:-_SHA256_BYTES])
+                tail = tail[-_SHA256_BYTES:]
+        except grpc.RpcError as error:
+            raise EtcdRefused(error) from error
+        if size % _SECTOR_BYTES != _SHA256_BYTES:
+            raise RaftmonError(f"etcd's snapshot of {size:,} B has no checksum at its end: it was cut off")
+        if hashed.digest() != tail:
+            raise RaftmonError(f"etcd's snapshot of {size:,} B does not have the checksum that it says")
+        return size - _SHA256_BYTES
 
     def move_leader(self, member: int) -> None:
         """Have the leader (this node must be it) hand its leadership to a member, by id."""

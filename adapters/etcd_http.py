@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import http.client
 from collections.abc import Mapping
-from email.utils import parsedate_to_datetime
 from typing import Any
 
 import orjson
@@ -17,7 +16,7 @@ from raftmon.adapters.base import Definite, Indefinite
 from raftmon.adapters.etcd_outcomes import ETCD
 from raftmon.adapters.outcomes import judge
 
-__all__ = ["answers", "call", "date", "healthy"]
+__all__ = ["answers", "call", "healthy"]
 
 # google.rpc.Code: the numbers the gateway puts in an error's "code"
 _CODES = {
@@ -43,19 +42,6 @@ def answers(target: str, path: str, timeout_s: float) -> bool:
     except (OSError, http.client.HTTPException):
         return False
     return True
-
-
-def date(target: str, timeout_s: float) -> float | None:
-    """What the server says the time is (``Date`` of its answer), in seconds since 1970; None without an answer."""
-    connection = http.client.HTTPConnection(target, timeout=timeout_s)
-    try:
-        connection.request("GET", "/version")
-        said = connection.getresponse().getheader("Date")
-        return None if said is None else parsedate_to_datetime(said).timestamp()
-    except (OSError, http.client.HTTPException, ValueError):
-        return None
-    finally:
-        connection.close()
 
 
 def healthy(target: str, timeout_s: float) -> bool:

@@ -14,13 +14,18 @@ from typing import Any, NoReturn
 import grpc
 import orjson
 from etcd3.etcdrpc import kv_pb2, rpc_pb2, rpc_pb2_grpc
+from google.protobuf.unknown_fields import UnknownFieldSet
 
 from raftmon.adapters.base import Definite
 from raftmon.adapters.etcd_extras import EtcdExtras
 
-__all__ = ["EtcdObjects"]
+__all__ = ["EtcdObjects", "is_fragment"]
 
 _MAX_WAITING = 10_000
+_FRAGMENT = b"\x40\x01"
+"""``fragment = true`` of a WatchCreateRequest (rpc.proto, field 8), which python3-etcd3's messages do not have."""
+_IS_FRAGMENT = 7
+"""``fragment`` of a WatchResponse: further events of this revision follow in the next response."""
 _FILTERS = {"noput": rpc_pb2.WatchCreateRequest.NOPUT, "nodelete": rpc_pb2.WatchCreateRequest.NODELETE}
 
 
@@ -94,7 +99,9 @@ class EtcdObjects(EtcdExtras):
     def observe(
         self, prefix: str, from_revision: int, duration_s: float, *, without: str = ""
     ) -> Iterator[dict[str, Any]]:
-        """Responses of one watch, with previous values, bookmarks asked for five times; see ``Objects``."""
+        """Responses of one watch, with previous values, bookmarks asked for five times; see ``Objects``. A response
+        that etcd sends in fragments comes out as one.
+        """
         self._fresh()
         start = prefix.encode()
         create = rpc_pb2.WatchCreateRequest(
@@ -105,6 +112,7 @@ class EtcdObjects(EtcdExtras):
             progress_notify=True,
             filters=[_FILTERS[without]] if without else [],
         )
+        create.MergeFromString(_FRAGMENT)
         over = threading.Event()
 
         def requests() -> Iterator[Any]:
@@ -138,6 +146,7 @@ def _read(call: Any, waiting: queue.Queue[Any]) -> None:
 
 def _responses(waiting: queue.Queue[Any]) -> Iterator[dict[str, Any]]:
     created = False
+    parts: list[dict[str, Any]] = []
     while True:
         response = waiting.get()
         if not isinstance(response, rpc_pb2.WatchResponse):
@@ -151,7 +160,17 @@ def _responses(waiting: queue.Queue[Any]) -> Iterator[dict[str, Any]]:
             raise Definite(f"etcd ended the watch: {why}", seen=compacted, has_seen=bool(compacted))
         if response.created and not response.events:
             continue
-        yield {"revision": response.header.revision, "events": [_event(event) for event in response.events]}
+        parts += [_event(event) for event in response.events]
+        if is_fragment(response):
+            continue
+        yield {"revision": response.header.revision, "events": parts}
+        parts = []
+
+
+def is_fragment(response: Any) -> bool:
+    """Whether the events of a WatchResponse go on in the next one."""
+    fields: Any = UnknownFieldSet(response)
+    return any(one.field_number == _IS_FRAGMENT and one.data for one in fields)
 
 
 _SIGNS = {

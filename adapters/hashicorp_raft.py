@@ -10,12 +10,12 @@ from typing import Any
 import orjson
 
 from raftmon.adapters.asking import ask_client, serves
-from raftmon.adapters.base import Client, NodeCommand
+from raftmon.adapters.base import Client, Definite, Indefinite, NodeCommand
 from raftmon.adapters.capabilities import Leadership
 from raftmon.adapters.line_client import LineClient
 from raftmon.adapters.options import Options
 from raftmon.adapters.outcomes import Row
-from raftmon.setup.errors import InputError
+from raftmon.setup.errors import InputError, RaftmonError
 from raftmon.setup.topology import Host, Topology
 
 __all__ = ["CLIENT_PORT", "OUTCOMES", "PEER_PORT", "HashicorpRaftAdapter"]
@@ -99,6 +99,36 @@ class HashicorpRaftAdapter:
     def client_class(self) -> type:
         """What ``connect`` returns: its capabilities can be asked without a connection."""
         return LineClient
+
+    def move_leader(self, leader: Host, to: Host, timeout_s: float) -> str:
+        """Have the leader hand over (``LeadershipTransferToServer``); ``MoveLeader``."""
+        self._ask(leader, {"op": "transfer", "key": to.name}, timeout_s)
+        found = self.leadership(to, timeout_s)
+        leads = f"leads in term {found.term}" if found is not None and found.leads else "does not lead yet"
+        return f"{leader.name} handed its leadership over; {to.name} {leads}"
+
+    def snapshot(self, node: Host, timeout_s: float) -> str:
+        """Have the node save a snapshot, which shortens its log to ``trailing_logs``; ``Snapshot``."""
+        self._ask(node, {"op": "snapshot"}, timeout_s)
+        return f"{node.name} saved a snapshot"
+
+    def node_time(self, node: Host, timeout_s: float) -> float | None:
+        """``now_ns`` of its status; ``NodeClock``."""
+        try:
+            told = self._ask(node, {"op": "status"}, timeout_s)["value"].get("now_ns")
+        except RaftmonError:
+            return None
+        return None if told is None else told / 1e9
+
+    @staticmethod
+    def _ask(node: Host, request: dict[str, Any], timeout_s: float) -> dict[str, Any]:
+        client = LineClient((node.address, CLIENT_PORT), timeout_s, OUTCOMES)
+        try:
+            return client.ask(request)
+        except (Definite, Indefinite) as error:
+            raise RaftmonError(f"{node.name}: {error}") from error
+        finally:
+            client.close()
 
     def leadership(self, node: Host, timeout_s: float) -> Leadership | None:
         """What the node itself reports."""

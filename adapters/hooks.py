@@ -34,6 +34,8 @@ class AdapterHooks:
         where clients connect; the contract puts a relay between, which loses answers
     ``transparent``
         nodes can only listen on the address by which their peers know them
+    ``joins_running``
+        a node is added to the members when it runs already, not before it is started
     ``client_class()``
         what ``connect`` returns: a workload that needs more than it has is refused before a node is started
     ``use_folder(path)``
@@ -44,6 +46,7 @@ class AdapterHooks:
     one_host: bool = False
     client_port: int | None = None
     transparent: bool = False
+    joins_running: bool = False
     client_class: Any = _unknown_class
     use_folder: Any = _no_folder
 

@@ -11,6 +11,7 @@ import re
 import shutil
 import threading
 from collections.abc import Mapping
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +31,7 @@ PEER_PORT = 6222
 MONITOR_PORT = 8222
 _MOST_REPLICAS = 5
 _ASK_AGAIN_S = 0.1
+_TOO_PRECISE = re.compile(r"(\.\d{1,6})\d*")  # nanoseconds, which Python does not read
 _SYNC = re.compile(r"always|\d+(ms|s|m|h)")
 
 
@@ -43,6 +45,7 @@ class NatsAdapter:
 
     name = "nats"
     nodes_needed = True
+    joins_running = True
     client_port = CLIENT_PORT
     peer_port = PEER_PORT
 
@@ -125,16 +128,56 @@ class NatsAdapter:
 
     def leadership(self, node: Host, timeout_s: float) -> Leadership | None:
         """Whether the node thinks that it leads the bucket's stream. nats-server tells no term: it is 0."""
-        connection = http.client.HTTPConnection(node.address, MONITOR_PORT, timeout=timeout_s)
-        try:
-            connection.request("GET", "/jsz?accounts=true&streams=true")
-            told = orjson.loads(connection.getresponse().read())
-            streams = [one for account in told.get("account_details", []) for one in account.get("stream_detail", [])]
-        except (OSError, http.client.HTTPException, orjson.JSONDecodeError):
+        told = _monitored(node, "/jsz?accounts=true&streams=true", timeout_s)
+        if told is None:
             return None
-        finally:
-            connection.close()
+        streams = [one for account in told.get("account_details", []) for one in account.get("stream_detail", [])]
         return Leadership(any(one.get("cluster", {}).get("leader") == node.name for one in streams), 0)
+
+    def node_time(self, node: Host, timeout_s: float) -> float | None:
+        """``now`` of its monitoring endpoint ``/varz``; ``NodeClock``."""
+        told = _monitored(node, "/varz", timeout_s)
+        if told is None or "now" not in told:
+            return None
+        return datetime.fromisoformat(_TOO_PRECISE.sub(r"\1", told["now"])).timestamp()
+
+    def move_leader(self, leader: Host, to: Host, timeout_s: float) -> str:
+        """Have the stream's leader step down; JetStream elects whom it likes. ``MoveLeader``."""
+        from raftmon.adapters.nats_cluster import step_down
+
+        before, now = step_down(self._event_loop(), _url(leader), timeout_s)
+        return f"{before or leader.name} stepped down as leader of the stream; {now} leads"
+
+    def members(self, through: Host, timeout_s: float) -> dict[str, str]:
+        """The servers that hold the bucket's stream."""
+        from raftmon.adapters.nats_cluster import peers
+
+        return {name: name for name in peers(self._event_loop(), _url(through), timeout_s)}
+
+    def add_member(self, through: Host, node: Host, timeout_s: float) -> None:
+        """One replica more, which goes to the server that holds none."""
+        from raftmon.adapters.nats_cluster import add_peer
+
+        add_peer(self._event_loop(), _url(through), timeout_s)
+
+    def remove_member(self, through: Host, node: Host, timeout_s: float) -> None:
+        """Take the node out of the stream's Raft group (peer-remove)."""
+        from raftmon.adapters.nats_cluster import remove_peer
+
+        remove_peer(self._event_loop(), _url(through), node.name, timeout_s)
+
+
+def _monitored(node: Host, path: str, timeout_s: float) -> dict[str, Any] | None:
+    """A page of the node's monitoring endpoint, None without an answer."""
+    connection = http.client.HTTPConnection(node.address, MONITOR_PORT, timeout=timeout_s)
+    try:
+        connection.request("GET", path)
+        told: dict[str, Any] = orjson.loads(connection.getresponse().read())
+        return told
+    except (OSError, http.client.HTTPException, orjson.JSONDecodeError):
+        return None
+    finally:
+        connection.close()
 
 
 def _url(node: Host) -> str:

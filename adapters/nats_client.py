@@ -20,7 +20,7 @@ import orjson
 from raftmon.adapters.base import Definite
 from raftmon.adapters.outcomes import Row, raise_outcome
 
-__all__ = ["BUCKET", "OUTCOMES", "EventLoop", "NatsClient", "make_bucket"]
+__all__ = ["BUCKET", "OUTCOMES", "EventLoop", "NatsClient", "make_bucket", "quiet"]
 
 BUCKET = "raftmon"
 _STREAM = f"KV_{BUCKET}"
@@ -55,7 +55,7 @@ class EventLoop:
             raise
 
 
-async def _quiet(_error: Exception) -> None:
+async def quiet(_error: Exception) -> None:
     """What happens to the connection shows in the operations."""
 
 
@@ -79,7 +79,7 @@ class NatsClient:
             allow_reconnect=False,
             max_reconnect_attempts=0,
             connect_timeout=self._timeout_s,
-            error_cb=_quiet,
+            error_cb=quiet,
         )
         try:
             self._connection = self._loop.run(work, self._timeout_s)
@@ -163,7 +163,7 @@ def make_bucket(loop: EventLoop, url: str, replicas: int, timeout_s: float) -> b
 
     async def make() -> None:
         connection = await nats.connect(
-            servers=[url], allow_reconnect=False, max_reconnect_attempts=0, connect_timeout=timeout_s, error_cb=_quiet
+            servers=[url], allow_reconnect=False, max_reconnect_attempts=0, connect_timeout=timeout_s, error_cb=quiet
         )
         try:
             stream = connection.jetstream(timeout=timeout_s)

@@ -14,12 +14,13 @@ from typing import Any
 
 import orjson
 
-from raftmon.adapters.asking import ask_client, serves
+from raftmon.adapters.asking import ask_client, ask_until, serves
 from raftmon.adapters.base import Client, NodeCommand
 from raftmon.adapters.capabilities import Leadership
 from raftmon.adapters.options import Options
 from raftmon.adapters.ovsdb_client import DATABASE, OvsdbClient
-from raftmon.setup.errors import InputError
+from raftmon.adapters.ovsdb_control import control, last_log_time
+from raftmon.setup.errors import InputError, RaftmonError
 from raftmon.setup.topology import Host, Topology
 
 __all__ = ["CLIENT_PORT", "PEER_PORT", "SCHEMA", "OvsdbAdapter"]
@@ -74,6 +75,7 @@ class OvsdbAdapter:
         if reads not in ("linearizable", "local"):
             raise InputError(f"option reads of the system ovsdb is {reads!r}: give linearizable or local")
         self._local_reads = reads == "local"
+        self._folders: dict[str, Path] = {}
 
     def command(self, node: Host, topology: Topology, folder: Path) -> NodeCommand:
         """The first node creates the cluster, the others join it; a node that has a database starts with it."""
@@ -85,6 +87,7 @@ class OvsdbAdapter:
         if not topology.transparent:
             raise InputError("ovsdb-server listens on the address its peers know it by: give --transparent")
         data = folder / "data"
+        self._folders[node.name] = folder
         data.mkdir(parents=True, exist_ok=True)
         database, schema = data / "raftmon.db", folder / "schema.ovsschema"
         schema.write_bytes(orjson.dumps(SCHEMA, option=orjson.OPT_INDENT_2))
@@ -124,6 +127,41 @@ class OvsdbAdapter:
     def client_class(self) -> type:
         """What ``connect`` returns: its capabilities can be asked without a connection."""
         return OvsdbClient
+
+    def compact(self, node: Host, timeout_s: float) -> str:
+        """Have the node replace its log by a snapshot (``ovsdb-server/compact``); ``Compact``."""
+        log = self._folder(node) / "data" / "raftmon.db"
+        before = log.stat().st_size
+        self._control(node, "ovsdb-server/compact", DATABASE, timeout_s=timeout_s)
+        return f"{node.name} compacted its log: {before:,} B before, {log.stat().st_size:,} B after"
+
+    def move_leader(self, leader: Host, to: Host, timeout_s: float) -> str:
+        """Have the leader hand over (``cluster/failure-test transfer-leadership``); OVSDB chooses to whom."""
+        self._control(leader, "cluster/failure-test", "transfer-leadership", timeout_s=timeout_s)
+
+        def gave_up(left_s: float) -> bool:
+            found = self.leadership(leader, left_s)
+            return found is not None and not found.leads
+
+        if not ask_until(gave_up, timeout_s, _ASK_AGAIN_S):
+            raise RaftmonError(f"{leader.name} still leads {timeout_s:g} s after it was asked to hand over")
+        return f"{leader.name} handed its leadership over"
+
+    def node_time(self, node: Host, timeout_s: float) -> float | None:
+        """The time of the line that the node writes to its log when asked to open it again; ``NodeClock``."""
+        try:
+            self._control(node, "vlog/reopen", timeout_s=timeout_s)
+            return last_log_time(self._folder(node) / "ovsdb.log")
+        except RaftmonError:
+            return None
+
+    def _folder(self, node: Host) -> Path:
+        if node.name not in self._folders:
+            raise RaftmonError(f"{node.name} was not started by this driver: its control socket is not known")
+        return self._folders[node.name]
+
+    def _control(self, node: Host, method: str, *arguments: str, timeout_s: float) -> str:
+        return control(self._folder(node), method, *arguments, timeout_s=timeout_s)
 
     def leadership(self, node: Host, timeout_s: float) -> Leadership | None:
         """What the node itself reports, from its database ``_Server``, which tells no term: it is 0."""

@@ -8,12 +8,13 @@ from typing import Any
 
 import orjson
 
-from raftmon.adapters.asking import ask_client, serves
-from raftmon.adapters.base import Client, NodeCommand
+from raftmon.adapters.asking import ask_client, ask_until, serves
+from raftmon.adapters.base import Client, Definite, Indefinite, NodeCommand
 from raftmon.adapters.capabilities import Leadership
 from raftmon.adapters.line_client import LineClient
 from raftmon.adapters.options import Options
 from raftmon.adapters.outcomes import Row
+from raftmon.setup.errors import RaftmonError
 from raftmon.setup.python import module_command
 from raftmon.setup.topology import Host, Topology
 
@@ -101,6 +102,37 @@ class PySyncObjAdapter:
     def client_class(self) -> type:
         """What ``connect`` returns: its capabilities can be asked without a connection."""
         return LineClient
+
+    def compact(self, node: Host, timeout_s: float) -> str:
+        """Have the node write a dump and shorten its log (``forceLogCompaction``); ``Compact``."""
+        before = self._ask(node, "status", timeout_s)["log_entries"]
+        self._ask(node, "compact", timeout_s)
+
+        def shorter(left_s: float) -> bool:
+            return bool(self._ask(node, "status", left_s)["log_entries"] < before)
+
+        done = ask_until(shorter, timeout_s, _ASK_AGAIN_S)
+        after = self._ask(node, "status", timeout_s)["log_entries"]
+        if not done:
+            raise RaftmonError(f"{node.name} still has {after} log entries of {before}, {timeout_s:g} s later")
+        return f"{node.name} compacted its log: {before} entries before, {after} after"
+
+    def node_time(self, node: Host, timeout_s: float) -> float | None:
+        """``now_s`` of its status; ``NodeClock``."""
+        try:
+            return float(self._ask(node, "status", timeout_s)["now_s"])
+        except (RaftmonError, KeyError):
+            return None
+
+    @staticmethod
+    def _ask(node: Host, op: str, timeout_s: float) -> dict[str, Any]:
+        client = LineClient((node.address, CLIENT_PORT), timeout_s, OUTCOMES)
+        try:
+            return client.ask({"op": op})
+        except (Definite, Indefinite) as error:
+            raise RaftmonError(f"{node.name}: {error}") from error
+        finally:
+            client.close()
 
     def leadership(self, node: Host, timeout_s: float) -> Leadership | None:
         """What the node itself reports."""

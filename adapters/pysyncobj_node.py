@@ -13,6 +13,7 @@ import logging
 import socketserver
 import sys
 import threading
+import time
 from pathlib import Path
 from typing import Any
 
@@ -75,7 +76,15 @@ class _Node:
         op, key = request["op"], request.get("key")
         if op == "status":
             status = self._raft.getStatus()
-            return {"leads": status["leader"] == status["self"], "term": status["raft_term"]}
+            return {
+                "leads": status["leader"] == status["self"],
+                "term": status["raft_term"],
+                "now_s": time.time(),
+                "log_entries": status["log_len"],
+            }
+        if op == "compact":
+            self._raft.forceLogCompaction()
+            return {}
         arguments = {  # type: ignore[no-untyped-call]
             "read": lambda: (key,),
             "write": lambda: (key, request["value"]),

@@ -68,7 +68,7 @@ class ZooKeeperAdapter:
             "maxClientCnxns=0",
             "admin.enableServer=false",
             "standaloneEnabled=false",
-            "4lw.commands.whitelist=srvr",
+            "4lw.commands.whitelist=srvr,cons",
             *(f"server.{host.index}={host.presented}:{PEER_PORT}:{ELECTION_PORT}" for host in topology.nodes),
         ]
         path = folder / "zoo.cfg"
@@ -80,7 +80,9 @@ class ZooKeeperAdapter:
 
     def ready(self, node: Host, topology: Topology, timeout_s: float) -> bool:
         """The server says what it is in the ensemble; it answers otherwise as long as there is no quorum."""
-        return ask_until(lambda left_s: bool(_SERVES.search(_srvr(node, left_s))), timeout_s, _ASK_AGAIN_S)
+        return ask_until(
+            lambda left_s: bool(_SERVES.search(_four_letters(node, b"srvr", left_s))), timeout_s, _ASK_AGAIN_S
+        )
 
     def connect(self, node: Host, timeout_s: float) -> Client:
         """A client of that node alone."""
@@ -94,21 +96,31 @@ class ZooKeeperAdapter:
 
         return ZooKeeperClient
 
+    def node_time(self, node: Host, timeout_s: float) -> float | None:
+        """When the node says that a session, just begun, was established (``cons``); ``NodeClock``."""
+        from raftmon.adapters.zookeeper_client import new_session
+
+        with new_session(f"{node.address}:{CLIENT_PORT}", timeout_s) as session:
+            if session is None:
+                return None
+            told = re.search(rf"sid=0x{session:x},.*?\best=(\d+)", _four_letters(node, b"cons", timeout_s))
+        return None if told is None else int(told[1]) / 1000
+
     def leadership(self, node: Host, timeout_s: float) -> Leadership | None:
         """What the node itself reports. The term is Zab's epoch, the upper half of its last transaction's number."""
-        told = _srvr(node, timeout_s)
+        told = _four_letters(node, b"srvr", timeout_s)
         mode, zxid = _SERVES.search(told), _ZXID.search(told)
         if mode is None or zxid is None:
             return None
         return Leadership(mode[1] == "leader", int(zxid[1], 16) >> 32)
 
 
-def _srvr(node: Host, timeout_s: float) -> str:
-    """The answer to ZooKeeper's four letter word ``srvr``; empty if there was none."""
+def _four_letters(node: Host, word: bytes, timeout_s: float) -> str:
+    """The answer to one of ZooKeeper's four letter words; empty if there was none."""
     answer = b""
     try:
         with socket.create_connection((node.address, CLIENT_PORT), timeout_s) as connection:
-            connection.sendall(b"srvr")
+            connection.sendall(word)
             while data := connection.recv(4096):
                 answer += data
     except OSError:

@@ -10,7 +10,7 @@ import contextlib
 import logging
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import orjson
@@ -20,7 +20,7 @@ from kazoo.retry import KazooRetry
 
 from raftmon.adapters.base import Definite, Indefinite
 
-__all__ = ["ZooKeeperClient"]
+__all__ = ["ZooKeeperClient", "new_session"]
 
 _SESSION_S = 10.0
 _PREFIX = "/raftmon-"
@@ -117,6 +117,21 @@ class ZooKeeperClient:
         session, self._session = self._session, None
         if session is not None:
             _close_in_background(session)
+
+
+@contextlib.contextmanager
+def new_session(address: str, timeout_s: float) -> Iterator[int | None]:
+    """The id of a session that has just been established with a server, None if there is none in time."""
+    session = KazooClient(
+        hosts=address,
+        timeout=_SESSION_S,
+        connection_retry=KazooRetry(max_tries=0),
+        command_retry=KazooRetry(max_tries=0),
+    )
+    try:
+        yield session.client_id[0] if session.start_async().wait(timeout_s) else None
+    finally:
+        _close_in_background(session)
 
 
 def _close_in_background(session: Any) -> None:

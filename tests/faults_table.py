@@ -223,7 +223,7 @@ def main() -> int:
     parser.add_argument("--write", type=Path, help="page whose table is to be filled")
     parser.add_argument("--seen", type=Path, help="file of what was seen (default: faults-seen.json beside the page)")
     parser.add_argument("--missing", action="store_true", help="only cells that were not seen yet")
-    parser.add_argument("--flawed", action="store_true", help="only cells that are neither confirmed nor not applicable")
+    parser.add_argument("--flawed", action="store_true", help="only cells that are not confirmed, but applicable")
     parser.add_argument("--limit", type=float, metavar="S", help="begin no run after S seconds; exit status 3 then")
     parser.add_argument("--tables", action="store_true", help="run nothing; make the page of what was seen")
     arguments = parser.parse_args()

@@ -10,6 +10,7 @@ from typing import Any
 from raftmon.adapters.base import Client, Definite
 from raftmon.adapters.contract.context import Broken, Context, Skipped
 from raftmon.adapters.contract.loopback import RELAY
+from raftmon.adapters.contract.operations import OPERATION_CHECKS
 from raftmon.adapters.contract.relay import Relay
 from raftmon.adapters.hooks import hooks
 from raftmon.setup.topology import Host
@@ -275,6 +276,7 @@ CHECKS: tuple[Check, ...] = (
     cas_is_atomic,
     lost_answer_is_unknown,
     close_never_raises,
+    *OPERATION_CHECKS,
     acknowledged_writes_survive_a_restart,
     dead_or_stopped_node_fails_in_time,
 )

@@ -1,4 +1,4 @@
-"""Operations of the system's own API as faults: compact, defragment, move the leader.
+"""Operations of the system's own API as faults: compact, defragment, move the leader, save a snapshot.
 
 Each needs a capability of the adapter (``adapters/capabilities.py``). What it does is done at once, and again every
 ``every`` seconds until the fault is over where that is given; there is nothing to heal. An operation that the system
@@ -11,7 +11,8 @@ import threading
 from collections.abc import Callable
 from random import Random
 
-from raftmon.adapters.capabilities import Compact, Defragment, MoveLeader
+from raftmon.adapters.base import Definite, Indefinite
+from raftmon.adapters.capabilities import Compact, Defragment, MoveLeader, Snapshot
 from raftmon.driver.faults.base import Effect, Target, Unavailable
 from raftmon.driver.faults.receipts import CONFIRMED, INCONCLUSIVE, MISMATCH, Receipt
 from raftmon.driver.faults.selectors import need_leader, select
@@ -35,6 +36,11 @@ def _defragment(target: Target, selector: str, random: Random) -> str:
     return "; ".join(str(system.defragment(target.topology.host(node), CALL_S)) for node in nodes)
 
 
+def _snapshot(target: Target, selector: str, random: Random) -> str:
+    node = select(selector, target, random)[0]
+    return str(target.capability(Snapshot).snapshot(target.topology.host(node), CALL_S))
+
+
 def _move_leader(target: Target, _selector: str, random: Random) -> str:
     leader = need_leader(target)
     others = [node for node in target.topology.node_names() if node != leader and node in target.alive()]
@@ -49,6 +55,7 @@ OPERATIONS: dict[str, tuple[type, Operation]] = {
     "compact": (Compact, _compact),
     "defragment": (Defragment, _defragment),
     "move-leader": (MoveLeader, _move_leader),
+    "snapshot": (Snapshot, _snapshot),
 }
 """Name -> the capability that it needs, and how it is done; gives a sentence."""
 
@@ -90,7 +97,7 @@ class ApiFault:
     def _once(self, target: Target, random: Random) -> None:
         try:
             self._done.append(self._operation(target, self._node, random))
-        except (RaftmonError, Unavailable) as error:
+        except (RaftmonError, Unavailable, Definite, Indefinite) as error:
             self._refused.append(str(error))
 
     def _again(self, target: Target, random: Random) -> None:

@@ -124,6 +124,7 @@ _FAULTS: dict[str, FaultKind] = {
     "compact": api_kind("compact", "compacts old revisions through the API", "leader"),
     "defragment": api_kind("defragment", "defragments a node's database through the API", "leader", "nodes"),
     "move-leader": api_kind("move-leader", "asks the leader to hand its leadership to another node", None),
+    "snapshot": api_kind("snapshot", "saves a snapshot of a node's store through the API", "one"),
     "full-partition": partition("isolates the leader from all other nodes", random=True),
     "full-partition-one": partition("isolates one node from all others"),
     "partial-partition": partition("cuts the leader off from one follower; both still reach the rest", random=True),

@@ -13,6 +13,7 @@ from typing import Any
 
 from raftmon.adapters.base import Definite, Indefinite
 from raftmon.adapters.capabilities import Members
+from raftmon.adapters.hooks import hooks
 from raftmon.driver.faults.base import Effect, Target, Unavailable
 from raftmon.driver.faults.receipts import CONFIRMED, INCONCLUSIVE, MISMATCH, Receipt
 from raftmon.driver.faults.selectors import need_leader, select
@@ -65,14 +66,19 @@ class _MemberFault:
         """Add the node and start it with nothing on its disk."""
         host, members = target.topology.host(node), target.capability(Members)
         before = self._names(target, node)
+        known = {host.name for host in target.topology.hosts()}
+        started = sorted({*(name for name in before if name in known), node})
+        running = hooks(members).joins_running
+        if running:
+            target.start_fresh(node, started)
         self._change(
             target,
             node,
             lambda through: members.add_member(through, host, ASK_S),
             lambda names: len(names) > len(before),
         )
-        known = {host.name for host in target.topology.hosts()}
-        target.start_fresh(node, sorted({*(name for name in before if name in known), node}))
+        if not running:
+            target.start_fresh(node, started)
         self._out = False
 
     def _names(self, target: Target, node: str) -> list[str]:

@@ -138,7 +138,7 @@ func (s *server) answer(asked request) reply {
 	case "status":
 		return s.status()
 	case "transfer":
-		if err := s.raft.LeadershipTransfer().Error(); err != nil {
+		if err := s.transfer(asked.Key); err != nil {
 			return reply{Error: "TRANSFER", Why: err.Error()}
 		}
 		return reply{}
@@ -180,11 +180,20 @@ func (s *server) answer(asked request) reply {
 	return future.Response().(reply)
 }
 
+// transfer hands leadership to the node of that name, or to whom hashicorp/raft chooses where there is none.
+func (s *server) transfer(name string) error {
+	if address, known := s.settings.Peers[name]; known {
+		return s.raft.LeadershipTransferToServer(raft.ServerID(name), raft.ServerAddress(address)).Error()
+	}
+	return s.raft.LeadershipTransfer().Error()
+}
+
 func (s *server) status() reply {
 	term, _ := strconv.ParseUint(s.raft.Stats()["term"], 10, 64)
 	state := map[string]interface{}{
 		"leader": s.raft.State() == raft.Leader, "term": term, "applied": s.raft.AppliedIndex(),
 		"last_index": s.raft.LastIndex(), "stats": s.raft.Stats(), "keys": s.store.size(),
+		"now_ns": time.Now().UnixNano(),
 	}
 	out, _ := json.Marshal(state)
 	return reply{Value: out}
