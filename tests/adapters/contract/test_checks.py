@@ -8,6 +8,7 @@ import pytest
 from raftmon.adapters.base import Definite, Indefinite
 from raftmon.adapters.contract import CHECKS, Context, run_contract
 from raftmon.adapters.contract.checks import dead_or_stopped_node_fails_in_time
+from raftmon.adapters.contract.operations import OPERATION_CHECKS
 from raftmon.adapters.memory import MemoryAdapter
 from raftmon.setup.topology import Topology
 
@@ -111,7 +112,7 @@ def test_an_unready_node_is_told():
 def test_what_cannot_be_checked_is_skipped_with_the_reason():
     cluster = SimpleNamespace(topology=Topology.star(3))
     skipped = [result for result in run_contract(Context(cluster, Wrapped(), 1.0)) if result.kept is None]
-    assert len(skipped) == 3
+    assert len(skipped) == 3 + len(OPERATION_CHECKS)
     assert all(result.sentence in str(result) for result in skipped)
 
 

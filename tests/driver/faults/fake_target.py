@@ -41,6 +41,10 @@ class FakeSystem:
         self.log.append("defragment")
         return f"{node.name} defragmented"
 
+    def snapshot(self, node: Host, timeout_s: float) -> str:
+        self.log.append("snapshot")
+        return f"{node.name} saved a snapshot"
+
     def move_leader(self, leader: Host, to: Host, timeout_s: float) -> str:
         self.log.append("move leader")
         return f"{leader.name} to {to.name}"

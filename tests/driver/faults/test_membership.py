@@ -122,3 +122,20 @@ def test_only_an_added_node_needs_a_host_more():
 def test_a_selector_of_several_nodes_is_refused():
     with pytest.raises(InputError, match="more than one node"):
         make_fault("member-remove", {"node": "minority"}, NODES)
+
+
+def test_a_system_that_adds_running_nodes_has_them_started_first(tmp_path: Path):
+    target = FakeTarget(leader="n1")
+    system = target.with_system(tmp_path)
+    add = system.add_member
+
+    def add_running(through, node, timeout_s):
+        target.log.append(f"add {node.name}")
+        add(through, node, timeout_s)
+
+    system.add_member, system.joins_running = add_running, True
+    fault = make_fault("member-replace", {"node": "n2"}, NODES)
+    fault.start(target, Random(1))
+    fault.stop(target)
+    assert target.log == ["kill n2", "start n2 fresh among n1,n2,n3", "add n2"]
+    assert set(system.names) == set(NODES)

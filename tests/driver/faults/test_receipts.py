@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from raftmon.adapters.capabilities import Compact, Defragment, MoveLeader
+from raftmon.adapters.capabilities import Compact, Defragment, MoveLeader, Snapshot
 from raftmon.driver.faults.api import ApiFault
 from raftmon.driver.faults.faults import fault_kind, make_fault
 from raftmon.driver.faults.grudges import chain, star
@@ -38,6 +38,9 @@ class System:
 
     def defragment(self, node: Host, timeout_s: float) -> str:
         return self._answer(f"{node.name} defragmented")
+
+    def snapshot(self, node: Host, timeout_s: float) -> str:
+        return self._answer(f"{node.name} saved a snapshot")
 
     def move_leader(self, leader: Host, to: Host, timeout_s: float) -> str:
         return self._answer(f"{leader.name} to {to.name}")
@@ -183,6 +186,7 @@ def test_clients_are_paused_by_their_host() -> None:
         ("compact", "n1 compacted"),
         ("defragment", "n1 defragmented"),
         ("defragment-all", "n3"),
+        ("snapshot", "saved a snapshot"),
         ("move-leader", "n1 to n"),
     ],
 )
@@ -191,7 +195,7 @@ def test_operations_of_the_api_are_done_and_confirmed(name: str, said: str) -> N
     fault = made(name)
     assert "has no operation" in fault.available(target)
     target.adapter = System()
-    assert isinstance(target.adapter, Compact | Defragment | MoveLeader)
+    assert isinstance(target.adapter, Compact | Defragment | MoveLeader | Snapshot)
     assert fault.available(target) is None
     assert said in fault.start(target, Random(1)).sentence
     assert fault.receipt(target).verdict == "confirmed"
