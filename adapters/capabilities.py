@@ -19,6 +19,7 @@ __all__ = [
     "Branches",
     "Compact",
     "Defragment",
+    "Fence",
     "Granted",
     "Hash",
     "Inspect",
@@ -91,6 +92,14 @@ class Lock(Protocol):
         """Give the lock back."""
 
 
+@runtime_checkable
+class Fence(Protocol):
+    """Capability: a write that takes effect only as long as a lock is held (beside ``Lock``)."""
+
+    def write_held(self, key: str, value: Any, name: str, token: Any) -> None:
+        """Set ``key`` if the lock ``name``, acquired with ``token``, is still held; otherwise raise Definite."""
+
+
 class Granted(NamedTuple):
     """A lease and its time to live as granted, which may be longer than requested."""
 
@@ -127,8 +136,12 @@ class Watch(Protocol):
 class WatchResponses(Protocol):
     """Capability: changes as the server sends them, grouped by response, with the server's revision."""
 
-    def watch_responses(self, prefix: str, from_revision: int, duration_s: float) -> Iterator[dict[str, Any]]:
-        """``{"revision": of the header, "events": [{"type", "key", "value", "revision"}]}`` for ``duration_s``."""
+    def watch_responses(
+        self, prefix: str, from_revision: int, duration_s: float, *, pause_s: float = 0.0
+    ) -> Iterator[dict[str, Any]]:
+        """``{"revision": of the header, "events": [{"type", "key", "value", "revision"}]}`` for ``duration_s``; one
+        response is read from the connection every ``pause_s``.
+        """
 
 
 @runtime_checkable

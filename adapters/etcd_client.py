@@ -56,11 +56,11 @@ def hash_kv(target: str, revision: int, timeout_s: float) -> tuple[int, int]:
 class EtcdClient(EtcdObjects):
     """read, write and cas on one node; each is sent once.
 
-    ``revision`` is the store's revision in the header of the last answer (0 before the first).
+    ``revision`` is the store's revision in the header of the last answer (0 before the first), ``term`` its Raft term.
     """
 
     def __init__(self, target: str, timeout_s: float, *, serializable: bool = False) -> None:
-        self.revision = 0
+        self.revision = self.term = 0
         self._held = {}
         self._target = target
         self._timeout_s = timeout_s
@@ -84,6 +84,9 @@ class EtcdClient(EtcdObjects):
         self._stale = code == "DEADLINE_EXCEEDED" or judge(ETCD, code, message) is BROKEN
         raise_outcome(ETCD, code, message, read=read, cause=error)
 
+    def _told(self, header: Any) -> None:
+        self.revision, self.term = header.revision, header.raft_term
+
     def read(self, key: str) -> Any:
         """The value of ``key``, None if it has none."""
         if self._stale:
@@ -93,7 +96,7 @@ class EtcdClient(EtcdObjects):
             answer = self._kv.Range(request, timeout=self._timeout_s)
         except grpc.RpcError as error:
             self._failed(error, read=True)
-        self.revision = answer.header.revision
+        self._told(answer.header)
         return orjson.loads(answer.kvs[0].value) if answer.kvs else None
 
     def write(self, key: str, value: Any) -> None:
@@ -105,7 +108,7 @@ class EtcdClient(EtcdObjects):
             answer = self._kv.Put(request, timeout=self._timeout_s)
         except grpc.RpcError as error:
             self._failed(error, read=False)
-        self.revision = answer.header.revision
+        self._told(answer.header)
 
     def cas(self, key: str, expected: Any, new: Any) -> None:
         """One transaction: compare, then put or else get. ``expected`` None means never written."""
@@ -124,7 +127,7 @@ class EtcdClient(EtcdObjects):
             )
         except grpc.RpcError as error:
             self._failed(error, read=False)
-        self.revision = answer.header.revision
+        self._told(answer.header)
         if not answer.succeeded:
             found = answer.responses[0].response_range.kvs
             seen = orjson.loads(found[0].value) if found else None

@@ -75,6 +75,7 @@ class EtcdExtras:
         except grpc.RpcError as error:
             self._failed(error, read=read)
         self.revision = max(self.revision, answer.header.revision)
+        self.term = answer.header.raft_term
         return answer
 
     def _fresh(self) -> None:
@@ -135,6 +136,7 @@ class EtcdExtras:
             raise Indefinite("etcd ended the stream without an answer") from None
         finally:
             call.cancel()
+        self.term = answer.header.raft_term
         if answer.TTL <= 0:
             raise Definite(f"the lease {lease} is gone", seen=0, has_seen=True)
         return float(answer.TTL)
@@ -199,6 +201,18 @@ class EtcdExtras:
         if not answer.deleted:
             raise Definite(f"{name} had been lost before it was released: its lease had run out")
 
+    def write_held(self, key: str, value: Any, name: str, token: Any) -> None:
+        """One ``Txn``: put ``key`` if the lock's key is the one that was made at revision ``token``."""
+        lock, _ = self._held.get((name, token), (b"", 0))
+        if not lock:
+            raise Definite(f"this client does not hold {name} with the token {token}")
+        self._fresh()
+        compare = rpc_pb2.Compare(result=_EQUAL, target=rpc_pb2.Compare.CREATE, key=lock, create_revision=token)
+        request = rpc_pb2.TxnRequest(compare=[compare], success=[_put(key, value)])
+        answer = self._ask(self._kv.Txn, request, read=False)
+        if not answer.succeeded:
+            raise Definite(f"{name} had been lost before {key} was written: its lease had run out")
+
     # -- watches -------------------------------------------------------------------------------------------------
 
     def watch(self, prefix: str, from_revision: int, timeout_s: float) -> Iterator[tuple[int, str, Any]]:
@@ -207,14 +221,17 @@ class EtcdExtras:
             for event in response["events"]:
                 yield event["revision"], event["key"], event["value"]
 
-    def watch_responses(self, prefix: str, from_revision: int, duration_s: float) -> Iterator[dict[str, Any]]:
+    def watch_responses(
+        self, prefix: str, from_revision: int, duration_s: float, *, pause_s: float = 0.0
+    ) -> Iterator[dict[str, Any]]:
         """Responses as they came for ``duration_s``: ``{"revision": of the header, "events": [...]}``; an event has
-        ``type`` (put or delete), ``key``, ``value`` and ``revision``. Ends early where the connection breaks.
+        ``type`` (put or delete), ``key``, ``value`` and ``revision``. Ends early where the connection breaks. A client
+        that pauses ``pause_s`` after each response leaves the rest to gRPC's and etcd's buffers.
         """
-        return self._responses(prefix, from_revision, duration_s, duration_s)
+        return self._responses(prefix, from_revision, duration_s, duration_s, pause_s)
 
     def _responses(
-        self, prefix: str, from_revision: int, idle_s: float, total_s: float | None
+        self, prefix: str, from_revision: int, idle_s: float, total_s: float | None, pause_s: float = 0.0
     ) -> Iterator[dict[str, Any]]:
         self._fresh()
         start = prefix.encode()
@@ -232,6 +249,8 @@ class EtcdExtras:
             try:
                 for response in call:
                     waiting.put_nowait(response)
+                    if pause_s:
+                        over.wait(pause_s)
             except (grpc.RpcError, queue.Full) as error:
                 ended: Any = error
             else:

@@ -6,6 +6,7 @@ Operations, with a lease named by its id:
 ``f="revoke"``, ``key`` the lease;
 ``f="attach"``, ``key`` a key, ``value`` what was written, ``extra`` ``{"lease": id}``;
 ``f="read"``, ``key`` a key, ``value`` what was there, null if it was gone;
+any of them, ``extra`` ``{"term": t}``: the Raft term that the answer came with;
 ``f="write"`` or ``f="delete"`` of a key takes it from its lease: the key is not judged after that.
 """
 
@@ -52,29 +53,77 @@ class _Lease:
         return min((o.call_ns for o in self.revokes), default=FOREVER)
 
 
+class _Elections:
+    """When each term that answers told had certainly begun: the first return of an answer with it or a later one."""
+
+    def __init__(self, operations: Iterable[Operation]) -> None:
+        seen = [
+            (operation.return_ns, int(term))
+            for operation in operations
+            if operation.return_ns is not None and (term := (operation.extra or {}).get("term"))
+        ]
+        self.told = bool(seen)
+        self._begun: list[tuple[int, int]] = []
+        highest = min((term for _, term in seen), default=0)
+        for return_ns, term in sorted(seen):
+            if term > highest:
+                self._begun.append((return_ns, term))
+                highest = term
+
+    def last_before(self, read: Operation) -> int | None:
+        """The latest moment at which the last election that ``read`` knows of was over; None if it knows of none."""
+        term = (read.extra or {}).get("term")
+        known = [ns for ns, begun in self._begun if (begun <= term if term else ns <= (read.return_ns or FOREVER))]
+        return max(known, default=None)
+
+
+@dataclass(frozen=True, slots=True)
+class _Lateness:
+    """How long after its last possible end a lease may still be there."""
+
+    grace_ns: int
+    extend_ns: int
+    elections: _Elections
+
+    def end_ns(self, lease: _Lease, read: Operation) -> int:
+        """When the lease was certainly over, by what ``read`` knows of elections; without the grace."""
+        elected_ns = self.elections.last_before(read)
+        if lease.dead_after_ns == FOREVER or elected_ns is None or elected_ns < lease.grant.call_ns:
+            return lease.dead_after_ns
+        whole_ns = int(float(lease.grant.value) * SECOND_NS) + self.extend_ns
+        return max(lease.dead_after_ns, elected_ns + whole_ns)
+
+
 class Lease:
     """Names: *gone-while-alive*, *outlives* (read more than ``grace_s`` after the lease's latest possible end),
     *survives-revoke*, *expired-early* (a keepalive answered "gone" while the lease was alive), *alive-after-revoke* (a
     keepalive succeeded after a revoke had), *resurrected* (a key gone came back without a write), *duplicate-lease*.
 
-    ``grace_s`` is how late a system may be in ending a lease (a new leader of etcd renews all of them: then it is one
-    time to live more). ``details``: ``anomalies``, ``examples``, ``leases``, ``reads``.
+    ``grace_s`` is how late a system may be in ending a lease: 5 s, or where answers tell their term 3 s (etcd looks for
+    leases that ran out twice a second, and revokes them through Raft). A new leader of etcd gives every lease its whole
+    time to live again, and ``extend_s`` beside (an election timeout; server/lease/lessor.go, ``Promote``). By the terms
+    it shows when that happened, and leases may end so much later. ``details``: ``anomalies``, ``examples``, ``leases``,
+    ``reads``.
     """
 
     stops_by_itself = True
 
     name = "lease"
 
-    def __init__(self, grace_s: float = 5.0) -> None:
-        self._grace_ns = int(grace_s * SECOND_NS)
+    def __init__(self, grace_s: float | None = None, extend_s: float = 2.0) -> None:
+        self._grace_s = grace_s
+        self._extend_ns = int(extend_s * SECOND_NS)
 
     def check(self, history: History) -> Result:
         """Judge every lease of the history."""
         found = Findings()
         leases = _leases(history.operations, found)
+        elections = _Elections(history.operations)
+        grace_s = self._grace_s if self._grace_s is not None else 3.0 if elections.told else 5.0
+        lateness = _Lateness(int(grace_s * SECOND_NS), self._extend_ns, elections)
         reads = 0
         for operations in history.by_key().values():
-            reads += _check_key(operations, leases, self._grace_ns, found)
+            reads += _check_key(operations, leases, lateness, found)
         return found.result(
             self.name,
             good=f"{reads} reads of keys under {len(leases)} leases: each there while alive, and gone in time",
@@ -117,6 +166,9 @@ def _keepalive(lease: _Lease, operation: Operation, found: Findings) -> None:
     gone = operation.outcome is Outcome.OK and not operation.value
     return_ns = operation.call_ns if operation.return_ns is None else operation.return_ns
     if gone:
+        granted_ns = lease.grant.return_ns
+        if granted_ns is None or operation.call_ns < granted_ns:
+            return  # it may have come before the grant was done
         if return_ns < min(lease.alive_until_ns, lease.may_be_revoked_ns):
             left = milliseconds(lease.alive_until_ns - return_ns)
             sentence = f"the lease {operation.key} was answered to be gone with {left} still promised"
@@ -128,7 +180,7 @@ def _keepalive(lease: _Lease, operation: Operation, found: Findings) -> None:
         _renew(lease, operation)
 
 
-def _check_key(operations: Sequence[Operation], leases: dict[Any, _Lease], grace_ns: int, found: Findings) -> int:
+def _check_key(operations: Sequence[Operation], leases: dict[Any, _Lease], lateness: _Lateness, found: Findings) -> int:
     """Judges the reads of one key from its (only) attachment on; returns how many there were."""
     attach = next((o for o in operations if o.f == "attach" and o.outcome is Outcome.OK), None)
     lease = None if attach is None else leases.get(freeze((attach.extra or {}).get("lease")))
@@ -156,7 +208,7 @@ def _check_key(operations: Sequence[Operation], leases: dict[Any, _Lease], grace
             if gone is None or read.return_ns < (gone.return_ns or 0):
                 gone = read
         else:
-            _there(read, attach, lease, gone, grace_ns, found)
+            _there(read, attach, lease, gone, lateness, found)
     return reads
 
 
@@ -170,7 +222,7 @@ def _gone(read: Operation, attach: Operation, lease: _Lease, found: Findings) ->
 
 
 def _there(
-    read: Operation, attach: Operation, lease: _Lease, gone: Operation | None, grace_ns: int, found: Findings
+    read: Operation, attach: Operation, lease: _Lease, gone: Operation | None, lateness: _Lateness, found: Findings
 ) -> None:
     if gone is not None and gone.return_ns is not None and gone.return_ns < read.call_ns:
         sentence = f"{read.key} was gone, and came back without a write"
@@ -179,7 +231,7 @@ def _there(
         late = milliseconds(read.call_ns - lease.revoked_ns)
         sentence = f"{read.key} was there {late} after its lease {lease.grant.key} had been revoked"
         found.add("survives-revoke", sentence, [attach, *lease.revokes, read], key=read.key)
-    elif lease.dead_after_ns != FOREVER and lease.dead_after_ns + grace_ns < read.call_ns:
-        late = milliseconds(read.call_ns - lease.dead_after_ns)
+    elif (end_ns := lateness.end_ns(lease, read)) != FOREVER and end_ns + lateness.grace_ns < read.call_ns:
+        late = milliseconds(read.call_ns - end_ns)
         sentence = f"{read.key} was there {late} after the last possible end of its lease {lease.grant.key}"
         found.add("outlives", sentence, [attach, lease.last_renewal or lease.grant, read], key=read.key)

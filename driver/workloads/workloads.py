@@ -120,20 +120,30 @@ WORKLOADS: dict[str, WorkloadKind] = {
         "read-modify-write of sets under the system's lock",
         {
             "locks": "number of locks, each guarding one set",
-            "guard": "where the guarded set is kept: stored (in the system) or memory (of the client host)",
+            "guard": "fenced (sets in the system, written if the lock is held), stored, or memory (of the client host)",
             "ttl_s": "time to live of a lock's lease in seconds",
             "hold_ms": "pause between reading a set and writing it",
+            "long": "fraction of holds that last twice the time to live",
         },
     ),
     "watch": WorkloadKind(
-        WatchWorkload, "writers, and watchers that resume where they stopped", {**_KEYS, **_SESSION, **_CHOICE}
+        WatchWorkload,
+        "writers, and watchers that resume where they stopped",
+        {
+            **_KEYS,
+            **_SESSION,
+            "slow": "fraction of watches whose client reads slowly",
+            "slow_ms": "pause after each response of those",
+            **_CHOICE,
+        },
     ),
     "lease": WorkloadKind(
         LeaseWorkload,
         "keys attached to leases that are renewed, revoked or expire",
         {
+            "leases": "leases a client holds at a time",
             "ttl_s": "requested time to live in seconds",
-            "renewals": "keep-alives sent to each lease",
+            "renewals": "rounds of keep-alives in the life of a lease",
             "pause_ms": "pause between two operations of a client",
             "revoked": "fraction of leases that are revoked",
         },

@@ -137,3 +137,55 @@ def test_a_planted_fault_is_found_and_named(name):
     result = Lease().check(history(*operations))
     assert result.valid is Valid.NO
     assert found(result) == {name}
+
+
+def after_an_election(read_s, told_term=3, **other):
+    """A lease of 10 s that nobody renews; a read knows of a new leader 5 s after the grant, another comes later."""
+    terms = {"term": 2}
+    operations = [
+        op(0, "grant", 10, 0, 1000, key="lease", **terms),
+        op(0, "attach", 1, 2000, 3000, key="k", lease="lease", **terms),
+        op(1, "read", 1, 5 * S, 5 * S + 1000, key="k", term=told_term),
+        op(1, "read", 1, read_s * S, read_s * S + 1000, key="k", term=told_term),
+    ]
+    return Lease(**other).check(history(*operations))
+
+
+def test_a_new_leader_gives_leases_their_whole_time_again_and_no_more():
+    assert after_an_election(17.5).valid is Valid.YES  # 5 + 10 + 2, and 3 s of grace
+    assert after_an_election(19.9).valid is Valid.YES
+    assert found(after_an_election(20.1)) == {"outlives"}
+    assert found(after_an_election(17.5, told_term=2)) == {"outlives"}  # nobody was elected
+    assert found(after_an_election(13.1, told_term=2)) == {"outlives"}
+    assert after_an_election(12.9, told_term=2).valid is Valid.YES
+
+
+def test_an_election_that_a_read_does_not_know_of_excuses_nothing():
+    operations = [
+        op(0, "grant", 10, 0, 1000, key="lease", term=2),
+        op(0, "attach", 1, 2000, 3000, key="k", lease="lease", term=2),
+        op(2, "keepalive", 10, 12 * S, 12 * S + 1000, key="another", term=3),
+        op(1, "read", 1, 14 * S, 14 * S + 1000, key="k", term=2),
+    ]
+    assert found(Lease().check(history(*operations))) == {"outlives"}
+
+
+def test_an_election_before_the_grant_excuses_nothing():
+    operations = [
+        op(1, "read", None, 0, 10, key="other", term=2),
+        op(1, "read", None, 20, 30, key="other", term=3),
+        op(0, "grant", 10, 1000, 2000, key="lease", term=3),
+        op(0, "attach", 1, 3000, 4000, key="k", lease="lease", term=3),
+        op(1, "read", 1, 14 * S, 14 * S + 1000, key="k", term=3),
+    ]
+    assert found(Lease().check(history(*operations))) == {"outlives"}
+
+
+def test_a_keepalive_that_may_have_come_before_the_grant_says_nothing():
+    operations = [
+        op(0, "grant", 10, 0, 1000, key="lease"),
+        op(1, "keepalive", 0, 500, 1500, key="lease"),
+        op(0, "attach", 1, 2000, 3000, key="k", lease="lease"),
+        op(1, "read", 1, 4000, 5000, key="k"),
+    ]
+    assert Lease().check(history(*operations)).valid is Valid.YES

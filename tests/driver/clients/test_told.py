@@ -89,7 +89,7 @@ def test_a_pause_lies_between_operations_and_not_in_one(tmp_path):
 
 
 def test_an_ok_event_bears_what_was_told_beside_the_value(tmp_path):
-    worker, events = work(tmp_path, "watch", Store())
+    worker, events = work(tmp_path, "watch", Store(), slot=1)
     assert worker.failure is None
     written = [event for event in events if event["type"] == "ok"]
     assert [event["revision"] for event in written] == list(range(2, 2 + len(written)))

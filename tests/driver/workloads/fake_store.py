@@ -17,7 +17,7 @@ class FakeStore:
         self.data: dict[str, Any] = {} if shared is None else shared.data
         self.log: list[tuple[int, str, Any]] = [] if shared is None else shared.log
         self.locks: dict[str, int] = {} if shared is None else shared.locks
-        self.leases: dict[int, set[str]] = {} if shared is None else shared.leases
+        self.leases: dict[int, set[str] | None] = {} if shared is None else shared.leases
         self.queues: dict[str, list[Any]] = {} if shared is None else shared.queues
         self.objects: dict[str, dict[str, Any]] = {} if shared is None else shared.objects
         self.events: list[dict[str, Any]] = [] if shared is None else shared.events
@@ -70,22 +70,33 @@ class FakeStore:
         self.revision = self._next()
         self.log.append((self.revision, f"lock/{name}", None))
 
+    def write_held(self, key: str, value: Any, name: str, token: Any) -> None:
+        if self.locks.get(name) != token:
+            raise Definite("lost")
+        self.write(key, value)
+
     def grant(self, ttl_s: int) -> Granted:
         self.leases[len(self.leases) + 1] = set()
         return Granted(len(self.leases), float(ttl_s))
 
     def keep_alive(self, lease: Any) -> float:
-        if lease not in self.leases:
+        if self.leases.get(lease) is None:
             raise Definite("gone", seen=0, has_seen=True)
         return 5.0
 
     def revoke(self, lease: Any) -> None:
-        for key in self.leases[lease]:
+        for key in self._alive(lease):
             self.data.pop(key, None)
-        self.leases[lease] = set()
+        self.leases[lease] = None
+
+    def _alive(self, lease: Any) -> set[str]:
+        keys = self.leases.get(lease)
+        if keys is None:
+            raise Definite("gone")
+        return keys
 
     def write_leased(self, key: str, value: Any, lease: Any) -> None:
-        self.leases[lease].add(key)
+        self._alive(lease).add(key)
         self.write(key, value)
 
     def watch(self, prefix: str, from_revision: int, timeout_s: float) -> Iterator[tuple[int, str, Any]]:

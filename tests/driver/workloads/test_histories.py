@@ -154,3 +154,35 @@ def test_a_key_that_goes_while_its_lease_is_alive_is_found_out(tmp_path):
 
     history = record("lease", tmp_path / "history.jsonl", {"pause_ms": 0.0}, lose_leased_keys)
     assert verdicts("lease", history)["lease"] is Valid.NO
+
+
+class Expiring(FakeStore):
+    """Its locks are lost at once, as after a hold that is longer than the lease."""
+
+    def read(self, key: str) -> Any:
+        found = super().read(key)
+        self.locks.clear()
+        return found
+
+
+class Unfenced(Expiring):
+    """It writes whoever holds the lock."""
+
+    def write_held(self, key: str, value: Any, name: str, token: Any) -> None:
+        self.write(key, value)
+
+
+@pytest.mark.parametrize(("make", "right"), [(Expiring, True), (Unfenced, False)])
+def test_a_lock_that_is_lost_costs_nothing_where_the_write_is_fenced(tmp_path, make, right):
+    history = record("lock", tmp_path / "history.jsonl", {"locks": 1}, lambda store, turn: None, make=make)
+    failed = [one for one in history.operations if one.f in ("add", "release") and one.outcome is Outcome.FAIL]
+    assert failed
+    assert (Valid.NO in verdicts("lock", history).values()) is not right
+
+
+def test_leases_are_kept_alive_by_several_clients_too(tmp_path):
+    history = record("lease", tmp_path / "history.jsonl", {"pause_ms": 0.0}, lambda store, turn: None, rounds=200)
+    owner = {one.key: one.process for one in history.operations if one.f == "grant"}
+    keepers = {one.process != owner[one.key] for one in history.operations if one.f == "keepalive"}
+    assert keepers == {True, False}
+    assert len(owner) >= 4 * SLOTS

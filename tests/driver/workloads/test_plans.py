@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from raftmon.adapters.base import Definite, Indefinite
-from raftmon.adapters.capabilities import Lease, Lock, Revision, Transactions, Watch
+from raftmon.adapters.capabilities import Fence, Lease, Lock, Revision, Transactions, Watch
 from raftmon.adapters.nothing import NothingAdapter
 from raftmon.adapters.systems import system
 from raftmon.driver.histories.operation import Outcome
@@ -14,6 +14,7 @@ from raftmon.driver.workloads.append import do_transaction
 from raftmon.driver.workloads.base import Call, slot_random
 from raftmon.driver.workloads.needs import check_client, check_needs, members_of
 from raftmon.driver.workloads.uniform import UniformWorkload
+from raftmon.driver.workloads.watch import watchers_of
 from raftmon.driver.workloads.workloads import WORKLOADS, parameters_of, workload
 from raftmon.setup.errors import InputError
 from tests.driver.workloads.fake_store import FakeStore
@@ -159,7 +160,7 @@ def test_a_lock_whose_fate_is_unknown_is_not_released():
     assert read.f == "read"
     plan.observe(read, Outcome.OK, [3])
     added = plan.next()
-    assert (added.f, added.given) == ("add", [3])
+    assert (added.f, added.given[:3]) == ("add", ([3], "lock0", 7))
     plan.observe(added, Outcome.INFO, None)
     assert plan.next().f in ("acquire", "read")
 
@@ -207,5 +208,23 @@ def test_the_members_of_a_protocol_are_its_methods_and_attributes():
     assert members_of(Revision) == ["revision"]
     assert members_of(Transactions) == ["read_many", "transact"]
     assert members_of(Lock) == ["acquire", "release"]
+    assert members_of(Fence) == ["write_held"]
     assert members_of(Watch) == ["watch"]
     assert members_of(Lease) == ["grant", "keep_alive", "revoke", "write_leased"]
+
+
+def test_every_node_has_a_watcher_and_somebody_writes():
+    assert [watchers_of(slots) for slots in (1, 2, 3, 5, 10)] == [0, 1, 2, 3, 6]
+
+
+def test_some_watchers_are_slow_and_some_holds_are_long():
+    watch = workload("watch", {"slow": 0.5, "slow_ms": 30.0}).slot(0, 5, slot_random("1", 0))
+    assert {watch.next().given for _ in range(50)} == {0.0, 0.03}
+    lock = workload("lock", {"long": 0.5, "ttl_s": 3.0, "hold_ms": 4.0})
+    plan, pauses = lock.slot(0, 1, slot_random("1", 0)), set()
+    for _ in range(400):
+        call = plan.next()
+        if call.f == "add":
+            pauses.add(lock.pause_ms(call))
+        plan.observe(call, Outcome.OK, 7 if call.f == "acquire" else [])
+    assert pauses == {4.0, 6000.0}
