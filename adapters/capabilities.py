@@ -8,7 +8,7 @@ for every call: no retry, and Definite or Indefinite if it is not ok.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol, runtime_checkable
 
@@ -41,10 +41,7 @@ __all__ = [
     "WatchResponses",
     "WriteAheadLog",
     "capability",
-    "start_in_turn",
 ]
-
-_JOINABLE_S = 1.0
 
 
 @runtime_checkable
@@ -235,14 +232,6 @@ class Leader(Protocol):
 def capability(thing: Any, kind: type) -> Any:
     """``thing`` if it has every member of the Protocol ``kind``, else None."""
     return thing if isinstance(thing, kind) else None
-
-
-def start_in_turn(adapter: object, nodes: Sequence[Host], start: Callable[[Host], None]) -> None:
-    """``start`` each node of a new cluster; one that does not answer the others in a second does not stop the next."""
-    for node in nodes:
-        start(node)
-        if isinstance(adapter, Joinable) and node is not nodes[-1]:
-            adapter.joinable(node, _JOINABLE_S)
 
 
 @runtime_checkable

@@ -10,8 +10,8 @@ from types import TracebackType
 from pyroute2 import IPRoute, NetlinkError
 
 from raftmon.adapters.base import Adapter
-from raftmon.adapters.capabilities import start_in_turn
 from raftmon.adapters.hooks import nodes_needed
+from raftmon.adapters.start_in_turn import start_in_turn
 from raftmon.setup.errors import RaftmonError
 from raftmon.setup.nodes import NodeProcess
 from raftmon.setup.sandbox import inside

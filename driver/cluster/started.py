@@ -18,7 +18,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from raftmon.adapters.base import Adapter
-from raftmon.adapters.capabilities import start_in_turn
+from raftmon.adapters.start_in_turn import start_in_turn
 from raftmon.adapters.systems import system, with_server
 from raftmon.driver.cluster.disks import Disks
 from raftmon.driver.cluster.leadership import LeaderFinder

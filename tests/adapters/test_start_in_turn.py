@@ -9,8 +9,9 @@ import threading
 import pytest
 
 from raftmon.adapters import etcd
-from raftmon.adapters.capabilities import Joinable, start_in_turn
+from raftmon.adapters.capabilities import Joinable
 from raftmon.adapters.etcd import EtcdAdapter
+from raftmon.adapters.start_in_turn import start_in_turn
 from raftmon.setup.topology import Host, Topology
 
 ADDRESS = "127.0.0.2"

@@ -15,8 +15,8 @@ from typing import Any
 
 import numpy as np
 
-from raftmon.adapters.capabilities import start_in_turn
 from raftmon.adapters.etcd import CLIENT_PORT, EtcdAdapter
+from raftmon.adapters.start_in_turn import start_in_turn
 from raftmon.setup.namespaces import Network
 from raftmon.setup.nodes import NodeProcess
 from raftmon.setup.servers import resolve
