@@ -18,7 +18,7 @@ from typing import Any
 import orjson
 import psutil
 
-from raftmon.setup.errors import InputError
+from raftmon.setup.errors import NO_ROOM, InputError
 from raftmon.setup.sandbox import own_to_caller
 
 __all__ = ["LIVE", "MARK", "RunFolder", "check_name", "check_store", "find_run", "list_runs", "remove_runs"]
@@ -28,6 +28,8 @@ RESULTS = "results.json"
 STORES = "stores.jsonl"
 MARK = ".raftmon-run"
 LIVE = "live.json"
+_RESERVE = ".reserve"
+_RESERVE_BYTES = 128 << 10
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+@-]{0,99}")
 
 
@@ -112,8 +114,27 @@ class RunFolder:
         target = self.path / name
         partial = target.with_suffix(target.suffix + ".partial")
         options = orjson.OPT_INDENT_2 | orjson.OPT_NON_STR_KEYS | orjson.OPT_SERIALIZE_NUMPY
-        partial.write_bytes(orjson.dumps(value, default=str, option=options) + b"\n")
+        data = orjson.dumps(value, default=str, option=options) + b"\n"
+        try:
+            partial.write_bytes(data)
+        except OSError as error:
+            partial.unlink(missing_ok=True)
+            if error.errno not in NO_ROOM:
+                raise
+            (self.path / _RESERVE).unlink(missing_ok=True)
+            partial.write_bytes(data)
         partial.replace(target)
+        if name == RESULTS:
+            (self.path / _RESERVE).unlink(missing_ok=True)
+
+    def reserve(self) -> None:
+        """Keep some room on the disk for ``results.json``, should something else fill it meanwhile."""
+        (self.path / _RESERVE).write_bytes(bytes(_RESERVE_BYTES))
+
+    @property
+    def free_bytes(self) -> int:
+        """The room that is left on the folder's disk."""
+        return shutil.disk_usage(self.path).free
 
     def load(self, name: str) -> Any:
         """The value saved under that name, None if the file is missing or torn."""

@@ -5,6 +5,7 @@ Foreign exceptions are translated into these where they enter raftmon.
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Iterable
 
 EXIT_VALID = 0
@@ -13,12 +14,16 @@ EXIT_UNKNOWN = 2
 EXIT_USAGE = 64
 EXIT_INTERNAL = 70
 
+NO_ROOM = (errno.ENOSPC, errno.EDQUOT)
+"""The numbers of an OSError of a full disk, or of a user's share of it."""
+
 __all__ = [
     "EXIT_INTERNAL",
     "EXIT_INVALID",
     "EXIT_UNKNOWN",
     "EXIT_USAGE",
     "EXIT_VALID",
+    "NO_ROOM",
     "InputError",
     "RaftmonError",
     "suggestion",

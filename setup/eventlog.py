@@ -16,6 +16,8 @@ from typing import Any
 import orjson
 import structlog
 
+from raftmon.setup.errors import NO_ROOM
+
 __all__ = ["EventLog", "open_event_log"]
 
 EventLog = Any  # a structlog bound logger: .info(event, **fields), .warning(...), .error(...)
@@ -28,7 +30,11 @@ class _Appender:
         self._descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o644)
 
     def msg(self, line: str) -> None:
-        os.write(self._descriptor, line.encode() + b"\n")
+        try:
+            os.write(self._descriptor, line.encode() + b"\n")
+        except OSError as error:
+            if error.errno not in NO_ROOM:  # a full disk costs the line; what must be kept is somebody else's to say
+                raise
 
     debug = info = warning = error = critical = msg
 

@@ -11,11 +11,12 @@ from pathlib import Path
 import orjson
 from rich.table import Table
 
+from raftmon.adapters.systems import system_kind
 from raftmon.driver.cli.arguments import CommandParser
 from raftmon.driver.cli.console import NeutralConsole
 from raftmon.driver.results.comparison import Observation, observe
 from raftmon.driver.run_folder import find_run
-from raftmon.setup.errors import EXIT_INTERNAL, EXIT_INVALID, InputError, RaftmonError
+from raftmon.setup.errors import EXIT_INTERNAL, EXIT_INVALID, EXIT_USAGE, InputError, RaftmonError
 from raftmon.setup.python import module_command
 
 __all__ = ["main", "parser"]
@@ -65,8 +66,11 @@ def _one(system: str, seed: int, options: Sequence[str], store: Path) -> Observa
         capture_output=True,
         check=False,
     )
-    if ended.returncode >= 64:
-        raise RaftmonError(f"the run on {system} failed:\n{ended.stderr.decode(errors='replace')[-2000:]}")
+    if ended.returncode >= EXIT_USAGE:
+        said = ended.stderr.decode(errors="replace")[-2000:].strip()
+        if ended.returncode == EXIT_USAGE:  # what was asked cannot be run: the user's to change
+            raise InputError(f"the run on {system} was refused: {said.removeprefix('raftmon run: ')}")
+        raise RaftmonError(f"the run on {system} failed:\n{said}")
     return observe(find_run(None, store))
 
 
@@ -76,6 +80,13 @@ def main(arguments: argparse.Namespace) -> int:
     if not systems or arguments.repeat < 1:
         raise InputError("raftmon compare needs at least one system in --systems, and --repeat 1 or more")
     options = arguments.options or list(HAOC21)
+    if not options[0].startswith("-"):
+        raise InputError(
+            f"{options[0]!r} is no option of raftmon run: raftmon compare makes its runs itself. raftmon check FILE "
+            "judges a recorded history, raftmon serve shows two recorded runs side by side"
+        )
+    for name in systems:
+        system_kind(name)  # before the first run, not after it
     console = NeutralConsole(stderr=True, highlight=False)
     found: dict[str, list[Observation]] = {system: [] for system in systems}
     for number in range(arguments.repeat):

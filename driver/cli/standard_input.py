@@ -6,15 +6,18 @@ import shutil
 import stat
 import sys
 import tempfile
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import BinaryIO
 
 from raftmon.setup.errors import InputError
 
 __all__ = ["STANDARD_INPUT", "is_stream", "name_of_input", "spooled_input"]
 
 STANDARD_INPUT = "-"
+_SAID_AFTER_S = 2.0
 
 
 def is_stream(given: str | Path | None) -> bool:
@@ -35,6 +38,21 @@ def name_of_input(given: str | Path) -> str:
 
 
 @contextmanager
+def _opened(pipe: Path) -> Iterator[BinaryIO]:
+    """A named pipe, which can be opened only once somebody writes to it: after a while says what is waited for."""
+    words = f"raftmon: waiting until a program opens the pipe {pipe} for writing (Ctrl-C ends it)"
+    timer = threading.Timer(_SAID_AFTER_S, print, (words,), {"file": sys.stderr, "flush": True})
+    timer.daemon = True
+    timer.start()
+    try:
+        opened = pipe.open("rb")
+    finally:
+        timer.cancel()
+    with opened:
+        yield opened
+
+
+@contextmanager
 def spooled_input(given: str | Path = STANDARD_INPUT) -> Iterator[Path]:
     """What was given as a file: readers look at a file's head before they choose how to read it.
 
@@ -51,7 +69,7 @@ def spooled_input(given: str | Path = STANDARD_INPUT) -> Iterator[Path]:
                 if str(given) == STANDARD_INPUT:
                     shutil.copyfileobj(sys.stdin.buffer, file)
                 else:
-                    with Path(given).open("rb") as pipe:
+                    with _opened(Path(given)) as pipe:
                         shutil.copyfileobj(pipe, file)
         except OSError as error:
             what = f"{name_of_input(given)} cannot be copied to {folder}"

@@ -36,13 +36,14 @@ from raftmon.driver.run.progress import Progress
 from raftmon.driver.run.store_hashes import ask_stores
 from raftmon.driver.run_folder import CONFIG, RESULTS, RunFolder
 from raftmon.driver.workloads.workloads import workload
-from raftmon.setup.errors import InputError, RaftmonError
+from raftmon.setup.errors import NO_ROOM, InputError, RaftmonError
 from raftmon.setup.eventlog import open_event_log
 
 __all__ = ["Run", "run"]
 
 LEAD_S = 0.1
 """From the order to begin until second 0: long enough for every client host to hear of it."""
+_LITTLE_MB = 256.0  # free on the disk: it may be why a server or the recorder failed
 LEADER_S = 20.0
 """How long a cluster may take to have a leader, before the work and after the heal."""
 HURRY_S = 2.0
@@ -87,10 +88,10 @@ class Run:
         asked, nothing of it is kept then; and RaftmonError if raftmon failed; the folder then keeps everything up to
         there, ``results.json`` with the error.
         """
-        self._prepare()
         # At a prompt Ctrl-C is for the line that is being typed.
         with Interruption(self._leave_at_once) if self._interact is None else contextlib.nullcontext():
             try:
+                self._prepare()
                 with self._cluster_up() as cluster:
                     if self._interact is not None:
                         self._interact(cluster)
@@ -108,6 +109,7 @@ class Run:
 
     def _prepare(self) -> None:
         """Save what is planned, before anything happens."""
+        self._folder.reserve()
         started = {"monotonic_ns": time.monotonic_ns(), "wall_ns": time.time_ns(), "format": 1}
         self._folder.save(CONFIG, {**self._plan.to_json(), **started})
         (self._folder.path / "plan.json").write_bytes(self._plan.to_bytes())
@@ -273,11 +275,29 @@ class Run:
             self._folder.hand_over()  # the store: latest may be new
             return
         self._log.error("run failed", error=f"{type(error).__name__}: {error}", trace=traceback.format_exc())
-        results = Results(Valid.UNKNOWN, self._known(), error=str(error) or type(error).__name__)
-        self._folder.save(RESULTS, results.to_json())
+        said = self._with_room(error)
+        results = Results(Valid.UNKNOWN, self._known(), error=said or type(error).__name__)
+        with contextlib.suppress(OSError):  # a disk that was full before the run began
+            self._folder.save(RESULTS, results.to_json())
         self._folder.hand_over()
         if isinstance(error, RaftmonError):
-            raise type(error)(f"{error}\nwhat was recorded is in {self._folder.path}") from error
+            raise type(error)(f"{said}\nwhat was recorded is in {self._folder.path}") from error
+        if isinstance(error, OSError) and error.errno in NO_ROOM:
+            raise RaftmonError(f"{said}\nwhat was recorded is in {self._folder.path}") from error
+
+    def _with_room(self, error: BaseException) -> str:
+        """What is said of an error; where the disk is nearly full, so that it may be the cause, that too."""
+        free_mb = self._folder.free_bytes / 1e6
+        if isinstance(error, OSError) and error.errno in NO_ROOM:
+            said = f"the disk is full ({error.strerror}), and the run ended there"
+        elif not isinstance(error, RaftmonError) or isinstance(error, InputError) or free_mb > _LITTLE_MB:
+            return str(error)
+        else:
+            said = str(error)
+        return (
+            f"{said}\nonly {free_mb:.1f} MB are free on the disk that holds {self._folder.path} (etcd takes "
+            "64 MB a node for its log at once): make room, or give --store a folder on another disk"
+        )
 
     def _leave_at_once(self, why: str) -> None:
         """Keep what there is, with the process about to end. From a signal handler: nothing here takes a lock."""

@@ -57,6 +57,19 @@ def test_run_refuses(words: list[str], sentence: str, capsys: pytest.CaptureFixt
     assert not list(tmp_path.iterdir()), "nothing was made"
 
 
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        (["nonsense.bin"], "'nonsense.bin' is no option of raftmon run: raftmon compare makes its runs itself"),
+        (["--systems", "memory,oracle"], "unknown system 'oracle'"),
+        (["--systems", "memory", "--", "--fault", "kill-everything"], "was refused: unknown fault 'kill-everything'"),
+    ],
+)
+def test_compare_refuses(words: list[str], sentence: str, capsys: pytest.CaptureFixture[str], tmp_path: Path):
+    assert sentence in refused(capsys, "compare", "--store", str(tmp_path), *words)
+    assert not list(tmp_path.iterdir()), "nothing was made"
+
+
 @pytest.mark.parametrize("server", ["/no/such/etcd", "/etc/passwd", "etcd@1.2.3"])
 def test_a_server_that_is_not_there_is_named(server: str, capsys: pytest.CaptureFixture[str], tmp_path: Path):
     said = refused(capsys, "run", "--store", str(tmp_path), "--server", server)

@@ -3,11 +3,12 @@
 import os
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import pytest
 
-from raftmon.driver.cli import main
+from raftmon.driver.cli import main, standard_input
 from raftmon.driver.cli.progress import progress_line
 
 EVENTS = "".join(
@@ -56,6 +57,41 @@ def test_a_pipe_by_name_is_read_once(command, tmp_path, capsys):
     writer = subprocess.Popen([sys.executable, "-c", f"open({str(pipe)!r}, 'w').write({EVENTS!r})"])
     assert main([command, str(pipe), *([str(tmp_path / "h.edn")] if command == "convert" else [])]) == 0
     assert writer.wait(30) == 0
+
+
+def test_a_pipe_that_nobody_writes_to_is_named_while_it_is_waited_for(tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(standard_input, "_SAID_AFTER_S", 0.05)
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    said = threading.Event()
+    monkeypatch.setattr(standard_input.sys, "stderr", Told(said))
+
+    def write():
+        assert said.wait(30)
+        pipe.write_text(EVENTS)
+
+    writer = threading.Thread(target=write)
+    writer.start()
+    assert main(["check", str(pipe)]) == 0
+    writer.join()
+
+
+class Told:
+    """A stream that sets an event when it is told what is waited for."""
+
+    def __init__(self, said):
+        self._said = said
+
+    def write(self, text):
+        if "waiting until a program opens the pipe" in text:
+            self._said.set()
+        return len(text)
+
+    def flush(self):
+        pass
+
+    def isatty(self):
+        return False
 
 
 def test_the_line_of_progress_estimates_what_is_left_or_says_the_bound():
