@@ -33,17 +33,17 @@ from raftmon.driver.run.live import announce, withdraw
 from raftmon.driver.run.node_data import tidy
 from raftmon.driver.run.plan import make_plan
 from raftmon.driver.run.progress import Progress
+from raftmon.driver.run.room import is_full, said_of
 from raftmon.driver.run.store_hashes import ask_stores
 from raftmon.driver.run_folder import CONFIG, RESULTS, RunFolder
 from raftmon.driver.workloads.workloads import workload
-from raftmon.setup.errors import NO_ROOM, InputError, RaftmonError
+from raftmon.setup.errors import InputError, RaftmonError
 from raftmon.setup.eventlog import open_event_log
 
 __all__ = ["Run", "run"]
 
 LEAD_S = 0.1
 """From the order to begin until second 0: long enough for every client host to hear of it."""
-_LITTLE_MB = 256.0  # free on the disk: it may be why a server or the recorder failed
 LEADER_S = 20.0
 """How long a cluster may take to have a leader, before the work and after the heal."""
 HURRY_S = 2.0
@@ -275,29 +275,14 @@ class Run:
             self._folder.hand_over()  # the store: latest may be new
             return
         self._log.error("run failed", error=f"{type(error).__name__}: {error}", trace=traceback.format_exc())
-        said = self._with_room(error)
-        results = Results(Valid.UNKNOWN, self._known(), error=said or type(error).__name__)
+        said = said_of(error, self._folder)
+        results = Results(Valid.UNKNOWN, self._known(), error=said)
         with contextlib.suppress(OSError):  # a disk that was full before the run began
             self._folder.save(RESULTS, results.to_json())
         self._folder.hand_over()
-        if isinstance(error, RaftmonError):
-            raise type(error)(f"{said}\nwhat was recorded is in {self._folder.path}") from error
-        if isinstance(error, OSError) and error.errno in NO_ROOM:
-            raise RaftmonError(f"{said}\nwhat was recorded is in {self._folder.path}") from error
-
-    def _with_room(self, error: BaseException) -> str:
-        """What is said of an error; where the disk is nearly full, so that it may be the cause, that too."""
-        free_mb = self._folder.free_bytes / 1e6
-        if isinstance(error, OSError) and error.errno in NO_ROOM:
-            said = f"the disk is full ({error.strerror}), and the run ended there"
-        elif not isinstance(error, RaftmonError) or isinstance(error, InputError) or free_mb > _LITTLE_MB:
-            return str(error)
-        else:
-            said = str(error)
-        return (
-            f"{said}\nonly {free_mb:.1f} MB are free on the disk that holds {self._folder.path} (etcd takes "
-            "64 MB a node for its log at once): make room, or give --store a folder on another disk"
-        )
+        if isinstance(error, RaftmonError) or is_full(error):
+            kind = type(error) if isinstance(error, RaftmonError) else RaftmonError
+            raise kind(f"{said}\nwhat was recorded is in {self._folder.path}") from error
 
     def _leave_at_once(self, why: str) -> None:
         """Keep what there is, with the process about to end. From a signal handler: nothing here takes a lock."""
