@@ -8,7 +8,7 @@ from raftmon.setup.errors import NO_ROOM, InputError, RaftmonError
 __all__ = ["is_full", "said_of"]
 
 _LITTLE_MB = 256.0
-"""With less than this free, the disk may be why a server or the recorder failed: etcd takes 64 MB a node for its log."""
+"""With less than this free, the disk may be why a server or the recorder failed: etcd takes 64 MB a node."""
 
 
 def is_full(error: BaseException) -> bool:
