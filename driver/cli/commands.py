@@ -22,6 +22,10 @@ COMMANDS: dict[str, Command] = {
     "check": Command(
         "raftmon.driver.cli.check", "check a recorded history (a run, Jepsen's EDN, JSON lines and others)"
     ),
+    "explain": Command(
+        "raftmon.driver.cli.explain",
+        "explain an invalid run: clients, wire and stores side by side, and who is to blame",
+    ),
     "convert": Command("raftmon.driver.cli.convert", "convert a history to another format"),
     "doctor": Command(
         "raftmon.driver.cli.doctor", "check that this machine can run raftmon (tries every kernel feature it needs)"

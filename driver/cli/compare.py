@@ -1,4 +1,4 @@
-"""``raftmon compare``: the same experiment on several systems, side by side."""
+"""``raftmon compare``: the same experiment, or published scenarios, on several systems, side by side."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from rich.table import Table
 
 from raftmon.adapters.systems import system_kind
 from raftmon.driver.cli.arguments import CommandParser
+from raftmon.driver.cli.compare_scenarios import DEFAULT_SYSTEMS, compare_scenarios, list_scenarios
 from raftmon.driver.cli.console import NeutralConsole
 from raftmon.driver.results.comparison import Observation, observe
 from raftmon.driver.run_folder import find_run
@@ -33,14 +34,31 @@ def parser() -> CommandParser:
     made = CommandParser(
         "compare",
         "Run the same experiment on several systems and compare the client outages and Raft terms side by side.\n"
-        "Without options it runs the experiment of HAOC 2021: a partial partition, with and without pre-vote.",
+        "Without options it runs the experiment of HAOC 2021: a partial partition, with and without pre-vote.\n"
+        "With --scenarios it plays published experiments on each system (etcd, or etcd@3.5.30) and prints how long\n"
+        "clients had no answer, and what the wire shows of terms and elections.",
         "raftmon compare --repeat 5\n"
+        "raftmon compare --list\n"
+        "raftmon compare --scenarios haoc21,quorum-loss --systems etcd@3.4.23,etcd@3.5.30,ovsdb --repeat 3\n"
+        "raftmon compare --scenarios all --csv compared.csv --svg compared.svg\n"
         "raftmon compare --systems etcd,etcd-pre-vote -- --fault full-partition --duration 20",
     )
     made.add_argument(
-        "--systems", default="etcd-no-pre-vote,etcd-pre-vote", metavar="LIST",
-        help="systems, with commas (default: etcd-no-pre-vote,etcd-pre-vote)",
+        "--systems", metavar="LIST",
+        help="systems, with commas (default: etcd-no-pre-vote,etcd-pre-vote; with --scenarios eight systems)",
     )  # fmt: skip
+    made.add_argument("--scenarios", metavar="LIST", help="published experiments, with commas, or all")
+    made.add_argument("--list", action="store_true", help="list the published experiments")
+    made.add_argument("--cut", type=float, default=8.0, metavar="S", help="scenarios: seconds of the cut (default: 8)")
+    made.add_argument("--after", type=float, default=6.0, metavar="S", help="scenarios: seconds after it (default: 6)")
+    made.add_argument("--jobs", type=int, default=1, metavar="N", help="scenarios: runs at a time (default: 1)")
+    made.add_argument(
+        "--csv", type=Path, metavar="FILE", help="scenarios: one line per run; an existing file is continued"
+    )
+    made.add_argument("--svg", type=Path, metavar="FILE", help="scenarios: a picture of the outages")
+    made.add_argument(
+        "--markdown", type=Path, metavar="FILE", help="scenarios: a page, whose marked part the tables replace"
+    )
     made.add_argument("--repeat", type=int, default=1, metavar="N", help="rounds; systems take turns (default: 1)")
     made.add_argument("--seed", type=int, default=1, metavar="N", help="of the first round; then N+1, … (default: 1)")
     made.add_argument("--json", action="store_true", help="print one JSON object")
@@ -76,6 +94,14 @@ def _one(system: str, seed: int, options: Sequence[str], store: Path) -> Observa
 
 def main(arguments: argparse.Namespace) -> int:
     """Run all, print, and return 1 if some run was not valid."""
+    if arguments.list:
+        return list_scenarios()
+    if arguments.scenarios is not None:
+        if arguments.options:
+            raise InputError("--scenarios brings its own faults: leave out the options after --")
+        arguments.systems = arguments.systems or DEFAULT_SYSTEMS
+        return compare_scenarios(arguments)
+    arguments.systems = arguments.systems or "etcd-no-pre-vote,etcd-pre-vote"
     systems = [word.strip() for word in arguments.systems.split(",") if word.strip()]
     if not systems or arguments.repeat < 1:
         raise InputError("raftmon compare needs at least one system in --systems, and --repeat 1 or more")

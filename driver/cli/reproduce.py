@@ -108,7 +108,7 @@ def _results(found: list[tuple[Loaded, Reproduced]]) -> Table:
             one.name,
             one.affected.version,
             f"{one.affected.shown} of {one.affected.of}",
-            control.version if control else "–",
+            control.label if control else "–",
             f"{control.shown} of {control.of}" if control else "–",
             f"{one.affected.to_json()['seconds']:.1f}",
         )
@@ -129,7 +129,7 @@ def _markdown(found: list[tuple[Loaded, Reproduced]]) -> str:
         scenario, control = loaded.scenario, one.control
         lines.append(
             f"| {scenario.name} | {scenario.seen} | {scenario.needs} | {one.affected.version} | "
-            f"{one.affected.shown} of {one.affected.of} | {control.version if control else scenario.why_no_control} | "
+            f"{one.affected.shown} of {one.affected.of} | {control.label if control else scenario.why_no_control} | "
             f"{f'{control.shown} of {control.of}' if control else '–'} | {one.affected.to_json()['seconds']:.1f} | "
             f"{scenario.fixed} |"
         )

@@ -61,6 +61,7 @@ def render_report(run_folder: Path) -> str:
         summary(run_folder, results, config or {}),
         "".join(f'<p class="hint">{html.escape(note)}</p>' for note in story["notes"]),
         _went_wrong(results, history),
+        _blame(results),
         web("story.html"),
         conditions(results),
         _verdict(results, history),
@@ -173,6 +174,25 @@ def _told(checkers: Sequence[dict[str, Any]], results: dict[str, Any], history: 
         if isinstance(found, dict) and found.get("timeline"):
             parts.append(f'<pre tabindex="0">{html.escape(str(found["timeline"]))}</pre>')
     return "".join(parts)
+
+
+def _blame(results: dict[str, Any]) -> str:
+    """The witnesses of each anomaly side by side, and who is to blame; nothing where nothing is wrong."""
+    parts = []
+    for one in results.get("explanations") or []:
+        if not isinstance(one, dict):
+            continue
+        columns = []
+        for name in ("clients", "wire", "nodes"):
+            lines = one.get(name) if isinstance(one.get(name), list) else []
+            columns.append("<td>" + "<br><br>".join(html.escape(str(line)) for line in lines or []) + "</td>")
+        parts.append(
+            f"<p>{html.escape(str(one.get('anomaly', '')))}</p>"
+            "<table><thead><tr><th>Clients were told</th><th>On the wire</th><th>Nodes and disks</th></tr></thead>"
+            f"<tbody><tr>{''.join(columns)}</tr></tbody></table>"
+            f"<p><b>Blame:</b> {html.escape(str(one.get('blame', '')))}</p>"
+        )
+    return _section("Who is to blame", "".join(parts), "") if parts else ""
 
 
 def _availability(results: dict[str, Any]) -> str:

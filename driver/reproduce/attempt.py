@@ -1,5 +1,6 @@
-"""One attempt of a scenario in a sandbox: ``python -m raftmon.driver.reproduce.attempt SCENARIO SERVER SEED STORE``.
+"""One attempt of a scenario in a sandbox.
 
+``python -m raftmon.driver.reproduce.attempt SCENARIO SERVER SEED STORE affected|control``.
 Prints one JSON object on the last line: ``outcome``, ``sentence``, ``seconds``, ``run``.
 """
 
@@ -14,7 +15,7 @@ import orjson
 from raftmon.adapters.hooks import hooks
 from raftmon.adapters.systems import system, with_server
 from raftmon.driver.cluster.cluster import Cluster, ClusterOptions
-from raftmon.driver.reproduce.loading import AttemptOutcome, Loaded, load_scenario
+from raftmon.driver.reproduce.loading import CONTROL, AttemptOutcome, Loaded, load_scenario
 from raftmon.driver.reproduce.scenario import CouldNotSetUp
 from raftmon.driver.reproduce.stage import Stage
 from raftmon.driver.run_folder import CONFIG, RESULTS, RunFolder
@@ -25,10 +26,12 @@ from raftmon.setup.topology import Topology
 __all__ = ["attempt", "main"]
 
 
-def attempt(loaded: Loaded, server: str, seed: str, store: Path) -> dict[str, object]:
-    """Play a scenario once on ``server``. Must be called inside the sandbox."""
+def attempt(loaded: Loaded, server: str, seed: str, store: Path, *, control: bool = False) -> dict[str, object]:
+    """Play a scenario once on ``server``, as the control if asked. Must be called inside the sandbox."""
     scenario = loaded.scenario
-    options = with_server(scenario.system, server, dict(scenario.options))
+    options = with_server(
+        scenario.system, server, {**scenario.options, **(scenario.control_options if control else {})}
+    )
     adapter = system(scenario.system, options)
     folder = RunFolder.create(store, f"reproduce-{scenario.name}")
     folder.save(
@@ -37,6 +40,7 @@ def attempt(loaded: Loaded, server: str, seed: str, store: Path) -> dict[str, ob
             "config": {"workload": scenario.workload, "system": scenario.system, "nodes": scenario.nodes, "seed": seed},
             "scenario": scenario.name,
             "server": server,
+            "control": control,
         },
     )
     began = time.monotonic()
@@ -75,12 +79,12 @@ def attempt(loaded: Loaded, server: str, seed: str, store: Path) -> dict[str, ob
 
 def main(argv: list[str]) -> int:
     """Enter the sandbox, play, print."""
-    name, server, seed, store = argv
+    name, server, seed, store, side = argv
     try:
         loaded = load_scenario(name)
         with_server(loaded.scenario.system, server, {})  # found or fetched before the sandbox: inside is no network
         sandbox.enter()
-        result = attempt(loaded, server, seed, Path(store))
+        result = attempt(loaded, server, seed, Path(store), control=side == CONTROL)
     except RaftmonError as error:
         print(f"raftmon reproduce: {error}", file=sys.stderr)
         return error.exit_status

@@ -17,8 +17,9 @@ from raftmon.driver.reproduce.stage import Stage
 from raftmon.setup.errors import InputError
 from raftmon.setup.old_imports import load_failure
 
-__all__ = ["AttemptOutcome", "Loaded", "load_scenario", "scenarios"]
+__all__ = ["AFFECTED", "CONTROL", "AttemptOutcome", "Loaded", "load_scenario", "scenarios"]
 
+AFFECTED, CONTROL = "affected", "control"
 Play = Callable[[Stage], str | None]
 
 

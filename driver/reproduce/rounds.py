@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import orjson
 
-from raftmon.driver.reproduce.loading import AttemptOutcome, Loaded
+from raftmon.driver.reproduce.loading import AFFECTED, CONTROL, AttemptOutcome, Loaded
 from raftmon.setup.errors import EXIT_INVALID, EXIT_UNKNOWN, EXIT_VALID, RaftmonError
 from raftmon.setup.python import module_command
 
@@ -22,15 +22,22 @@ ATTEMPT_S = 300.0
 
 @dataclass(slots=True)
 class Side:
-    """The attempts on one version."""
+    """The attempts on one version; ``options`` are those of the control alone."""
 
     version: str
+    options: Mapping[str, Any] = field(default_factory=dict)
     shown: int = 0
     of: int = 0
     not_set_up: int = 0
     seconds: float = 0.0
     sentences: list[str] = field(default_factory=list)
     runs: list[str] = field(default_factory=list)
+
+    @property
+    def label(self) -> str:
+        """The version, with the options that make it a control."""
+        given = ", ".join(f"{name}={value}" for name, value in self.options.items())
+        return f"{self.version} ({given})" if given else self.version
 
     def add(self, result: dict[str, Any]) -> None:
         """Count one attempt."""
@@ -46,6 +53,7 @@ class Side:
         """For ``--json``: ``seconds`` are the mean of an attempt."""
         return {
             "version": self.version,
+            "options": dict(self.options),
             "shown": self.shown,
             "of": self.of,
             "could_not_be_set_up": self.not_set_up,
@@ -93,19 +101,23 @@ def reproduce(
     say: Callable[[str], None],
 ) -> Reproduced:
     """Play the scenario ``repeat`` times on each side. Raises RaftmonError if raftmon itself failed."""
-    found = Reproduced(loaded.scenario.name, Side(affected), Side(control) if control else None)
+    found = Reproduced(
+        loaded.scenario.name, Side(affected), Side(control, loaded.scenario.control_options) if control else None
+    )
     for side in filter(None, (found.affected, found.control)):
         for number in range(repeat):
-            result = _attempt(loaded.where, side.version, f"{seed + number}", store)
+            result = _attempt(
+                loaded.where, side.version, f"{seed + number}", store, AFFECTED if side is found.affected else CONTROL
+            )
             side.add(result)
-            say(f"{side.version} {number + 1} of {repeat}: {result['outcome']} ({result['seconds']:.1f} s)")
+            say(f"{side.label} {number + 1} of {repeat}: {result['outcome']} ({result['seconds']:.1f} s)")
             if result["sentence"]:
                 say(f"    {result['sentence']}")
     return found
 
 
-def _attempt(where: str, server: str, seed: str, store: Path) -> dict[str, Any]:
-    command = module_command("raftmon.driver.reproduce.attempt", where, server, seed, str(store))
+def _attempt(where: str, server: str, seed: str, store: Path, side: str) -> dict[str, Any]:
+    command = module_command("raftmon.driver.reproduce.attempt", where, server, seed, str(store), side)
     try:
         ended = subprocess.run(command, capture_output=True, timeout=ATTEMPT_S, check=False)
     except subprocess.TimeoutExpired:

@@ -23,7 +23,8 @@ class Scenario:
     """What a scenario reproduces, and where.
 
     ``affected`` and ``control`` are server specifications (``etcd@3.4.23``), the default one first. Where every version
-    that can be had is affected, ``control`` is empty and ``why_no_control`` says so. ``options`` are the adapter's.
+    that can be had is affected, ``control`` is empty and ``why_no_control`` says so. ``options`` are the adapter's;
+    ``control_options`` are added on the control, where it is a setting that mends it.
     ``disks``, ``client_traffic`` and ``spares`` say what its faults need (FaultKind).
     ``seen`` is what a client or the wire shows, ``needs`` the events required, ``fixed`` the versions that mend it.
     """
@@ -43,4 +44,5 @@ class Scenario:
     spares: int = 0
     workload: str = "register"
     options: Mapping[str, Any] = field(default_factory=dict)
+    control_options: Mapping[str, Any] = field(default_factory=dict)
     sources: tuple[str, ...] = ()

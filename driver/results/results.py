@@ -19,6 +19,7 @@ class Results:
     - ``sentences``: the verdict in words; ``reasons``: why it is *unknown*, or what went wrong beside it.
     - ``checkers``: by name, ``Result.as_json`` of each; ``operations``: ``operation_table``; ``outages``: ``outages``.
     - ``monitor``: the content of ``monitor.json``, None if there is none; ``config``: ``RunConfig.to_json``.
+    - ``explanations``: ``Explanation.to_json`` of each anomaly (raftmon.driver.blame.explain).
     - ``error``: why the run itself failed; there are no checkers then, only ``facts`` up to there.
     """
 
@@ -32,6 +33,7 @@ class Results:
     monitor: dict[str, Any] | None = None
     config: dict[str, Any] = field(default_factory=dict)
     error: str | None = None
+    explanations: list[dict[str, Any]] = field(default_factory=list)
 
     def to_json(self) -> dict[str, Any]:
         """The object that is ``results.json``."""
@@ -42,6 +44,7 @@ class Results:
             "sentences": self.sentences,
             "reasons": self.reasons,
             "checkers": self.checkers,
+            "explanations": self.explanations,
             "operations": self.operations,
             "outages": self.outages,
             **self.facts.to_json(),
@@ -66,4 +69,5 @@ class Results:
             monitor=value.get("monitor"),
             config=dict(value.get("config") or {}),
             error=value.get("error"),
+            explanations=list(value.get("explanations") or []),
         )

@@ -144,6 +144,8 @@ def summary(results: Results, folder: str) -> Group:
     for deviation in results.checkers.get("invariants", {}).get("details", {}).get("deviations", ()):
         body.add_row("protocol", Text(f"{deviation} (allowed, not a violation)"))
     body.add_row("monitor", _monitor(results))
+    for one in results.explanations[:_SHOWN]:
+        body.add_row("blame", Text(one["blame"], style="red"))
     for reason in results.reasons:
         body.add_row("because", Text(reason, style="yellow"))
     body.add_row("folder", folder)

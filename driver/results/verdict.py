@@ -11,13 +11,14 @@ from raftmon.driver.checkers.availability.checker import Availability
 from raftmon.driver.checkers.availability.measure import Window
 from raftmon.driver.checkers.base import Result, Valid, combine
 from raftmon.driver.checkers.safe import check_safely
-from raftmon.driver.checkers.stores_agree import StoresAgree
 from raftmon.driver.histories import read_history
+from raftmon.driver.results.explained import explained
 from raftmon.driver.results.facts import RunFacts
 from raftmon.driver.results.results import Results
 from raftmon.driver.results.statistics import operation_table, outages, work_ended_ns
+from raftmon.driver.results.stores import stores_result
 from raftmon.driver.results.wire import Invariants, unread_wire, wire_results
-from raftmon.driver.run_folder import CONFIG, STORES, RunFolder
+from raftmon.driver.run_folder import CONFIG, RunFolder
 
 __all__ = ["check_history", "fault_windows", "judge_run", "stores_result"]
 
@@ -35,14 +36,6 @@ def check_history(folder: RunFolder, workload: str) -> list[Result]:
     """What the workload's checkers say to the history as it is now."""
     history = read_history(folder.path)
     return [check_safely(checker, history) for checker in checkers_for(workload, history)]
-
-
-def stores_result(folder: RunFolder, nodes: Sequence[str]) -> list[Result]:
-    """The verdict on the hashes that the nodes were asked for; nothing if they were not."""
-    path = folder.path / STORES
-    if not path.exists():
-        return []
-    return [check_safely(StoresAgree(nodes), read_history(path))]
 
 
 def _goes_without_saying(result: Result) -> bool:
@@ -80,6 +73,7 @@ def judge_run(folder: RunFolder, facts: RunFacts) -> Results:
     valid = combine(results)
     if valid is Valid.YES and reasons:
         valid = Valid.UNKNOWN
+    explanations = [one.to_json() for one in explained(folder, results, history, facts.began_ns)]
     return Results(
         valid=valid,
         facts=facts,
@@ -90,4 +84,5 @@ def judge_run(folder: RunFolder, facts: RunFacts) -> Results:
         outages=outages(history, facts.began_ns, work_ended_ns(config, facts)),
         monitor=folder.load("monitor.json"),
         config=config,
+        explanations=explanations,
     )

@@ -140,9 +140,12 @@ class TestCluster:
         if reason:
             raise RaftmonError(f"the fault {name} cannot be done here: {reason}")
         try:
-            yield made.start(self.inner, Random(seed))
+            effect = made.start(self.inner, Random(seed))
+            self.inner.log.info("fault started", fault=name, sentence=effect.sentence, effect=effect.sentence)
+            yield effect
         finally:
             made.stop(self.inner)
+            self.inner.log.info("fault healed", fault=name, sentence=f"{name} healed")
 
     def answering(self, timeout_s: float = 1.0) -> list[str]:
         """The nodes that serve requests now, in order."""

@@ -174,5 +174,5 @@ def head_of(message: RaftMessage) -> MessageHead:
     operations = [operation for entry in message.entries for operation in entry.operations]
     head.keys = [operation.key for operation in operations if operation.key]
     head.operations = [operation.name for operation in operations]
-    head.context = message.context or None
+    head.context, head.group = message.context or None, message.group
     return head

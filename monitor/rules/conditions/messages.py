@@ -1,4 +1,4 @@
-"""Conditions on single Raft messages: their kind, numbers, context, keys and what their entries do."""
+"""Conditions on single Raft messages: their kind, group, numbers, context, keys and what their entries do."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 __all__ = [
     "NUMBERS",
     "ContextIs",
+    "GroupHas",
     "HeadTest",
     "KeyHas",
     "KindIs",
@@ -89,6 +90,17 @@ class ContextIs(_OfMessages):
 
 
 @dataclass(frozen=True, slots=True)
+class GroupHas(_OfMessages):
+    """Messages of a Raft group whose name contains ``needle``; false in systems with a single group."""
+
+    needle: bytes
+
+    def test(self, head: MessageHead) -> bool:
+        """Whether it holds."""
+        return bool(head.group) and self.needle in head.group.encode("utf-8", "surrogateescape")
+
+
+@dataclass(frozen=True, slots=True)
 class OperationIs(_OfMessages):
     """Messages with an entry that does ``name`` (``put``, ``lease_revoke``, …), of the entries that begin in the same
     segment.
@@ -118,7 +130,7 @@ def head_test(match: Match) -> HeadTest:
         return lambda head: True
     if isinstance(match, Never):
         return lambda head: False
-    if isinstance(match, KindIs | Number | KeyHas | ContextIs | OperationIs):
+    if isinstance(match, KindIs | Number | KeyHas | ContextIs | GroupHas | OperationIs):
         return match.test
     if isinstance(match, AllOf):
         tests = [head_test(part) for part in match.parts]
@@ -131,5 +143,5 @@ def head_test(match: Match) -> HeadTest:
         return lambda head: not inner(head)
     raise InputError(
         f"a rule on messages cannot ask for {type(match).__name__}, which only packets have: "
-        "name links, kinds, term, index, entries, commit, context, key or op"
+        "name links, kinds, term, index, entries, commit, context, group, key or op"
     )

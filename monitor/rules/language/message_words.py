@@ -15,7 +15,15 @@ from typing import Any
 from raftmon.monitor.raft.message import KINDS
 from raftmon.monitor.rules.actions.kinds import Action, Forge, Hold, Replay
 from raftmon.monitor.rules.conditions import Match
-from raftmon.monitor.rules.conditions.messages import NUMBERS, ContextIs, KeyHas, KindIs, Number, OperationIs
+from raftmon.monitor.rules.conditions.messages import (
+    NUMBERS,
+    ContextIs,
+    GroupHas,
+    KeyHas,
+    KindIs,
+    Number,
+    OperationIs,
+)
 from raftmon.monitor.rules.language.cursor import Cursor
 from raftmon.monitor.rules.language.spelling import literal
 from raftmon.monitor.rules.language.word import MODIFIERS, Word
@@ -30,6 +38,11 @@ def _number(cursor: Cursor, word: str) -> Match:
 def _key(cursor: Cursor, _word: str) -> Match:
     cursor.expect_text("has")
     return KeyHas(cursor.literal())
+
+
+def _group(cursor: Cursor, _word: str) -> Match:
+    cursor.expect_text("has")
+    return GroupHas(cursor.literal())
 
 
 def _context(cursor: Cursor, _word: str) -> Match:
@@ -112,6 +125,13 @@ MESSAGE_CONDITIONS: tuple[Word[Match], ...] = (
         "messages with such an entry (put, txn, lease_grant, conf_change, noop, …)",
         _operation,
         {OperationIs: lambda x: f"op = {x.name}"},
+    ),
+    Word(
+        ("group",),
+        'group has "S-R3F"',
+        "messages of a Raft group whose name contains this (nats-server has one group per stream)",
+        _group,
+        {GroupHas: lambda x: f"group has {literal(x.needle)}"},
     ),
     Word(
         ("context",),

@@ -8,6 +8,7 @@ import pytest
 
 from raftmon.monitor.message_rules.spliced import SplicedRules
 from raftmon.monitor.packets.view import ACK, SYN
+from raftmon.monitor.raft.codecs.nats import CODEC as NATS
 from raftmon.monitor.raft.codecs.pysyncobj import CODEC
 from raftmon.monitor.raft.codecs.zookeeper import QUORUM
 from raftmon.monitor.rules.engine import Engine
@@ -77,6 +78,18 @@ def test_a_vote_is_lost_and_what_surrounds_it_arrives():
     assert got == APPEND + APPEND
     assert verdict.comment == "drop MsgVoteResp term 3 index 0"
     assert bench.engine.stats()["r1"]["hits"] == 1
+
+
+def test_a_rule_may_ask_for_the_raft_group():
+    def request(group):
+        line = b"RMSG $SYS $NRG.V.%s + _INBOX.a 32\r\n" % group
+        return line + (1).to_bytes(8, "little") * 3 + b"12345678\r\n"
+
+    bench = Bench('MsgVote group has "S-R3F" drop', codec=NATS)
+    assert bench.say(request(b"_meta_") + request(b"S-R3F-abc") + request(b"C-R3F-abc"))[1] == (
+        request(b"_meta_") + request(b"C-R3F-abc")
+    )
+    assert Bench('group has "S" drop').say(APPEND)[1] == APPEND  # a system with one group has no name for it
 
 
 @pytest.mark.parametrize("cut", range(1, len(VOTE), 7))

@@ -37,7 +37,8 @@ class MessageHead:
     ``entries`` counts them. ``keys`` are of the entries that begin within the bytes so far. ``size`` is in bytes, with
     the framing of its stream, without a snapshot's database. ``operations`` are the names of what these entries do
     (``LoggedOperation.name``). ``context`` is the message's own, and of a MsgReadIndex and its response, which carry it
-    as their entry, that entry's data. With ``wanted`` set by the decision, ``raw`` becomes the whole raftpb.Message.
+    as their entry, that entry's data. ``group`` is empty in systems with one Raft group. With ``wanted`` set by the
+    decision, ``raw`` becomes the whole raftpb.Message.
     """
 
     kind: str
@@ -55,6 +56,7 @@ class MessageHead:
     size: int | None = None
     context: bytes | None = None
     operations: list[str] = field(default_factory=list)
+    group: str = ""
 
 
 def peek(data: bytes, carrier: str, *, whole: bool) -> MessageHead:

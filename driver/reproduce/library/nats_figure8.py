@@ -1,0 +1,61 @@
+"""nats-server before 2.14: a leader commits entries of earlier terms by counting (Raft's figure 8).
+
+Its followers answer with the term of the entry that they acknowledge, and the leader counts the answer whatever that
+term is.
+"""
+
+import threading
+
+from raftmon.adapters.base import Definite, Indefinite
+from raftmon.driver.reproduce.scenario import CouldNotSetUp, Scenario
+from raftmon.driver.reproduce.stage import Stage
+
+SCENARIO = Scenario(
+    name="nats-figure8",
+    system="nats",
+    title="a leader commits an entry of an earlier term by counting",
+    seen="on the wire, the commit index rises to an entry of an earlier term (rule commit_own_term)",
+    needs="a leader whose last entry reached nobody is restarted and leads again, and its first own entry is lost",
+    affected=("nats@2.10.27", "nats@2.9.10"),
+    control=("nats@2.15.1",),
+    fixed="2.14",
+    sources=("https://raft.github.io/raft.pdf",),
+)
+GROUP = "SELECT grp FROM messages WHERE grp LIKE 'S-%' AND kind = 'MsgApp' ORDER BY id LIMIT 1"
+LAST = "SELECT max(last_index) FROM messages WHERE grp = ?1 AND source = ?2 AND kind = 'MsgApp'"
+TERM = "SELECT max(term) FROM messages WHERE grp = ?1 AND kind IN ('MsgApp', 'MsgHeartbeat') AND source = ?2"
+
+
+def play(stage: Stage) -> str | None:
+    """An entry stays on the leader; it is restarted and leads again; its followers get that entry and no newer one."""
+    leader = stage.leader()
+    follower, other = stage.cluster.others(leader)
+    for number in range(5):
+        stage.write(leader, "x", number)
+    group = stage.until(lambda: stage.ask_wire(GROUP), "an append of the bucket's stream on the wire")
+    stage.until(lambda: stage.ask_wire(LAST, group, leader), f"appends of {leader} on the wire")
+    before, term = int(stage.ask_wire(LAST, group, leader)), int(stage.ask_wire(TERM, group, leader))
+    this = f'group has "{group}"'
+    lost = stage.monitor.add(f"{leader}->* MsgApp {this} drop")
+    writer = threading.Thread(target=_write, args=(stage, leader))
+    writer.start()
+    if not stage.until_wire(lambda: int(stage.ask_wire(LAST, group, leader)) > before, 5.0):
+        raise CouldNotSetUp("the leader's last entry was not seen on the wire")
+    last = int(stage.ask_wire(LAST, group, leader))
+    stage.monitor.add(f"{follower}<->{other} MsgVote {this} drop")  # nobody but the old leader can win
+    stage.cluster.kill(leader)
+    stage.monitor.add(f"{leader}->* MsgApp {this} and index >= {last} drop")  # what follows the old entry is lost
+    stage.monitor.remove(lost)
+    stage.cluster.start(leader)
+    if not stage.until_wire(lambda: int(stage.ask_wire(TERM, group, leader)) > term, 40.0):
+        raise CouldNotSetUp(f"{leader} was not elected again within 40 s")
+    found = stage.until_wire(lambda: stage.violation("commit_own_term"), 15.0)
+    writer.join()
+    return found
+
+
+def _write(stage: Stage, node: str) -> None:
+    try:
+        stage.client(node, 3.0).write("x", "lost")
+    except (Definite, Indefinite):
+        return  # nothing else is expected: its entry reaches nobody
