@@ -9,6 +9,7 @@ import pytest
 
 from raftmon.adapters.systems import SYSTEMS
 from raftmon.driver.checkers.checkers import CHECKERS
+from raftmon.driver.experiments.published import EXPERIMENTS
 from raftmon.driver.faults.faults import catalogue
 from raftmon.driver.faults.selectors import SELECTORS
 from raftmon.driver.topologies.topologies import TOPOLOGIES
@@ -48,6 +49,11 @@ def test_faults():
             options = ", ".join(f"`{option}={known.default}`" for option, known in kind.options.items())
             expected.append([f"`{name}`", kind.summary, options])
     assert table("faults.md", "fault`(option=value)`") == expected
+
+
+def test_published_experiments():
+    expected = [[f"`{one.name}`", str(one.nodes), one.title, one.source] for one in EXPERIMENTS]
+    assert table("scenarios.md", "scenario") == expected
 
 
 def test_checkers():
