@@ -28,7 +28,8 @@ from raftmon.driver.faults.worker import FaultRecord, FaultWorkers
 from raftmon.driver.histories import read_history
 from raftmon.driver.results.verdict import check_history
 from raftmon.driver.run_folder import CONFIG, RESULTS, RunFolder
-from raftmon.driver.testing.fixtures import TestClients, TestCluster
+from raftmon.driver.testing.clients_fixture import TestClients
+from raftmon.driver.testing.cluster_fixture import TestCluster
 from raftmon.monitor.raft.database.store import open_store
 from raftmon.setup import sandbox
 from raftmon.setup.errors import EXIT_INTERNAL, RaftmonError
