@@ -13,8 +13,19 @@ from raftmon.driver.checkers.search.levels import LINEARIZABLE, consistency_leve
 from raftmon.driver.checkers.search.linearizable import Linearizable
 from raftmon.driver.checkers.search.models import CasRegister, Model
 from raftmon.driver.checkers.shapes import Shape
+from raftmon.setup.errors import InputError
 
-__all__ = ["CheckerKind", "at_isolation", "grow_only_set", "later", "lock_under_lease", "register", "searching"]
+__all__ = [
+    "CheckerKind",
+    "at_isolation",
+    "grow_only_set",
+    "later",
+    "lock_under_lease",
+    "made_of",
+    "register",
+    "searching",
+    "summary_of",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,11 +93,27 @@ def at_isolation(module: str, name: str) -> Callable[..., Checker]:
     return make
 
 
+def linearizable(model: Model) -> Checker:
+    """A model's checker: in polynomial time if there is such a one, otherwise by search."""
+    from raftmon.driver.checkers.unique_values import UniqueValues, has_polynomial_time
+
+    search = Linearizable(model, f"linearizable-{model.name}")
+    return UniqueValues(search) if has_polynomial_time(type(model)) else search
+
+
+def summary_of(model: type[Model]) -> str:
+    """What a model's checker asks, in a line."""
+    from raftmon.driver.checkers.unique_values import has_polynomial_time
+
+    how = "in polynomial time if values are unique, else by search" if has_polynomial_time(model) else "by search"
+    return f"{model.name} is linearizable, {how}"
+
+
 def at_level(model: Model, level: str) -> Checker:
     """A model's checker at a consistency level."""
     level = consistency_level(level)
     if level == LINEARIZABLE:
-        return Linearizable(model, f"linearizable-{model.name}")
+        return linearizable(model)
     from raftmon.driver.checkers.at_level import AtLevel
 
     return AtLevel(model, level, f"{level}-{model.name}")
@@ -102,3 +129,13 @@ def register(level: str = LINEARIZABLE) -> Checker:
     if consistency_level(level) == LINEARIZABLE:
         return RegisterChecker()
     return at_level(CasRegister(), level)
+
+
+def made_of(thing: Any, name: str) -> Checker:
+    """The checker that somebody's class, function or object is or makes. Raises InputError if it is none."""
+    made = thing() if isinstance(thing, type) or (not hasattr(thing, "check") and callable(thing)) else thing
+    if isinstance(made, Model):
+        return Linearizable(made, f"linearizable-{made.name}")
+    if not isinstance(made, Checker):
+        raise InputError(f"{name!r} is neither a checker (name, check) nor a model (Model)")
+    return made

@@ -17,11 +17,12 @@ from raftmon.driver.checkers.checker_kind import (
     grow_only_set,
     later,
     lock_under_lease,
+    made_of,
     register,
     searching,
+    summary_of,
 )
 from raftmon.driver.checkers.search.levels import LEVELS
-from raftmon.driver.checkers.search.linearizable import Linearizable
 from raftmon.driver.checkers.search.models import MODELS, Model
 from raftmon.driver.checkers.zones.observations import FUNCTIONS
 from raftmon.setup.errors import InputError
@@ -61,7 +62,7 @@ CHECKERS: dict[str, CheckerKind] = {
     **{
         f"linearizable-{name}": CheckerKind(
             searching(model),
-            f"{name} is linearizable, by search",
+            summary_of(model),
             model.functions or _MODEL_FUNCTIONS.get(name),
             _CONSISTENCY,
             workloads=_MODEL_WORKLOADS.get(name, ()),
@@ -229,7 +230,7 @@ CHECKERS: dict[str, CheckerKind] = {
 def _adopted(name: str, thing: Any) -> CheckerKind:
     if isinstance(thing, CheckerKind):
         return thing
-    return CheckerKind(lambda: _made(thing, name), first_line(thing), None)
+    return CheckerKind(lambda: made_of(thing, name), first_line(thing), None)
 
 
 def _fits(thing: Any) -> bool:
@@ -289,12 +290,3 @@ def _options(name: str, kind: CheckerKind, text: str) -> dict[str, str]:
             raise InputError(f"the checker {name} has no option {part!r} (available: {has})")
         found[option] = value
     return found
-
-
-def _made(thing: Any, name: str) -> Checker:
-    made = thing() if isinstance(thing, type) or (not hasattr(thing, "check") and callable(thing)) else thing
-    if isinstance(made, Model):
-        return Linearizable(made, f"linearizable-{made.name}")
-    if not isinstance(made, Checker):
-        raise InputError(f"{name!r} is neither a checker (name, check) nor a model (Model)")
-    return made

@@ -28,7 +28,7 @@ from raftmon.driver.histories.model import NEVER, History, freeze
 from raftmon.driver.histories.operation import Operation, Outcome
 from raftmon.setup.errors import InputError
 
-__all__ = ["ORDERS", "Queue", "TotalQueue", "expand_drains"]
+__all__ = ["ORDERS", "Queue", "TotalQueue", "expand_drains", "judged_as_bag", "needs_search", "pairs_of"]
 
 ORDERS = ("fifo", "any")
 FUNCTIONS = frozenset(("enqueue", "dequeue", "drain"))
@@ -88,7 +88,7 @@ class Queue:
             if result.valid is Valid.NO:
                 result.sentence += " (as a FIFO queue: --checker queue:order=any judges it without regard to the order)"
         else:
-            result = _unordered(self.name, shown)
+            result = judged_as_bag(self.name, shown)
         if result.valid is Valid.NO and self._only_failures_say_empty(history):
             result.details[ONLY_IF] = (
                 "dequeues failed as if the queue were empty while values were inside, and a queue whose dequeues may "
@@ -109,20 +109,20 @@ class Queue:
         if len(kept) == len(history):
             return False
         shown = History(expand_drains(kept), problems=history.problems, meta=history.meta)
-        again = self._fifo(shown) if self.order == "fifo" else _unordered(self.name, shown)
+        again = self._fifo(shown) if self.order == "fifo" else judged_as_bag(self.name, shown)
         return again.valid is Valid.YES
 
     def _fifo(self, history: History) -> Result:
         """In polynomial time where values are unique and every dequeue ended; else by search."""
-        if any(map(_needs_search, history.by_key().values())):
+        if any(map(needs_search, history.by_key().values())):
             return replace(self._search, name=self.name).check(history)
-        result = _unordered(self.name, history)
+        result = judged_as_bag(self.name, history)
         details = {**result.details, "model": "fifo-queue"}
         if result.valid is Valid.NO:
             return replace(result, details=details)
         found = Findings()
         for operations in history.by_key().values():
-            pair = overtaken(_pairs(operations))
+            pair = overtaken(pairs_of(operations))
             if pair is not None:
                 behind, before = ([one for one in part if one is not None] for part in pair)
                 what = "is still inside" if pair[0][1] is None else "was dequeued after it"
@@ -169,14 +169,14 @@ class TotalQueue(Queue):
         return result
 
 
-def _needs_search(operations: Iterable[Operation]) -> bool:
+def needs_search(operations: Iterable[Operation]) -> bool:
     """Whether a queue's values are not unique, or a dequeue may have taken nobody knows what."""
     values = [freeze(one.value) for one in operations if one.f == "enqueue" and one.outcome is not Outcome.FAIL]
     endless = any(one.f == "dequeue" and one.outcome is Outcome.INFO for one in operations)
     return endless or len(set(values)) < len(values)
 
 
-def _pairs(operations: Iterable[Operation]) -> list[Pair]:
+def pairs_of(operations: Iterable[Operation]) -> list[Pair]:
     """Each enqueue that may have happened with the dequeue of its value."""
     listed = list(operations)
     takes = {
@@ -189,7 +189,8 @@ def _pairs(operations: Iterable[Operation]) -> list[Pair]:
     ]
 
 
-def _unordered(name: str, history: History) -> Result:
+def judged_as_bag(name: str, history: History) -> Result:
+    """Values come out that went in, each once and not too early, and none is inside when it is found empty."""
     found = Findings()
     enqueued = dequeued = 0
     unaccounted: list[Any] = []

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from raftmon.driver.checkers import (
+    MODELS,
     CasRegister,
     KeyValue,
     Linearizable,
@@ -26,6 +27,7 @@ from raftmon.driver.checkers import (
     checkers_for_history,
     combine,
 )
+from raftmon.driver.checkers.checkers import checker
 from raftmon.driver.checkers.search.search import search
 from raftmon.driver.histories import History, read_history, write_history
 from raftmon.driver.histories.model import Columns
@@ -98,6 +100,26 @@ def appended(operations: int, clients: int) -> dict[str, Any]:
     return figures
 
 
+def contained(model: str, operations: int, clients: int) -> dict[str, Any]:
+    """A stack or a priority queue of unique values: by its order, and by search where that can end."""
+    put, take = ("push", "pop") if model == "stack" else ("insert", "extract-max")
+    fresh = iter(random.Random(2).sample(range(10**9), operations))
+
+    def deeds(state: Any, rng: random.Random, process: int) -> Deed:
+        if len(state) < 100 and (not state or rng.random() < 0.5):
+            value = next(fresh)
+            return Deed(put, value, (*state, value) if model == "stack" else tuple(sorted((*state, value))))
+        return Deed(take, state[-1], state[:-1])
+
+    made = simulate(deeds, (), operations, clients, random.Random(1))
+    start = time.perf_counter()
+    result = checker(f"linearizable-{model}").check(made)
+    figures = {"check_s": time.perf_counter() - start, "valid": result.valid.value}
+    start = time.perf_counter()
+    searched = Linearizable(MODELS[model](), timeout_s=10.0, memory_mb=2000).check(made)
+    return {**figures, "search_s": time.perf_counter() - start, "search": searched.valid.value}
+
+
 def shared(name: str) -> dict[str, Any]:
     """All shared histories of one kind, read and judged."""
     start = time.perf_counter()
@@ -118,6 +140,10 @@ CASES: list[tuple[Callable[..., dict[str, Any]], tuple[Any, ...]]] = [
     (searched, (20_000, 5)),
     (searched, (5_000, 10)),
     (appended, (2_500, 50)),
+    (contained, ("stack", 1_000, 10)),
+    (contained, ("stack", 100_000, 10)),
+    (contained, ("priority-queue", 1_000, 10)),
+    (contained, ("priority-queue", 100_000, 10)),
     (shared, ("jepsen-etcd",)),
     (shared, ("append-kv",)),
 ]

@@ -93,21 +93,21 @@ def _nobody_wrote(rows: Rows) -> None:
     rows[6].value["results"][1]["value"] = 77
 
 
-@pytest.mark.parametrize(
-    ("name", "mistake"),
-    [
-        ("comparison", _wrong_branch),
-        ("comparison", _value_of_nothing),
-        ("read", _stale_read),
-        ("read", _wrong_version),
-        ("read", _deleted_nothing),
-        ("revision-twice", _same_revision),
-        ("revision-back", _revision_back),
-        ("unexplained-revision", _missing_revision),
-        ("failed-took-effect", _refused_and_there),
-        ("phantom", _nobody_wrote),
-    ],
-)
+MISTAKES = [
+    ("comparison", _wrong_branch),
+    ("comparison", _value_of_nothing),
+    ("read", _stale_read),
+    ("read", _wrong_version),
+    ("read", _deleted_nothing),
+    ("revision-twice", _same_revision),
+    ("revision-back", _revision_back),
+    ("unexplained-revision", _missing_revision),
+    ("failed-took-effect", _refused_and_there),
+    ("phantom", _nobody_wrote),
+]
+
+
+@pytest.mark.parametrize(("name", "mistake"), MISTAKES)
 def test_a_planted_mistake_is_found_by_its_name(name: str, mistake: Callable[[Rows], None]) -> None:
     rows = good()
     mistake(rows)

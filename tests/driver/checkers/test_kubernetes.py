@@ -156,32 +156,32 @@ def _disagree(rows: Rows) -> None:
     responses(rows)[0]["events"][0]["value"] = 4
 
 
-@pytest.mark.parametrize(
-    ("name", "mistake"),
-    [
-        ("ordered", _swap),
-        ("unique", _twice),
-        ("atomic", _split),
-        ("reliable", _between),
-        ("resumable", _behind_start),
-        ("resumable", _before_start),
-        ("bookmarkable", _bookmark_too_far),
-        ("bookmarkable", _bookmark_without_events),
-        ("previous-value", _other_previous),
-        ("previous-value", _no_previous),
-        ("is-create", _creates_what_was_there),
-        ("filter", _filtered),
-        ("header", _header),
-        ("phantom", _nobody_wrote),
-        ("failed-took-effect", _refused_write),
-        ("list", _stale_list),
-        ("list", _list_lacks_one),
-        ("revision-back", _revision_back),
-        ("revision-twice", _same_revision),
-        ("precondition", _wrong_precondition),
-        ("disagree", _disagree),
-    ],
-)
+MISTAKES = [
+    ("ordered", _swap),
+    ("unique", _twice),
+    ("atomic", _split),
+    ("reliable", _between),
+    ("resumable", _behind_start),
+    ("resumable", _before_start),
+    ("bookmarkable", _bookmark_too_far),
+    ("bookmarkable", _bookmark_without_events),
+    ("previous-value", _other_previous),
+    ("previous-value", _no_previous),
+    ("is-create", _creates_what_was_there),
+    ("filter", _filtered),
+    ("header", _header),
+    ("phantom", _nobody_wrote),
+    ("failed-took-effect", _refused_write),
+    ("list", _stale_list),
+    ("list", _list_lacks_one),
+    ("revision-back", _revision_back),
+    ("revision-twice", _same_revision),
+    ("precondition", _wrong_precondition),
+    ("disagree", _disagree),
+]
+
+
+@pytest.mark.parametrize(("name", "mistake"), MISTAKES)
 def test_a_planted_mistake_is_found_by_its_name(name: str, mistake: Callable[[Rows], None]) -> None:
     rows = good()
     mistake(rows)
