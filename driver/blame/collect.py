@@ -75,7 +75,9 @@ def _witnessed(operation: Operation, wire: sqlite3.Connection | None, group: str
     value = operation.value
     if operation.f == "cas" and isinstance(value, (tuple, list)) and len(value) == 2:
         value = value[1]
-    return Witnessed(operation, tuple(_entries(wire, group, operation, value)))
+    entries = tuple(_entries(wire, group, operation, value))
+    grows = operation.f in ("add", "append")  # what is written later may hold it too: a set, a list
+    return Witnessed(operation, entries[:1] if grows else entries)
 
 
 def _entries(wire: sqlite3.Connection, group: str, operation: Operation, value: Any) -> Iterable[LogEntry]:

@@ -6,6 +6,7 @@ They are asked in order, the more certain ones first; if none is shown, the sent
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 
 from raftmon.driver.blame.evidence import Evidence, Restart, Witnessed
@@ -33,7 +34,7 @@ def blame(evidence: Evidence) -> str:
 
 
 def _names(restarts: list[Restart]) -> str:
-    names = list(dict.fromkeys(restart.node for restart in restarts))
+    names = sorted({restart.node for restart in restarts})
     return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
 
 
@@ -68,6 +69,19 @@ def _forgot_term(evidence: Evidence) -> str | None:
     )
 
 
+def _forgot_vote(evidence: Evidence) -> str | None:
+    """A node voted twice in a term, and its power was cut in between."""
+    if evidence.rule not in ("one_vote", "vote_own", "vote_log"):
+        return None
+    for one in evidence.restarts:
+        if one.lost and re.search(rf"\b{re.escape(one.node)}\b", evidence.broken):
+            return (
+                f"the disk forgot the vote of {one.node}: its power was cut at {seconds(evidence, one.down_ns)}, and "
+                f"what it had answered before was not synced ({evidence.broken})"
+            )
+    return None
+
+
 def _lost_log(evidence: Evidence) -> str | None:
     """Entries that a node had acknowledged were gone after its restart."""
     short = [
@@ -100,7 +114,7 @@ def _power_cut(evidence: Evidence) -> str | None:
         return None
     return (
         f"the disk forgot: what was acknowledged before the power cut of {_names(cut)} at "
-        f"{seconds(evidence, cut[0].down_ns)} was not synced"
+        f"{seconds(evidence, min(one.down_ns for one in cut))} was not synced"
     )
 
 
@@ -190,5 +204,14 @@ def _stores(evidence: Evidence) -> str | None:
 
 
 _SUSPICIONS: tuple[Callable[[Evidence], str | None], ...] = (
-    _forgot_term, _lost_log, _power_cut, _rule, _stores, _before_quorum, _both_applied, _twice, _stale_leader,
-)  # fmt: skip
+    _forgot_term,
+    _forgot_vote,
+    _lost_log,
+    _power_cut,
+    _rule,
+    _stores,
+    _before_quorum,
+    _both_applied,
+    _twice,
+    _stale_leader,
+)

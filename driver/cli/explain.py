@@ -56,6 +56,6 @@ def _shown(one: Explanation) -> Panel:
     table = Table(box=None, pad_edge=False, header_style="dim", expand=True)
     for name in ("clients were told", "on the wire", "nodes and disks"):
         table.add_column(name, ratio=1, overflow="fold")
-    table.add_row(*("\n\n".join(lines) for lines in (one.clients, one.wire, one.nodes)))
+    table.add_row(*(Text("\n\n".join(lines)) for lines in (one.clients, one.wire, one.nodes)))
     body = Group(Text(one.anomaly), Text(), table, Text(), Text(f"blame: {one.blame}", style="bold"))
     return Panel(body, title=Text(one.checker), title_align="left")

@@ -94,6 +94,12 @@ def test_a_term_that_goes_back_over_a_restart():
     assert blame(kept).startswith("a server broke a rule of Raft, election_safety")
 
 
+def test_a_second_vote_after_a_power_cut_of_that_node():
+    broken = evidence(rule="one_vote", broken="n2 voted in term 2 for n1 and for n3", means="at most one vote")
+    assert "the disk forgot the vote of n2" in blame(replace(broken, restarts=(restart(lost="1 B of x"),)))
+    assert blame(replace(broken, restarts=(restart(),))).startswith("a server broke a rule of Raft")
+
+
 def test_stores_that_differ():
     found = blame(Evidence("stores", "invalid", stores={"n1": "hash 1", "n2": "hash 2"}, differ=True))
     assert "applied the same log differently" in found
