@@ -53,6 +53,10 @@ def parser() -> CommandParser:
     made.add_argument("--after", type=float, default=6.0, metavar="S", help="scenarios: seconds after it (default: 6)")
     made.add_argument("--jobs", type=int, default=1, metavar="N", help="scenarios: runs at a time (default: 1)")
     made.add_argument(
+        "--stop-after", type=float, metavar="S",
+        help="scenarios: begin no run after so many seconds; the next call with the same --csv goes on",
+    )  # fmt: skip
+    made.add_argument(
         "--csv", type=Path, metavar="FILE", help="scenarios: one line per run; an existing file is continued"
     )
     made.add_argument("--svg", type=Path, metavar="FILE", help="scenarios: a picture of the outages")

@@ -51,7 +51,8 @@ def compare_scenarios(arguments: argparse.Namespace) -> int:
     say = NeutralConsole(stderr=True, highlight=False)
     missing = _missing(scenarios, systems, arguments.repeat, kept)
     played = list(kept)
-    results = play_all(missing, arguments.seed, arguments.store, arguments.cut, arguments.after, arguments.jobs)
+    results = play_all(missing, arguments.seed, arguments.store, arguments.cut, arguments.after, arguments.jobs,
+                       arguments.stop_after)  # fmt: skip
     for number, row in enumerate(results, 1):
         played.append(row)
         if arguments.csv is not None:

@@ -13,6 +13,7 @@ from rich.table import Table
 
 from raftmon.driver.cli.arguments import CommandParser
 from raftmon.driver.reproduce.loading import Loaded, load_scenario, scenarios
+from raftmon.driver.reproduce.recorded import recorded
 from raftmon.driver.reproduce.rounds import Reproduced, reproduce
 from raftmon.setup.errors import EXIT_INVALID, InputError
 
@@ -37,6 +38,9 @@ def parser() -> CommandParser:
     made.add_argument("--control", metavar="SPEC", help="another version to compare with; none leaves it out")
     made.add_argument("--seed", type=int, default=1, metavar="N", help="of the first attempt; then N+1, … (default: 1)")
     made.add_argument("--json", action="store_true", help="print JSON: one object, or a list for several scenarios")
+    made.add_argument(
+        "--recorded", action="store_true", help="play nothing: count the attempts that are in the store (with --all)"
+    )
     made.add_argument("--markdown", type=Path, metavar="FILE", help="also write the table of results as Markdown")
     made.add_store()
     return made
@@ -50,6 +54,20 @@ def main(arguments: argparse.Namespace) -> int:
     chosen = _chosen(arguments)
     if arguments.repeat < 1:
         raise InputError(f"--repeat is {arguments.repeat}: give 1 or more")
+    found = recorded(arguments.store, chosen) if arguments.recorded else _played(arguments, chosen)
+    if arguments.markdown is not None:
+        arguments.markdown.write_text(_markdown(found))
+    if arguments.json:
+        rows = [result.to_json() for _, result in found]
+        print(orjson.dumps(rows[0] if len(rows) == 1 else rows, option=orjson.OPT_INDENT_2).decode())
+    else:
+        Console(highlight=False).print(_results(found))
+    statuses = [result.exit_status for _, result in found]
+    return EXIT_INVALID if EXIT_INVALID in statuses else max(statuses, default=0)
+
+
+def _played(arguments: argparse.Namespace, chosen: list[Loaded]) -> list[tuple[Loaded, Reproduced]]:
+    """Play them one after the other, and say on stderr what comes of each attempt."""
     console = Console(stderr=True, highlight=False)
     found: list[tuple[Loaded, Reproduced]] = []
     for loaded in chosen:
@@ -68,15 +86,7 @@ def main(arguments: argparse.Namespace) -> int:
             lambda text: console.print(f"  {text}", markup=False),
         )
         found.append((loaded, result))
-    if arguments.markdown is not None:
-        arguments.markdown.write_text(_markdown(found))
-    if arguments.json:
-        rows = [result.to_json() for _, result in found]
-        print(orjson.dumps(rows[0] if len(rows) == 1 else rows, option=orjson.OPT_INDENT_2).decode())
-    else:
-        Console(highlight=False).print(_results(found))
-    statuses = [result.exit_status for _, result in found]
-    return EXIT_INVALID if EXIT_INVALID in statuses else max(statuses, default=0)
+    return found
 
 
 def _chosen(arguments: argparse.Namespace) -> list[Loaded]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import subprocess
+import time
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -69,14 +70,21 @@ def play_all(
     cut_s: float,
     after_s: float,
     jobs: int,
+    stop_after_s: float | None = None,
 ) -> Iterator[Played]:
-    """Run (experiment, system, number of its round), ``jobs`` at a time; each as it ends, in order."""
+    """Run (experiment, system, number of its round), ``jobs`` at a time; each as it ends, in order.
 
-    def one(job: tuple[Experiment, Contender, int]) -> Played:
+    After ``stop_after_s`` seconds no further run is begun.
+    """
+    began = time.monotonic()
+
+    def one(job: tuple[Experiment, Contender, int]) -> Played | None:
+        if stop_after_s is not None and time.monotonic() - began > stop_after_s:
+            return None
         return _play(*job, seed, store, cut_s, after_s)
 
     with ThreadPoolExecutor(jobs) as pool:
-        yield from pool.map(one, wanted)
+        yield from (row for row in pool.map(one, wanted) if row is not None)
 
 
 def _play(row: Experiment, on: Contender, number: int, seed: int, store: Path, cut_s: float, after_s: float) -> Played:

@@ -12,7 +12,9 @@ from raftmon.driver.checkers.register import RegisterChecker
 from raftmon.driver.cli import main
 from raftmon.driver.histories import read_history
 from raftmon.driver.reproduce.loading import AttemptOutcome, load_scenario, scenarios
+from raftmon.driver.reproduce.recorded import recorded
 from raftmon.driver.reproduce.rounds import Reproduced, Side
+from raftmon.driver.run_folder import RunFolder
 from raftmon.driver.testing.recording import HistoryRecorder
 from raftmon.setup.errors import InputError
 
@@ -161,3 +163,29 @@ def test_a_bug_shows_on_the_stock_binary_by_one_command(tmp_path):
     value = json.loads(done.stdout)
     assert (value["affected"]["shown"], value["affected"]["of"]) == (1, 1)
     assert "linearizable reads of k2 differ" in value["affected"]["sentences"][0]
+
+
+def test_attempts_in_a_store_are_counted_like_those_of_one_call(tmp_path):
+    def attempt(scenario, server, outcome, control=False):
+        folder = RunFolder.create(tmp_path, f"reproduce-{scenario}")
+        folder.save("config.json", {"scenario": scenario, "server": server, "control": control})
+        folder.save(
+            "results.json",
+            {"scenario": {"outcome": outcome, "sentence": "seen", "seconds": 4.0, "run": str(folder.path)}},
+        )
+
+    attempt("nats-cas", "nats@2.9.10", "shown")
+    attempt("nats-cas", "nats@2.9.10", "not shown")
+    attempt("nats-cas", "nats@2.10.27", "not shown", control=True)
+    attempt("nats-cas", "nats@2.15.1", "shown")  # another version than the default one
+    attempt("nats-lazy-fsync", "nats@2.10.27", "not shown", control=True)
+    ((loaded, found),) = recorded(tmp_path, list(scenarios().values()))
+    assert loaded.scenario.name == "nats-cas"
+    assert (found.affected.shown, found.affected.of, found.control.shown, found.control.of) == (1, 2, 0, 1)
+
+
+def test_a_control_that_is_a_setting_is_named_with_it():
+    scenario = load_scenario("nats-lazy-fsync").scenario
+    side = Side(scenario.control[0], scenario.control_options)
+    assert side.label == "nats@2.10.27 (sync_interval=always)"
+    assert side.to_json()["options"] == {"sync_interval": "always"}
