@@ -39,7 +39,8 @@ class Decoder:
     ``names`` maps IP addresses to node names (a run's topology); without it names come from the wire. ``max_bytes``
     bounds what is kept of unfinished streams, and the same again of unfinished messages. ``ports``, where given, are
     the server ports whose connections are looked at; of a connection whose beginning is not in the capture either end
-    may have that port, as nothing says which is the server. ``codecs`` are the protocols that are read.
+    may have that port, as nothing says which is the server. ``codecs`` are the protocols that are read. What a codec raises is raised
+    here, too, unless the decoder is ``forgiving``: then it costs that connection alone.
     """
 
     def __init__(
@@ -49,6 +50,7 @@ class Decoder:
         max_bytes: int = 64 << 20,
         ports: Collection[int] | None = None,
         codecs: Sequence[Codec] = BUILT_IN,
+        forgiving: bool = False,
     ) -> None:
         self.directory = Directory(names)
         self.buffers = Budget(max_bytes)
@@ -65,6 +67,7 @@ class Decoder:
         self.codec_failures = 0
         self.codec_failure = ""
         self.streams = StreamTable(self._open, failed=self._failed, max_bytes=max_bytes)
+        self._forgiving = forgiving
         self._out: list[RaftMessage] = []
         self._joined = False
         self._next_channel = 1
@@ -164,6 +167,8 @@ class Decoder:
 
     def _failed(self, error: Exception, size: int) -> Consumer:
         """A codec raised what none should: the rest of that connection is unparsed, and the others go on."""
+        if not self._forgiving:
+            raise error
         self.codec_failures += 1
         if not self.codec_failure:
             last = traceback.extract_tb(error.__traceback__)[-1]

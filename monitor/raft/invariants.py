@@ -7,6 +7,7 @@ messages that contradict each other; nothing is concluded from what was not seen
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from typing import Any
 
 from raftmon.monitor.raft.group_log import GroupLog, places
 from raftmon.monitor.raft.message import LEADER_KINDS, RaftMessage
@@ -14,7 +15,8 @@ from raftmon.monitor.raft.violations import INVARIANTS, LIMITS, Fact, Violation,
 
 __all__ = ["INVARIANTS", "LIMITS", "InvariantChecker", "Violation", "Witness"]
 
-_MAX_INDEXES = 2_000_000
+_MAX_INDEXES = 40_000  # of all groups together; an entry with all that is known of it takes some 1.2 KB
+_MAX_TERMS = 10_000
 _MAX_VIOLATIONS = 1000
 
 
@@ -22,7 +24,8 @@ class InvariantChecker:
     """Feed it messages in the order they were seen; it gives the violations each one completes.
 
     ``renamed`` maps labels to later names of the same node (``Directory.renamed``), so that one node under two labels
-    is not taken for two. At most a bounded number of entries is remembered; ``forgotten`` counts what was let go.
+    is not taken for two. The newest 20,000 to 40,000 entries are remembered; ``forgotten`` counts the others:
+    an older one that is sent again is compared with nothing.
     """
 
     def __init__(self, renamed: Mapping[str, str] | None = None) -> None:
@@ -34,6 +37,7 @@ class InvariantChecker:
         self.violations: list[Violation] = []
         self.checked = dict.fromkeys(INVARIANTS, 0)
         self.forgotten = 0
+        self._entries = 0  # of all groups
 
     def feed(self, message: RaftMessage) -> list[Violation]:
         """Take one message."""
@@ -185,6 +189,7 @@ class InvariantChecker:
             known = log.entries.get((index, term))
             if known is None:
                 log.entries[index, term] = (digest, previous, fact)
+                self._entries += 1
             elif known[0] != digest or (previous >= 0 <= known[1] != previous):
                 what = "with other contents" if known[0] != digest else "after an entry of another term"
                 self._report(
@@ -197,8 +202,8 @@ class InvariantChecker:
             self._place(log, leader_log, message, index, term, fact)
             previous = term
         self._commit(log, leader_log, message, fact)
-        if len(log.entries) > _MAX_INDEXES:
-            self._forget(log)
+        while self._entries > _MAX_INDEXES:
+            self._forget(max(self._groups.values(), key=lambda one: len(one.entries)))
 
     def _place(
         self,
@@ -268,10 +273,20 @@ class InvariantChecker:
 
     def _forget(self, log: GroupLog) -> None:
         """Let the oldest half of what is known of the log go."""
-        edge = sorted(index for index, _ in log.entries)[len(log.entries) // 2]
-        size = len(log.entries)
-        log.entries = {key: value for key, value in log.entries.items() if key[0] >= edge}
+        first = sorted(log.entries)[len(log.entries) // 2]
+        edge, size = first[0], len(log.entries)
+        log.entries = {key: value for key, value in log.entries.items() if key >= first}
         log.committed = {index: value for index, value in log.committed.items() if index >= edge}
         for term, leader_log in log.by_leader.items():
             log.by_leader[term] = {index: value for index, value in leader_log.items() if index >= edge}
         self.forgotten += size - len(log.entries)
+        self._entries -= size - len(log.entries)
+        for table in (log.leaders, log.votes, log.accepted, log.committed_to):
+            _halve(table)
+
+
+def _halve(table: dict[Any, Any]) -> None:
+    """Of a table by term: let the older half go where there are too many."""
+    if len(table) > _MAX_TERMS:
+        for old in sorted(table)[: _MAX_TERMS // 2]:
+            del table[old]

@@ -62,7 +62,7 @@ class MessageRecord:
         """``names`` maps IP addresses to node names; ``live`` keeps the file fit for reading all the time; ``ports``
         are the servers' ports that are looked at, None for all; ``codecs`` the protocols that are read.
         """
-        self.decoder = Decoder(names, ports=ports, codecs=codecs)
+        self.decoder = Decoder(names, ports=ports, codecs=codecs, forgiving=True)
         self.tracker = Tracker()
         self.invariants = InvariantChecker(self.decoder.directory.renamed)
         self.conformance = ConformanceChecker(self.decoder.directory.renamed)
@@ -153,6 +153,7 @@ class MessageRecord:
         return {
             **self._counters(),
             "violations": len(self.invariants.violations) + len(self.conformance.violations),
+            "entries_forgotten": self.invariants.forgotten,
             "invariants": {
                 name: {"checked": self.invariants.checked[name], "broken": broken[name], "not_visible": LIMITS[name]}
                 for name in INVARIANTS

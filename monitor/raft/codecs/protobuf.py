@@ -28,7 +28,7 @@ class Varints(dict[bytes, int]):
         for shift, byte in enumerate(raw):
             value |= (byte & 0x7F) << 7 * shift
         value &= 0xFFFFFFFFFFFFFFFF
-        if len(self) > 100_000:
+        if len(self) > 20_000:
             self.clear()
         self[raw] = value
         return value

@@ -11,9 +11,9 @@ from raftmon.monitor.raft.violations import Fact
 
 __all__ = ["AnsweredAppend", "Group", "Known", "LeaderLog"]
 
-_MAX_ROWS = 50_000
+_MAX_ROWS = 20_000
 _MAX_LOGS = 16
-_MAX_PLACES = 200_000
+_MAX_PLACES = 40_000  # of a leader's log, and of all together
 
 
 @dataclass(slots=True)
@@ -205,6 +205,8 @@ class Group:
         for terms in (*self.pre_asked.values(), *self.pre_voted.values()):
             if len(terms) > 1000:
                 terms.difference_update(sorted(terms)[:500])
+        while len(self.logs) > 1 and sum(len(log.places) for log in self.logs.values()) > _MAX_PLACES:
+            del self.logs[min(self.logs)]
         for old in sorted(self.acks)[:-64]:
             del self.acks[old]
         for old in sorted(self.changes)[:-64]:

@@ -50,7 +50,7 @@ def find_recorded(record: Path, capture: Path, number: int, codecs: Sequence[Cod
 
 def _ending_with(capture: Path, row: sqlite3.Row, codecs: Sequence[Codec]) -> Iterator[RaftMessage]:
     """The messages of the row's connection and direction with its first and last packets."""
-    decoder = Decoder(codecs=codecs)
+    decoder = Decoder(codecs=codecs, forgiving=True)
     ends = _ends(row)
     for packet in read_capture(capture):
         if packet.number > row["last_packet"]:

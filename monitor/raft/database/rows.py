@@ -12,7 +12,7 @@ __all__ = ["INSERT_ENTRY", "INSERT_MESSAGE", "entry_rows", "fitting", "message_r
 _KEPT_VALUE = 256
 _LARGEST = (1 << 63) - 1
 _MOST_TIMES = 16  # that an entry is written down; a leader may send the same thousand a thousand times
-_MAX_SENT = 200_000
+_MAX_SENT = 40_000
 INSERT_MESSAGE = f"INSERT INTO messages VALUES ({','.join('?' * 24)})"
 INSERT_ENTRY = f"INSERT INTO entries VALUES ({','.join('?' * 11)})"
 

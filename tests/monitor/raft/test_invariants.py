@@ -203,6 +203,17 @@ def test_memory_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     assert len(log.entries) <= 101
 
 
+def test_memory_is_bounded_over_groups_and_where_all_entries_have_one_index(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("raftmon.monitor.raft.invariants._MAX_INDEXES", 100)
+    checker = InvariantChecker()
+    for term in range(1, 1000):
+        one = message("MsgApp", term=term, log_term=term, index=7, entries=[(term, 8, b"")], commit=0)
+        one.group = f"g{term % 30}"
+        checker.feed(one)
+    assert sum(len(log.entries) for log in checker._groups.values()) == checker._entries <= 100
+    assert checker.forgotten >= 800
+
+
 def test_a_rejected_pre_vote_that_repeats_the_request_s_term_is_not_the_voter_s_own():
     """dqlite: n2, in term 1, rejects a pre-vote of term 2 and then, as it knows a leader, the vote itself."""
     checker, tracker = InvariantChecker(), Tracker()
