@@ -39,8 +39,8 @@ class Decoder:
     ``names`` maps IP addresses to node names (a run's topology); without it names come from the wire. ``max_bytes``
     bounds what is kept of unfinished streams, and the same again of unfinished messages. ``ports``, where given, are
     the server ports whose connections are looked at; of a connection whose beginning is not in the capture either end
-    may have that port, as nothing says which is the server. ``codecs`` are the protocols that are read. What a codec raises is raised
-    here, too, unless the decoder is ``forgiving``: then it costs that connection alone.
+    may have that port, as nothing says which is the server. ``codecs`` are the protocols that are read. What a
+    codec raises is raised here, too, unless the decoder is ``forgiving``: then it costs that connection alone.
     """
 
     def __init__(
