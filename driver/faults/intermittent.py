@@ -54,6 +54,8 @@ class Intermittent:
         self._thread: threading.Thread | None = None
         self._failure: Exception | None = None
         self._matched = 0
+        self._rules: str | None = None
+        """The rules of the cut that is on."""
 
     def available(self, target: Target) -> str | None:
         """None, unless there are fewer than two nodes."""
@@ -66,6 +68,7 @@ class Intermittent:
         rules = f"fault-{self.name}-{random.getrandbits(32):08x}"
         line = f"{' or '.join(sorted(map(str, links)))} {self._how}"
         target.add_rules(rules, [line])
+        self._rules = rules
         self.cuts = 1
         self._thread = threading.Thread(
             target=self._come_and_go, args=(target, rules, line), name=self.name, daemon=True
@@ -83,9 +86,11 @@ class Intermittent:
             while not self._over.wait(self._mtbf_s):
                 if cut:
                     self._matched += target.rule_counts(rules)[1]
+                    self._rules = None
                     target.remove_rules(rules)
                 else:
                     target.add_rules(rules, [line])
+                    self._rules = rules
                     self.cuts += 1
                 cut = not cut
             if cut:
@@ -93,11 +98,12 @@ class Intermittent:
         except Exception as error:  # told by stop, on the thread that can report it
             self._failure = error
 
-    def receipt(self, _target: Target) -> Receipt:
+    def receipt(self, target: Target) -> Receipt:
         """Packets that the cuts stopped, all together."""
-        if not self._matched:
+        stopped = self._matched + (target.rule_counts(self._rules)[1] if self._rules is not None else 0)
+        if not stopped:
             return Receipt(INCONCLUSIVE, f"{self.cuts} cuts; nothing was sent on those links while they were on")
-        return Receipt(CONFIRMED, f"{self._matched:,} packets stopped in {self.cuts} cuts")
+        return Receipt(CONFIRMED, f"{stopped:,} packets stopped in {self.cuts} cuts")
 
     def stop(self, target: Target) -> None:
         """Join the links for good. Raises what the thread failed with."""

@@ -72,3 +72,11 @@ def test_a_failure_on_the_way_is_told_when_it_is_healed():
 def test_options_that_cannot_be_are_refused(options: dict[str, str], words: str):
     with pytest.raises(InputError, match=words):
         make_fault("intermittent-full", options, ("n1", "n2"))
+
+
+def test_a_cut_that_is_still_on_counts_in_the_receipt():
+    target = FakeTarget(leader="n1")
+    fault = Intermittent("intermittent-partial", 60)
+    fault.start(target, Random(1))
+    assert fault.receipt(target) == ("confirmed", "5 packets stopped in 1 cuts")
+    fault.stop(target)
