@@ -16,7 +16,6 @@ from raftmon.setup.topology import Host
 
 __all__ = [
     "Append",
-    "Branches",
     "Compact",
     "Defragment",
     "Fence",
@@ -31,7 +30,6 @@ __all__ = [
     "Members",
     "MoveLeader",
     "NodeClock",
-    "Objects",
     "Queues",
     "Revision",
     "Snapshot",
@@ -258,40 +256,3 @@ class Queues(Protocol):
 
     def dequeue(self, queue: str, at_most_once: bool = False) -> Taken | None:
         """Take the first value, None from an empty queue. With ``at_most_once`` it is gone as soon as it is sent."""
-
-
-@runtime_checkable
-class Objects(Protocol):
-    """Capability: objects as Kubernetes keeps them: pages, changes by mod revision, watches with previous values.
-
-    An item is ``{"key", "value", "mod", "create", "version"}``, the last three revisions and the number of its changes.
-    """
-
-    def list_page(self, prefix: str, limit: int, revision: int, after: str) -> dict[str, Any]:
-        """``{"revision", "items", "more"}``: at most ``limit`` items behind ``after``; revision 0 is the newest."""
-
-    def change(self, key: str, expected: int, value: Any, lease: Any = 0) -> dict[str, Any]:
-        """Put (None: delete) if the mod revision is ``expected``: ``{"revision", "previous"}``; otherwise Definite."""
-
-    def compact_at(self, revision: int) -> None:
-        """Throw away what is older than ``revision``."""
-
-    def observe(
-        self, prefix: str, from_revision: int, duration_s: float, *, without: str = ""
-    ) -> Iterator[dict[str, Any]]:
-        """``{"revision", "events"}`` of one watch; an event is an item with ``type`` and ``previous``; no events: all
-        up to the revision was told. ``without`` is ``noput`` or ``nodelete``. Definite where the start is compacted.
-        """
-
-
-@runtime_checkable
-class Branches(Protocol):
-    """Capability: a transaction with comparisons and two branches."""
-
-    def branch(
-        self, comparisons: Sequence[Sequence[Any]], then: Sequence[Sequence[Any]], otherwise: Sequence[Sequence[Any]]
-    ) -> dict[str, Any]:
-        """``{"revision", "succeeded", "results"}``. A comparison is [target, key, sign, operand]: value, version,
-        create or mod; =, !, < or >. A step is [get, key], [put, key, value] or [delete, key]; its result an item
-        (``Objects``) or None, None, or the number of keys removed.
-        """

@@ -89,9 +89,19 @@ class EtcdClient(EtcdObjects):
 
     def read(self, key: str) -> Any:
         """The value of ``key``, None if it has none."""
+        return self._range(rpc_pb2.RangeRequest(key=key.encode(), serializable=self._serializable))
+
+    def read_at(self, key: str, revision: int) -> Any:
+        """The value of ``key`` at a past revision."""
+        return self._range(rpc_pb2.RangeRequest(key=key.encode(), revision=revision))
+
+    def read_local(self, key: str) -> Any:
+        """The value of ``key`` in the node's own store (a serializable read)."""
+        return self._range(rpc_pb2.RangeRequest(key=key.encode(), serializable=True))
+
+    def _range(self, request: Any) -> Any:
         if self._stale:
             self._renew()
-        request = rpc_pb2.RangeRequest(key=key.encode(), serializable=self._serializable)
         try:
             answer = self._kv.Range(request, timeout=self._timeout_s)
         except grpc.RpcError as error:

@@ -1,6 +1,6 @@
 """What Kubernetes asks of etcd: pages of a list, watches with previous values, changes by mod revision, compaction.
 
-A mixin of ``EtcdClient`` (``raftmon.adapters.capabilities.Objects``). As everywhere, a call is sent once.
+A mixin of ``EtcdClient`` (``raftmon.adapters.versioned.Objects``). As everywhere, a call is sent once.
 """
 
 from __future__ import annotations

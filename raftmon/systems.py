@@ -6,13 +6,14 @@ else a system can do is a capability: a small Protocol that the client or the ad
 
 from __future__ import annotations
 
-from raftmon.adapters import capabilities
+from raftmon.adapters import capabilities, versioned
 from raftmon.adapters.asking import ask_until
 from raftmon.adapters.base import Adapter, Client, Definite, Indefinite, NodeCommand
 from raftmon.adapters.capabilities import *  # noqa: F403
 from raftmon.adapters.line_client import LineClient
 from raftmon.adapters.options import Options
 from raftmon.adapters.outcomes import Row, judge, raise_outcome
+from raftmon.adapters.versioned import *  # noqa: F403
 from raftmon.setup.topology import Host, Topology
 
 __all__ = [
@@ -30,4 +31,5 @@ __all__ = [
     "judge",
     "raise_outcome",
     *capabilities.__all__,
+    *versioned.__all__,
 ]

@@ -56,7 +56,7 @@ CHECKERS: dict[str, CheckerKind] = {
         frozenset(FUNCTIONS),
         _CONSISTENCY,
         aliases={"read-init": "read"},  # Jepsen's causal test
-        workloads=("register", "uniform", "mixed"),
+        workloads=("register", "uniform", "mixed", "reads"),
         shape=shapes.REGISTERS,
     ),
     **{
@@ -215,6 +215,13 @@ CHECKERS: dict[str, CheckerKind] = {
         _words("grant revoke keepalive attach read") | _CHANGES,
         workloads=("lease",),
         asked_by=_words("grant keepalive"),
+    ),
+    "revision-reads": CheckerKind(
+        later("revision_reads", "RevisionReads"),
+        "reads, past and local ones too, agree with the log at the revision that they tell",
+        _words("write read read-at read-local"),
+        workloads=("reads",),
+        asked_by=_words("read-at read-local"),
     ),
     "stores-agree": CheckerKind(
         later("stores_agree", "StoresAgree"),

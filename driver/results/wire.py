@@ -12,6 +12,7 @@ import orjson
 from raftmon.adapters.systems import SYSTEMS
 from raftmon.driver.checkers.base import Checker, Result, Valid
 from raftmon.driver.checkers.extent import Extent, with_extent
+from raftmon.driver.checkers.revision_reads import RevisionReads
 from raftmon.driver.checkers.safe import check_safely
 from raftmon.driver.checkers.wire.checker import Committed, Wire, same_text
 from raftmon.driver.histories.model import History
@@ -170,8 +171,8 @@ def unread_wire(counters: dict[str, Any] | None, system: str) -> str | None:
 def wire_results(folder: RunFolder, history: History, workload: str) -> list[Result]:
     """The wire's own verdicts; none where nothing was decoded.
 
-    The comparison with the clients is for registers and reckon's uniform work on etcd, whose entries are read down to
-    the key.
+    The comparison with the clients is for registers, reads and reckon's uniform work on etcd, whose entries are read
+    down to the key.
     """
     path = folder.path / "messages.sqlite"
     counters = folder.load("monitor.json") or {}
@@ -183,12 +184,15 @@ def wire_results(folder: RunFolder, history: History, workload: str) -> list[Res
         unread_bytes = sum(int(seen.get(name) or 0) for name in ("unparsed_bytes", "hole_bytes"))
         checkers: list[Checker] = [Invariants(connection, unread_bytes=unread_bytes)]
         has_puts = connection.execute("SELECT 1 FROM entries WHERE operation = 'put' LIMIT 1").fetchone()
-        if workload in ("register", "uniform") and has_puts:
+        if workload in ("register", "uniform", "reads") and has_puts:
             # Of long values only the beginning is kept: they cannot be compared, so what is absent proves nothing.
             cut = connection.execute("SELECT 1 FROM entries WHERE length(value) != value_size LIMIT 1").fetchone()
             unpack = hooks(make_workload(workload)).unpacked
             complete = not cut and not any(seen.get(name) for name in ("unparsed_bytes", "hole_bytes", "lost_at_join"))
-            checkers.append(Wire(list(committed_puts(connection, history, unpack)), complete=complete))
+            puts = list(committed_puts(connection, history, unpack))
+            checkers.append(Wire(puts, complete=complete))
+            if workload == "reads":
+                checkers.append(RevisionReads(puts, complete=complete))
         return [check_safely(checker, history) for checker in checkers]
     finally:
         connection.close()

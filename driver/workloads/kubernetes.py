@@ -14,7 +14,8 @@ from __future__ import annotations
 from random import Random
 from typing import Any
 
-from raftmon.adapters.capabilities import Lease, Objects
+from raftmon.adapters.capabilities import Lease
+from raftmon.adapters.versioned import Objects
 from raftmon.driver.histories.operation import Outcome
 from raftmon.driver.workloads.base import Call, OperationResult, ThreadPlan
 from raftmon.setup.errors import InputError

@@ -10,7 +10,7 @@ from __future__ import annotations
 from random import Random
 from typing import Any
 
-from raftmon.adapters.capabilities import Branches
+from raftmon.adapters.versioned import Branches
 from raftmon.driver.histories.operation import Outcome
 from raftmon.driver.workloads.base import Call, OperationResult
 from raftmon.setup.errors import InputError

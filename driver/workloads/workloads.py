@@ -18,6 +18,7 @@ from raftmon.driver.workloads.lease import LeaseWorkload
 from raftmon.driver.workloads.lock import LockWorkload
 from raftmon.driver.workloads.mixed import MixedWorkload
 from raftmon.driver.workloads.queue import QueueWorkload
+from raftmon.driver.workloads.reads import ReadsWorkload
 from raftmon.driver.workloads.register import RegisterWorkload
 from raftmon.driver.workloads.set import SetWorkload
 from raftmon.driver.workloads.txn import TxnWorkload
@@ -171,6 +172,19 @@ WORKLOADS: dict[str, WorkloadKind] = {
             "queues": "number of queues",
             "enqueues": "fraction of enqueues",
             "ack": "manual (acknowledged by the consumer: at least once) or auto (at most once)",
+        },
+    ),
+    "reads": WorkloadKind(
+        ReadsWorkload,
+        "writes, and reads: linearizable, at a past revision, of a node's own store",
+        {
+            **_KEYS,
+            "writes": "weight of writes",
+            "reads": "weight of linearizable reads",
+            "past": "weight of reads at a past revision",
+            "local": "weight of reads of the node's own store",
+            "far": "how many revisions back at most",
+            **_CHOICE,
         },
     ),
     "mixed": WorkloadKind(

@@ -35,6 +35,7 @@ class FakeStore:
         return self.log[-1][0] + 1 if self.log else 2
 
     def read(self, key: str) -> Any:
+        self.revision = max(self.revision, self._next() - 1)
         return self.data.get(key)
 
     def write(self, key: str, value: Any) -> None:
@@ -45,6 +46,15 @@ class FakeStore:
         if found != expected:
             raise Definite("another value", seen=found, has_seen=True)
         self._put(key, new, self._next())
+
+    def read_local(self, key: str) -> Any:
+        self.revision = self._next() - 1
+        return self.read(key)
+
+    def read_at(self, key: str, revision: int) -> Any:
+        self.revision = self._next() - 1
+        held = [value for at, name, value in self.log if at <= revision and name == key]
+        return held[-1] if held else None
 
     def transact(self, expected: Mapping[str, Any], writes: Mapping[str, Any]) -> None:
         if any(self.data.get(key) != value for key, value in expected.items()):
