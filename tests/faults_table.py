@@ -114,7 +114,7 @@ def run(system: str, names: Sequence[str], settle_s: float) -> tuple[int, str, d
 
 def rows() -> list[str]:
     """The faults of the table. The leader's stands for all selectors (kill-one, kill-all, ...)."""
-    selectors = ("one", "follower", "minority", "majority", "all")
+    selectors = ("one", "follower", "minority", "majority", "all", "all-but-one")
     doubled = {f"{kind}-{which}" for kind in ("kill", "pause", "restart") for which in selectors}
     return [name for name in catalogue() if name not in doubled and not name.startswith("defragment-")]
 

@@ -20,10 +20,16 @@ import time
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
+UPGRADE = "etcd@3.5.30"
 sys.path.insert(0, str(ROOT))
 
 from raftmon.driver.faults.faults import catalogue  # noqa: E402
 from raftmon.setup import leftovers  # noqa: E402  (a script: the path comes first)
+
+
+def with_options(name):
+    """The text of --fault: an upgrade has to say to what."""
+    return f"{name}(to={UPGRADE})" if name in ("upgrade", "rolling-upgrade") else name
 
 
 def main():
@@ -45,7 +51,7 @@ def main():
     failures = killed = 0
     for number in range(1, arguments.times + 1):
         moment_s = chance.uniform(0.0, arguments.latest)
-        fault = [] if kinds is None else ["--fault", f"{next(kinds)}@1%..99%"]
+        fault = [] if kinds is None else ["--fault", f"{with_options(next(kinds))}@1%..99%"]
         with tempfile.TemporaryDirectory(prefix="raftmon-leftovers-") as store:  # a killed run keeps a fifth of a GB
             command = arguments.command or [
                 str(ROOT / ".venv/bin/raftmon"), "run", "--duration", "20", "--store", store,

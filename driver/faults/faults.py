@@ -67,8 +67,12 @@ _FAULTS: dict[str, FaultKind] = {
     ),
     "throttle": FaultKind(
         throttle,
-        "lets a node run only a share of the time (SIGSTOP and SIGCONT, ten times a second)",
-        {"node": FaultOption("one", "the nodes", "nodes"), "share": FaultOption("20%", "of the time it runs")},
+        "lets a node run only a share of the time (control group, else SIGSTOP and SIGCONT ten times a second)",
+        {
+            "node": FaultOption("one", "the nodes", "nodes"),
+            "share": FaultOption("20%", "of the processor"),
+            "by": FaultOption("auto", "cgroup (a quota; where one can be made), signals, or auto"),
+        },
     ),
     "stutter": FaultKind(
         stutter,

@@ -12,12 +12,13 @@ from raftmon.driver.faults.base import Fault
 from raftmon.driver.faults.clocks import CLOCKS, ClockFault
 from raftmon.driver.faults.decay import BitFlip
 from raftmon.driver.faults.disks import DiskFault, PowerCut
-from raftmon.driver.faults.duty import PERIOD_S, DutyCycle
+from raftmon.driver.faults.duty import DutyCycle
 from raftmon.driver.faults.intermittent import Intermittent
 from raftmon.driver.faults.kind import FaultKind, FaultOption
 from raftmon.driver.faults.links import BadLinks, Partition
 from raftmon.driver.faults.nodes import Kill, Pause, Restart
 from raftmon.driver.faults.selectors import SELECTORS
+from raftmon.driver.faults.throttle import Throttle
 from raftmon.driver.faults.wal import WalDamage
 from raftmon.driver.quantities import duration_s
 from raftmon.setup.disks.behaviour import OPERATIONS, Behaviour
@@ -247,14 +248,12 @@ def clock_strobe(name: str, node: str, by: str, every: str) -> Fault:
     return ClockFault(name, node, lambda s: offset_s * (int(s / every_s) % 2 == 0), words)
 
 
-def throttle(name: str, node: str, share: str) -> Fault:
+def throttle(name: str, node: str, share: str, by: str) -> Fault:
     """A node that gets a share of the time."""
     part = _chance(name, "share", share)
     if not 0.01 <= part < 1:
         raise InputError(f"--fault {name}: share={share}: give 1% to 99%")
-    return DutyCycle(
-        name, node, lambda _random: PERIOD_S * (1 - part), lambda _random: PERIOD_S * part, f"{share} of the processor"
-    )
+    return Throttle(name, node, part, by)
 
 
 def stutter(name: str, node: str, least: str, most: str, pause: str) -> Fault:

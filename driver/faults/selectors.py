@@ -1,4 +1,4 @@
-"""Which nodes a fault is done to: ``leader one follower minority majority all nK``."""
+"""Which nodes a fault is done to: ``leader one follower minority majority all all-but-one nK``."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ __all__ = ["SELECTORS", "need_leader", "select"]
 ELECTION_S = 5.0
 """How long a fault on the leader waits for there to be one."""
 
-SELECTORS = ("leader", "one", "follower", "minority", "majority", "all")
+SELECTORS = ("leader", "one", "follower", "minority", "majority", "all", "all-but-one")
 
 
 def need_leader(target: Target) -> str:
@@ -44,6 +44,11 @@ def select(selector: str, target: Target, random: Random) -> tuple[str, ...]:
         if not others:
             raise Unavailable("a cluster of one node has no follower")
         return (random.choice(others),)
+    if selector == "all-but-one":
+        if len(nodes) < 2:
+            raise Unavailable("a cluster of one node has no others")
+        spared = random.choice(list(nodes))
+        return tuple(node for node in nodes if node != spared)
     if selector == "one":
         return (random.choice(list(nodes)),)
     count = len(nodes) // 2 + 1 if selector == "majority" else (len(nodes) - 1) // 2

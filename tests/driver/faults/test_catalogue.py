@@ -87,3 +87,15 @@ def test_a_fault_says_why_it_is_not_available(name: str, nodes: int, why: str):
     reason = make_fault(name, {}, target.topology.node_names()).available(target)
     assert reason is not None
     assert why in reason
+
+
+def test_all_but_one_spares_one_node_by_chance():
+    spared = set()
+    for seed in range(20):
+        target = FakeTarget()
+        fault = make_fault("pause-all-but-one", {}, ("n1", "n2", "n3"))
+        hit = set(fault.start(target, Random(seed)).nodes)
+        spared |= {"n1", "n2", "n3"} - hit
+        assert len(hit) == 2
+        fault.stop(target)
+    assert spared == {"n1", "n2", "n3"}

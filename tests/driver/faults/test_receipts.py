@@ -160,7 +160,10 @@ class Pausing(FakeTarget):
 
 @pytest.mark.parametrize(
     "fault",
-    [made("throttle", node="n2", share="90%"), made("stutter", node="n2", least="1ms", most="2ms", pause="2ms")],
+    [
+        made("throttle", node="n2", share="90%", by="signals"),
+        made("stutter", node="n2", least="1ms", most="2ms", pause="2ms"),
+    ],
 )
 def test_a_duty_cycle_stops_and_goes_and_ends_going(fault: Any) -> None:
     target = Pausing()
