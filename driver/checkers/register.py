@@ -21,7 +21,7 @@ from raftmon.driver.checkers.search.models import CasRegister
 from raftmon.driver.checkers.search.search import Limits, Search
 from raftmon.driver.checkers.search.sentences import describe_violation
 from raftmon.driver.checkers.versioned import version_conflict, without_versions
-from raftmon.driver.checkers.words import timeline
+from raftmon.driver.checkers.words import initial_option, timeline
 from raftmon.driver.checkers.zones.mismatches import binding_mismatches
 from raftmon.driver.checkers.zones.observations import CAS, MISMATCH, READ, SKIP, WRITE, Observations, observe
 from raftmon.driver.checkers.zones.revisions import tell_deletes_apart
@@ -115,8 +115,8 @@ class RegisterChecker:
             return None
         return (
             f"{value!r} was there before anything was written, and if every register holds {value!r} at first this "
-            f"history is linearizable: say so with --initial {value!r}, or name the checker (--checker register) if "
-            "they hold nothing"
+            f"history is linearizable: say so with {initial_option(value)}, or name the checker "
+            "(--checker register) if they hold nothing"
         )
 
     def _search(

@@ -2,19 +2,33 @@
 
 from __future__ import annotations
 
+import json
+import shlex
 from collections.abc import Sequence
 from typing import Any
 
 from raftmon.driver.histories.bars import bars
 from raftmon.driver.histories.operation import Operation, Outcome
 
-__all__ = ["Scale", "short", "timeline"]
+__all__ = ["Scale", "initial_option", "short", "timeline"]
 
 
 def value_text(value: Any, width: int = 40) -> str:
     """A value, shortened; null if there is none."""
     text = "null" if value is None else repr(value)
     return text if len(text) <= width else text[: width - 1] + "…"
+
+
+def initial_option(value: Any) -> str:
+    """``--initial 0``: how a register's first value is given on the command line (JSON)."""
+    try:
+        text = value if isinstance(value, str) else json.dumps(value)
+        if isinstance(value, str):
+            json.loads(value)
+            text = json.dumps(value)
+    except ValueError:
+        text = str(value)
+    return f"--initial {shlex.quote(text)}" if text else "--initial '\"\"'"
 
 
 def short(operation: Operation) -> str:

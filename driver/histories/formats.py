@@ -19,6 +19,7 @@ from raftmon.driver.histories.json_array import read_json_array
 from raftmon.driver.histories.jsonl import read_jsonl
 from raftmon.driver.histories.model import History, Meta
 from raftmon.driver.histories.pairing import pair
+from raftmon.driver.histories.porcupine import is_porcupine, read_porcupine
 from raftmon.driver.histories.robustness import is_robustness_report, read_robustness
 from raftmon.setup.errors import InputError
 
@@ -26,6 +27,7 @@ __all__ = ["FORMATS", "Format", "Reading", "detect", "is_history_folder", "read_
 
 _HEAD_BYTES = 65536
 _JSON_ARRAY = re.compile(r"\[\s*\{\s*\"")
+_GO_SOURCE = re.compile(r"(?:\s|//[^\n]*\n|/\*.*?\*/)*package\s+\w+\s*\n", re.DOTALL)
 _OF_A_RUN = ("history.jsonl", "history.jsonl.gz", "config.json")
 _OF_JEPSEN = {"results.edn", "test.jepsen", "test.fressian"}
 _IN_A_FOLDER = ("history.jsonl", "history.jsonl.gz", "history.edn", "history.json", "history.txt")
@@ -52,6 +54,7 @@ FORMATS: dict[str, Format] = {
     "edn": Format(_bytes(read_edn), "Jepsen's history.edn, Knossos' histories: EDN maps, one a line or in a vector"),
     "jepsen-log": Format(_text(read_text_log), "Jepsen's text log or history.txt"),
     "csv": Format(_text(read_csv), "a table of events or operations with a header (process, type, f, value, …)"),
+    "porcupine": Format(_text(read_porcupine), "Porcupine's visualisation (HTML, or the JSON in it) or operations"),
     "append-kv": Format(_bytes(read_edn), "Porcupine's key-value files: EDN maps with get, put and append"),
 }
 
@@ -59,6 +62,8 @@ FORMATS: dict[str, Format] = {
 def detect(head: bytes) -> str:
     """The name of the format of a file that begins with ``head``; ``jsonl`` where nothing tells."""
     text = text_of(head).lstrip("\ufeff \t\r\n,")
+    if is_porcupine(text):
+        return "porcupine"
     first = next((line for line in text.splitlines() if line.strip() and not line.lstrip().startswith(";")), "")
     start = first.lstrip()
     if start.startswith('{"') or start in ("{", "{}"):
@@ -133,6 +138,11 @@ def read_history(path: Path | str, format: str = "auto", reading: Reading | None
         file, wrong = open_packed(path)
         with file:
             head = utf8_of(file.read(_HEAD_BYTES), str(path))
+            if format == "auto" and _GO_SOURCE.match(text_of(head)):
+                raise InputError(
+                    f"{path} is Go source, which raftmon does not run: write the history with Porcupine's "
+                    "VisualizePath and check that page, or write its operations as lines of JSON (docs/histories.md)"
+                )
             if format == "auto":
                 format = detect(head)
             file.seek(0)

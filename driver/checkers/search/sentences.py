@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from raftmon.driver.checkers.search.models import CasRegister, Model
-from raftmon.driver.checkers.words import Scale, value_text
+from raftmon.driver.checkers.words import Scale, initial_option, value_text
 from raftmon.driver.checkers.zones.observations import observe
 from raftmon.driver.checkers.zones.zones import Conflict, Violation, find_violations
 from raftmon.driver.histories.model import Columns, freeze
@@ -74,7 +74,7 @@ def _never_written(operations: list[Operation], scale: Scale, columns: Columns) 
             if operation.key == observer.key and operation.f not in ("read", "get", "r"):
                 failed = f"{scale.words(operation)}, which certainly failed"
                 return f"{scale.words(observer)} saw {value_text(value)}, which only came from {failed}"
-    at_first = f" (if registers hold it at first, say so: --initial {value_text(value)})"
+    at_first = f" (if registers hold it at first, say so: {initial_option(value)})"
     plain = isinstance(value, int | str) and not isinstance(value, bool)
     return f"{scale.words(observer)} saw {value_text(value)}, which nobody had written{at_first if plain else ''}"
 
