@@ -7,6 +7,7 @@ JOBS ?= 2
 TIMES ?= 20
 SEED ?= 1
 INPUTS ?= 1000000
+SECONDS ?= 600
 DIFFERENTIAL := tests/driver/checkers/test_at_level.py tests/driver/checkers/test_differential.py tests/driver/checkers/test_unique_values.py
 
 # $(call step,name,command): says what is done, and names it again if it fails.
@@ -50,7 +51,7 @@ pytest: install-dev
 test-leftovers: install-dev ## kill `raftmon run` TIMES times at random moments: nothing may be left
 	$(call step,test-leftovers,$(BIN)/python tests/leftovers_loop.py --times $(TIMES) --seed $(SEED) $(ARGS))
 
-.PHONY: fuzz
+.PHONY: fuzz soak
 fuzz: install-dev ## INPUTS hostile inputs for each: packets, codecs, splicer, files' readers, rules, control socket
 	$(call step,packets,$(BIN)/python -m tests.fuzz_packets --count $(INPUTS) --seed $(SEED))
 	$(call step,codecs,$(BIN)/python -m tests.fuzz_raft --count $(INPUTS) --seed $(SEED))
@@ -58,6 +59,9 @@ fuzz: install-dev ## INPUTS hostile inputs for each: packets, codecs, splicer, f
 	$(call step,readers of histories and captures,$(BIN)/python -m tests.fuzz_histories --count $(INPUTS) --seed $(SEED))
 	$(call step,rules,$(BIN)/python -m tests.fuzz_rules --count $(INPUTS) --seed $(SEED))
 	$(call step,control socket,$(BIN)/python -m tests.fuzz_rules --socket --count $(INPUTS) --seed $(SEED))
+
+soak: install ## one run with random faults for SECONDS: memory of each process every 10 s; fails where one grows
+	$(call step,soak,$(BIN)/python -m tests.soak --seconds $(SECONDS) --seed $(SEED) -- $(ARGS))
 
 bench: install ## measure the monitor, the decoder and the checkers (docs/benchmarks.md; ARGS go to the first)
 	$(call step,the monitor between two nodes,$(BIN)/python -m tests.bench $(ARGS))

@@ -10,17 +10,11 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
+from raftmon.driver.run.progress import progress_line
+
 __all__ = ["progress", "progress_line"]
 
 _FIRST_S, _EVERY_S = 2.0, 0.5
-
-
-def progress_line(what: str, elapsed_s: float, share: float | None, limit_s: float | None) -> str:
-    """Set the line's text; ``share`` is how much of the work is done, ``limit_s`` when it is given up."""
-    if share:
-        return f"{what}: {share:.0%}, about {elapsed_s * (1 - share) / share:.0f} s left"
-    bound = "" if limit_s is None else f" of at most {limit_s:g} s"
-    return f"{what}: {elapsed_s:.0f} s{bound}"
 
 
 @contextmanager

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -16,6 +16,7 @@ from typing import Any
 from raftmon.adapters.base import Adapter, Definite
 from raftmon.driver.histories.event_writer import EventWriter
 from raftmon.driver.results.facts import FinalReads
+from raftmon.driver.run.progress import progress_line
 from raftmon.driver.workloads.base import Call, OperationResult, Workload
 from raftmon.driver.workloads.hooks import hooks
 from raftmon.setup.topology import Host, Topology
@@ -25,6 +26,7 @@ __all__ = ["FIRST_PROCESS", "MOST_S", "FinalReader"]
 MOST_S = 15.0
 """How long the last reads take at most; past that the keys not yet read stay unread, and the results say so."""
 
+_SAY_S = 4.0
 _ALWAYS = 1000  # so few are read in their order
 FIRST_PROCESS = 1_000_000_000
 """Process ids of these reads begin here, out of the way of every client's."""
@@ -57,6 +59,7 @@ class FinalReader:
         self._say = say
         self._check = check
         self._most_s = most_s
+        self._made = 0
 
     def read_into(self, history: Path) -> FinalReads:
         """Append the workload's last calls, through every node, to ``history``, by a process id a node.
@@ -79,10 +82,19 @@ class FinalReader:
                     pool.submit(self._through, node, FIRST_PROCESS + number, calls, events, deadline)
                     for number, node in enumerate(self._topology.nodes)
                 ]
+                self._wait(through, len(calls))
                 made = [each.result() for each in through]
         finally:
             events.close()
         return FinalReads(len(calls), min(made))
+
+    def _wait(self, through: list[Future[int]], count: int) -> None:
+        """Until all reads are made; now and then a word on how far they are."""
+        began_s = time.monotonic()
+        while wait(through, _SAY_S).not_done:
+            elapsed_s = time.monotonic() - began_s
+            share = max(self._made / (count * len(through)), elapsed_s / self._most_s)  # whichever ends them
+            self._say(progress_line("last reads", elapsed_s, min(share, 1.0), self._most_s))
 
     def _through(self, node: Host, process: int, calls: list[Call], events: EventWriter, deadline: float) -> int:
         """The calls through one node until the deadline; how many were made."""
@@ -95,6 +107,7 @@ class FinalReader:
                     break
                 self._check()
                 made += 1
+                self._made += 1  # of all threads; an estimate, it need not be exact
                 events.put(time.monotonic_ns(), process, "invoke", call.f, call.key, call.value, place)
                 try:
                     value = self._workload.perform(client, call)

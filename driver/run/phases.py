@@ -165,8 +165,7 @@ class Run:
     def _work_and_heal(self, cluster: Cluster, fleet: ClientFleet) -> None:
         """Clients work, faults come and go; returns when the clients have ended and the faults are healed."""
         config, facts = self._config, self._facts
-        planned, seed = self._plan.faults, config.seed
-        workers = self._workers = FaultWorkers.on_cluster(cluster, planned, seed, self._progress.event)
+        workers = self._workers = FaultWorkers.on_cluster(cluster, self._plan.faults, config.seed, self._progress.event)
         facts.began_ns = begin_ns = time.monotonic_ns() + round(LEAD_S * 1e9)
         self._progress.began(begin_ns)
         self._progress.phase("working")
@@ -184,6 +183,7 @@ class Run:
             self._progress.event(f"interrupted: the run ends within {END_S:g} s; once more, and it is given up at once")
             fleet.stop()
         finally:
+            self._progress.phase("healing")
             workers.end(HURRY_S if facts.interrupted else 60.0, hurry=facts.interrupted)
             stats = fleet.end_within(HURRY_S) if facts.interrupted else fleet.join()
             facts.clients = dataclasses.asdict(stats)

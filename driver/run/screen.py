@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from typing import Any
 
@@ -9,7 +10,12 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn
 from rich.text import Text
 
-__all__ = ["RunScreen"]
+from raftmon.driver.run.progress import PHASES, progress_line
+
+__all__ = ["EVERY_S", "FIRST_S", "RunScreen"]
+
+FIRST_S, EVERY_S = 5.0, 10.0
+"""When a phase that lasts is spoken of first, and then again and again."""
 
 
 class RunScreen:
@@ -22,6 +28,7 @@ class RunScreen:
         self._bar: Progress | None = None
         self._task: Any = None
         self._next_line_s = 0.0
+        self._phase_over = threading.Event()
 
     def _line(self, text: str, style: str = "") -> None:
         if not self._quiet:
@@ -31,9 +38,20 @@ class RunScreen:
             self._console.print(Text(stamp, style="dim") + Text(text, style=style), highlight=False)
 
     def phase(self, text: str) -> None:
-        """Close the bar if there is one, and name the phase."""
+        """Close the bar if there is one, and name the phase; one that lasts says so, with how long it may."""
         self.close()
         self._line(text)
+        if text in PHASES and not self._quiet:
+            self._phase_over = threading.Event()
+            arguments = (text, time.monotonic(), self._phase_over)
+            threading.Thread(target=self._lasts, args=arguments, name="phase", daemon=True).start()
+
+    def _lasts(self, text: str, began_s: float, over: threading.Event) -> None:
+        """A thread: while a phase lasts, a line now and then."""
+        wait_s = FIRST_S
+        while not over.wait(wait_s):
+            wait_s = EVERY_S
+            self._line(f"{progress_line(text, time.monotonic() - began_s, None, None)} ({PHASES[text]})", "dim")
 
     def event(self, text: str) -> None:
         """One line, above the bar."""
@@ -64,6 +82,7 @@ class RunScreen:
 
     def close(self) -> None:
         """Take the bar away."""
+        self._phase_over.set()
         if self._bar is not None:
             self._bar.stop()
             self._bar = None

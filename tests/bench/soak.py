@@ -31,7 +31,7 @@ def _sizes() -> dict[str, float]:
     found = {}
     for process in psutil.process_iter():
         words = process.cmdline()
-        for module in ("monitor", "raftmon.monitor.recorder"):
+        for module in ("raftmon.monitor", "raftmon.monitor.recorder"):
             if words[1:3] == ["-m", module]:
                 found[module] = process.memory_info().rss / 1e6
     return found
@@ -60,7 +60,7 @@ def main() -> int:
                 seen.append(_sizes())
                 os.truncate(folder / "packets.pcapng", 0)  # a sparse file from here on: tmpfs holds only what is new
                 print(
-                    f"{stats['packets']:>12} packets, monitor {seen[-1]['monitor']:.1f} MB, "
+                    f"{stats['packets']:>12} packets, monitor {seen[-1]['raftmon.monitor']:.1f} MB, "
                     f"recorder {seen[-1]['raftmon.monitor.recorder']:.1f} MB, "
                     f"backlog at most {stats['recorder_backlog_most_bytes'] / 1e6:.1f} MB, "
                     f"lag max {stats['recorder'].get('lag_ms', {}).get('max', 0):.0f} ms, "

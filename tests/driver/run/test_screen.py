@@ -1,11 +1,15 @@
 from __future__ import annotations
 
+import io
+import threading
 import time
 
 from rich.console import Console
 
 from raftmon.driver.results.results import Results
 from raftmon.driver.results.summary import summary
+from raftmon.driver.run import screen as screen_module
+from raftmon.driver.run.progress import PHASES
 from raftmon.driver.run.screen import RunScreen
 
 MONITOR = {"packets": 1200, "truncated": 3, "dropped": 5, "queue_kernel_dropped": 2, "queue_user_dropped": 1}
@@ -55,6 +59,24 @@ def test_removed_rules_keep_their_line_and_rules_of_faults_have_none():
     assert "r4 (removed)" in text
     assert "r5 (removed)" not in text
     assert "and 4 more that were removed; monitor.json has them all" in text
+
+
+def test_a_phase_that_lasts_says_for_how_long_it_has_and_may(monkeypatch):
+    monkeypatch.setattr(screen_module, "FIRST_S", 0.01)
+    monkeypatch.setattr(screen_module, "EVERY_S", 0.01)
+    said = threading.Semaphore(0)
+    console = Console(width=150, file=io.StringIO())
+    screen = RunScreen(console)
+    line = screen._line
+    monkeypatch.setattr(screen, "_line", lambda *words: (line(*words), said.release()))
+    for phase in PHASES:
+        screen.phase(phase)
+        for _ in range(3):  # the phase's own line, and two of its lasting
+            assert said.acquire(timeout=30)
+    screen.close()
+    text = console.file.getvalue()
+    assert "last reads: 0 s (at most 20 s until there is a leader, 15 s for the reads and 10 s for the stores)" in text
+    assert all(f"{phase}: 0 s (at most" in text for phase in PHASES)
 
 
 def test_lines_count_from_the_clients_first_operation():
