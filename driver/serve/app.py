@@ -24,9 +24,11 @@ from raftmon.driver.run.command import options_of
 from raftmon.driver.run.config import RunConfig
 from raftmon.driver.run_folder import MARK, RunFolder, check_name
 from raftmon.driver.run_list import select_runs
-from raftmon.driver.serve import pages
+from raftmon.driver.serve import campaign_pages, pages
 from raftmon.driver.serve.access import REPORT_POLICY, Access
+from raftmon.driver.serve.campaigns import campaigns, exploration, sweep_table
 from raftmon.driver.serve.live import LIVE_POLICY, control, live_page, live_state, newest_live
+from raftmon.driver.serve.markup import address
 from raftmon.driver.serve.query import Answer, ask
 from raftmon.driver.serve.tail import Tails
 from raftmon.driver.shrink.differences import differences
@@ -53,6 +55,8 @@ def application(store: Path, token: str, hosts: tuple[str, ...] = ("127.0.0.1", 
             Route("/compare", of.compare),
             Route("/web/{name}", _web),
             Route("/live", of.newest),
+            Route("/campaigns", of.campaigns),
+            Route("/campaign/{name}", of.campaign),
             Route(f"{run_at}/live", of.live),
             Route(f"{run_at}/state", of.state),
             Route(f"{run_at}/control", of.control, methods=["POST"]),
@@ -102,7 +106,7 @@ class _Pages:
         if name is None:
             text = "no run is live yet: start one with `raftmon run`; this page looks again every two seconds"
             return HTMLResponse(pages.error_page(text), 404, headers={"Refresh": "2"})
-        return RedirectResponse(pages.address(name, "/live"), 303)
+        return RedirectResponse(address(name, "/live"), 303)
 
     async def live(self, request: Request) -> Response:
         text = await run_in_threadpool(live_page, self._folder(request))
@@ -157,6 +161,20 @@ class _Pages:
         found = await run_in_threadpool(differences, left, right)
         table = [(name, rows[0].get(name), rows[1].get(name)) for name in _COMPARED]
         return HTMLResponse(pages.compare_page((names[0], names[1]), table, found))
+
+    async def campaigns(self, _request: Request) -> Response:
+        return HTMLResponse(campaign_pages.campaigns_page(await run_in_threadpool(campaigns, self._store)))
+
+    async def campaign(self, request: Request) -> Response:
+        name = request.path_params["name"]
+        kind = next((one.kind for one in await run_in_threadpool(campaigns, self._store) if one.name == name), None)
+        folder = self._store / name
+        if kind == "sweep":
+            found = await run_in_threadpool(sweep_table, folder)
+            return HTMLResponse(campaign_pages.sweep_page(name, found, self._store))
+        if kind == "exploration":
+            return HTMLResponse(campaign_pages.exploration_page(name, await run_in_threadpool(exploration, folder)))
+        raise InputError(f"{name!r} is no sweep and no exploration of this store")
 
     def _folder(self, request: Request) -> RunFolder:
         return _named(self._store, f"{request.path_params['name']}/{request.path_params['time']}")

@@ -2,70 +2,41 @@
 
 from __future__ import annotations
 
-import html
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 from urllib.parse import quote
 
+from raftmon.driver.serve.markup import address, page, run_name, table, text, verdict
 from raftmon.driver.serve.query import Answer
 
 __all__ = ["compare_page", "error_page", "run_page", "runs_page"]
 
 _RUN_COLUMNS = ("verdict", "system", "workload", "fault", "nodes", "duration", "seed", "size_mb", "time")
-_SHAPES = {"valid": "✓", "invalid": "✗", "unknown": "?", "live": "●", "none": "–"}  # colour is never the only sign
-
-
-def _text(value: Any) -> str:
-    return "" if value is None else html.escape(str(value))
-
-
-def _page(title: str, body: str) -> str:
-    return (
-        '<!doctype html><html lang="en"><head><meta charset="utf-8">'
-        '<meta name="viewport" content="width=device-width, initial-scale=1">'
-        f"<title>{_text(title)} – raftmon</title>"
-        '<link rel="stylesheet" href="/web/serve.css"><script src="/web/serve.js" defer></script></head>'
-        f'<body><header><a href="/">raftmon</a> <span>{_text(title)}</span></header><main>{body}</main></body></html>'
-    )
-
-
-def _verdict(word: Any) -> str:
-    known = str(word) if word in _SHAPES else "none"
-    return f'<span class="verdict {known}">{_SHAPES[known]} {_text(word)}</span>'
-
-
-def _name(run: Mapping[str, Any]) -> str:
-    return f"{run['name']}/{run['time']}"
-
-
-def address(name: str, part: str = "") -> str:
-    """The address of a run's page, or of a part of it."""
-    return f"/run/{quote(name)}{part}"
 
 
 def runs_page(runs: Sequence[Mapping[str, Any]], where: str, error: str | None, total: int) -> str:
     """The table of runs, newest first, with a filter by expression and a search box."""
-    head = "".join(f'<th scope="col"><button type="button">{_text(name)}</button></th>' for name in _RUN_COLUMNS)
+    head = "".join(f'<th scope="col"><button type="button">{text(name)}</button></th>' for name in _RUN_COLUMNS)
     rows = []
     for run in runs:
         cells = []
         for column in _RUN_COLUMNS:
             value = run.get(column)
             if column == "verdict":
-                cells.append(f"<td>{_verdict(value)}</td>")
+                cells.append(f"<td>{verdict(value)}</td>")
             elif column == "time":
-                cells.append(f'<td><a href="{_text(address(_name(run)))}">{_text(value)}</a></td>')
+                cells.append(f'<td><a href="{text(address(run_name(run)))}">{text(value)}</a></td>')
             else:
                 kind = ' class="number"' if isinstance(value, int | float) else ""
-                cells.append(f"<td{kind}>{_text(value)}</td>")
-        rows.append(f'<tr><td><input type="checkbox" name="run" value="{_text(_name(run))}" '
-                    f'aria-label="compare {_text(_name(run))}"></td>{"".join(cells)}</tr>')  # fmt: skip
-    said = f'<p class="error" role="alert">{_text(error)}</p>' if error else ""
+                cells.append(f"<td{kind}>{text(value)}</td>")
+        rows.append(f'<tr><td><input type="checkbox" name="run" value="{text(run_name(run))}" '
+                    f'aria-label="compare {text(run_name(run))}"></td>{"".join(cells)}</tr>')  # fmt: skip
+    said = f'<p class="error" role="alert">{text(error)}</p>' if error else ""
     more = f"<p>{total - len(runs):,} older runs are not shown: narrow the expression.</p>" if total > len(runs) else ""
-    return _page(
+    return page(
         "runs",
         '<form method="get" action="/" class="bar"><label>where <input name="where" size="48" '
-        f'placeholder=\'verdict = "invalid" and system = "nats"\' value="{_text(where)}"></label>'
+        f'placeholder=\'verdict = "invalid" and system = "nats"\' value="{text(where)}"></label>'
         '<button>filter</button> <label>search <input id="search" type="search"></label>'
         f'<output id="shown">{total:,} runs</output></form>{said}'
         '<form method="get" action="/compare"><button>compare the two that are ticked</button>'
@@ -73,12 +44,6 @@ def runs_page(runs: Sequence[Mapping[str, Any]], where: str, error: str | None, 
         f"<tbody>{''.join(rows)}</tbody></table>"
         f"</form>{more}",
     )
-
-
-def _table(columns: Iterable[Any], rows: Iterable[Iterable[Any]]) -> str:
-    head = "".join(f'<th scope="col">{_text(name)}</th>' for name in columns)
-    body = "".join(f"<tr>{''.join(f'<td>{_text(value)}</td>' for value in row)}</tr>" for row in rows)
-    return f'<div class="scroll" tabindex="0"><table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>'
 
 
 def run_page(
@@ -90,41 +55,41 @@ def run_page(
     answer: Answer | str | None,
 ) -> str:
     """One run: verdict in words, its report, its files, the command that repeats it, and SQL over its records."""
-    sentences = "".join(f"<li>{_text(one)}</li>" for one in results.get("sentences") or [results.get("error") or ""])
+    sentences = "".join(f"<li>{text(one)}</li>" for one in results.get("sentences") or [results.get("error") or ""])
     listed = "".join(
-        f'<li><a href="{_text(address(name, "/file/" + quote(path)))}">{_text(path)}</a> {size:,} B</li>'
+        f'<li><a href="{text(address(name, "/file/" + quote(path)))}">{text(path)}</a> {size:,} B</li>'
         for path, size in files
     )
     told = ""
     if isinstance(answer, str):
-        told = f'<p class="error" role="alert">{_text(answer)}</p>'
+        told = f'<p class="error" role="alert">{text(answer)}</p>'
     elif answer is not None:
         more = "<p>There are more rows: the first 1,000 are shown.</p>" if answer.more else ""
-        told = _table(answer.columns, answer.rows) + more
-    base = _text(address(name))
-    return _page(
+        told = table(answer.columns, answer.rows) + more
+    base = text(address(name))
+    return page(
         name,
-        f"<h1>{_verdict(results.get('valid', 'none'))}</h1><ul>{sentences}</ul>"
+        f"<h1>{verdict(results.get('valid', 'none'))}</h1><ul>{sentences}</ul>"
         f'<p><a href="{base}/report">report</a> · <a href="{base}/live">live page</a> · '
         f'<a href="{base}/zip">one zip</a></p>'
-        f"<p>repeat it: <code>{_text(command)}</code></p>"
+        f"<p>repeat it: <code>{text(command)}</code></p>"
         f'<h2>Ask its records</h2><form method="get" action="{base}"><label for="sql">SQL over operations, messages, '
         "entries, elections, states, changes, violations (read-only)</label>"
-        f'<textarea id="sql" name="sql" rows="3">{_text(sql)}</textarea><button>ask</button></form>{told}'
+        f'<textarea id="sql" name="sql" rows="3">{text(sql)}</textarea><button>ask</button></form>{told}'
         f"<h2>Files</h2><ul>{listed}</ul>",
     )
 
 
 def compare_page(names: tuple[str, str], rows: Iterable[tuple[str, Any, Any]], found: Sequence[str]) -> str:
     """Two runs side by side: their numbers, and what differed in words."""
-    links = [f'<a href="{_text(address(name))}">{_text(name)}</a>' for name in names]
-    said = "".join(f"<li>{_text(sentence)}</li>" for sentence in found) or "<li>nothing that is compared differed</li>"
+    links = [f'<a href="{text(address(name))}">{text(name)}</a>' for name in names]
+    said = "".join(f"<li>{text(sentence)}</li>" for sentence in found) or "<li>nothing that is compared differed</li>"
     body = "".join(
-        f'<tr{" class=differs" if left != right else ""}><th scope="row">{_text(name)}</th>'
-        f"<td>{_text(left)}</td><td>{_text(right)}</td></tr>"
+        f'<tr{" class=differs" if left != right else ""}><th scope="row">{text(name)}</th>'
+        f"<td>{text(left)}</td><td>{text(right)}</td></tr>"
         for name, left, right in rows
     )
-    return _page(
+    return page(
         "two runs",
         f'<table><thead><tr><td></td><th scope="col">{links[0]}</th><th scope="col">{links[1]}</th></tr></thead>'
         f"<tbody>{body}</tbody></table><h2>What differed in the second</h2><ul>{said}</ul>",
@@ -133,4 +98,4 @@ def compare_page(names: tuple[str, str], rows: Iterable[tuple[str, Any, Any]], f
 
 def error_page(sentence: str) -> str:
     """A sentence instead of a page."""
-    return _page("not found", f'<p class="error" role="alert">{_text(sentence)}</p>')
+    return page("not found", f'<p class="error" role="alert">{text(sentence)}</p>')
