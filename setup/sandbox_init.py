@@ -44,6 +44,7 @@ _FORWARDED = (
     signal.SIGUSR2,
     signal.SIGWINCH,
 )
+_ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 _libc = ctypes.CDLL(None, use_errno=True)
 
 
@@ -97,6 +98,8 @@ def _pass_signals_to(child: int, forwarded: set[signal.Signals]) -> int:
         got = signal.sigwait(forwarded | {signal.SIGCHLD})
         if got != signal.SIGCHLD:
             os.kill(child, got)
+            if got in _ENDING:
+                os.kill(child, signal.SIGCONT)  # one that was stopped would not hear of it
             continue
         while True:
             try:

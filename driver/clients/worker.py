@@ -11,6 +11,7 @@ from raftmon.adapters.base import Client, Definite
 from raftmon.driver.clients.latency import bucket
 from raftmon.driver.histories.event_writer import EventWriter
 from raftmon.driver.histories.operation import Outcome
+from raftmon.driver.histories.recordable import said, why_not_recordable
 from raftmon.driver.workloads.base import Call, OperationResult, ThreadPlan, Workload
 from raftmon.driver.workloads.hooks import hooks
 from raftmon.driver.workloads.needs import check_client
@@ -173,7 +174,7 @@ class Worker(threading.Thread):
 
     def _one(self, call: Call, call_ns: int, due_ns: int | None) -> bool:
         """One operation, sent once. Returns whether the node did its work (a cas that found another value counts)."""
-        f, key, process = call.f, call.key, self.process
+        f, key, process, asked = call.f, call.key, self.process, call
         invoked = self._where if due_ns is None else {**self._where, "due_ns": due_ns}
         self._put(call_ns, process, "invoke", f, key, call.value, invoked)
         result: Any = call.value
@@ -192,15 +193,19 @@ class Worker(threading.Thread):
             outcome = Outcome.OK
         except Definite as error:
             outcome = Outcome.FAIL
-            more = {"error": str(error)}
+            more = {"error": said(error)}
             served = error.has_seen
             if served:
                 seen = more["seen"] = error.seen
         except Exception as error:
             outcome = Outcome.INFO
             served = False
-            more = {"error": str(error) or type(error).__name__}
+            more = {"error": said(error)}
         return_ns = time.monotonic_ns()
+        wrong = why_not_recordable(result) or (why_not_recordable([key, more]) if more else None)
+        if wrong is not None:  # it was done, perhaps; what came back is not known
+            outcome, served, result, key = Outcome.INFO, False, asked.value, asked.key
+            more = {"error": f"the adapter returned what no history can hold: {wrong}"}
         self._put(return_ns, process, outcome.value, f, key, result, more)
         self._account(call, outcome, seen, return_ns, return_ns - (call_ns if due_ns is None else due_ns))
         return served

@@ -15,6 +15,7 @@ from typing import Any
 
 from raftmon.adapters.base import Adapter, Definite
 from raftmon.driver.histories.event_writer import EventWriter
+from raftmon.driver.histories.recordable import said, why_not_recordable
 from raftmon.driver.results.facts import FinalReads
 from raftmon.driver.run.progress import progress_line
 from raftmon.driver.workloads.base import Call, OperationResult, Workload
@@ -112,11 +113,16 @@ class FinalReader:
                 try:
                     value = self._workload.perform(client, call)
                 except Exception as error:  # a read that failed did nothing, however it failed
-                    text = str(error) if isinstance(error, Definite) else f"{type(error).__name__}: {error}"
+                    text = said(error) if isinstance(error, Definite) else f"{type(error).__name__}: {said(error)}"
                     events.put(time.monotonic_ns(), process, "fail", call.f, call.key, call.value, {"error": text})
                 else:
                     told = value if isinstance(value, OperationResult) else OperationResult(value)
                     key = call.key if told.key is None else told.key
+                    wrong = why_not_recordable([key, told.value, told.extra])
+                    if wrong is not None:
+                        text = f"the adapter returned what no history can hold: {wrong}"
+                        events.put(time.monotonic_ns(), process, "fail", call.f, call.key, call.value, {"error": text})
+                        continue
                     events.put(time.monotonic_ns(), process, "ok", call.f, key, told.value, told.extra or {})
         finally:
             client.close()

@@ -137,6 +137,18 @@ def test_nothing_lives_on_when_the_outer_process_is_ended(number):
     assert processes_of(token) == []
 
 
+@pytest.mark.parametrize("depth", [1, 2], ids=["pid 1", "the command"])
+def test_a_signal_ends_what_was_stopped(depth):
+    process = start("import signal; print('ready', flush=True); signal.pause()")
+    assert process.stdout.readline() == "ready\n"
+    inside = psutil.Process(process.pid)
+    for _ in range(depth):
+        (inside,) = inside.children()
+    inside.send_signal(signal.SIGSTOP)
+    process.send_signal(signal.SIGTERM)
+    assert process.wait(timeout=30) == 128 + signal.SIGTERM
+
+
 def test_a_process_left_behind_ends_with_the_command():
     token = f"{os.getpid()}-end"
     process = start(OUTLIVES, env={**os.environ, "RAFTMON_TEST": token})

@@ -173,3 +173,49 @@ def test_an_open_loop_counts_latency_from_when_the_operation_should_have_started
 def test_counts_are_of_outcomes(tmp_path):
     worker, _, _ = work(tmp_path, [None, Definite("no"), Indefinite("?"), None])
     assert (worker.counts.ok, worker.counts.fail, worker.counts.info) == (2, 1, 1)
+
+
+HOLDS_ITSELF: list = []
+HOLDS_ITSELF.append(HOLDS_ITSELF)
+
+
+class Wordless:
+    def __str__(self):
+        raise RuntimeError("no text")
+
+
+@pytest.mark.parametrize(
+    ("value", "words"),
+    [
+        (float("nan"), "nan, which JSON does not have"),
+        ([1, {"a": float("inf")}], "inf, which JSON does not have"),
+        (HOLDS_ITSELF, "no JSON value (Recursion limit reached)"),
+        (1 << 64, "an integer beyond 64 bits"),
+        ({"a": [1 << 80]}, "no JSON value"),
+        ("\ud800", "no JSON value"),
+        (Wordless(), "no JSON value"),
+        ("x" * (1 << 20), "1,048,578 bytes long, more than 1,048,576"),
+    ],
+)
+def test_a_value_that_no_history_can_hold_makes_the_operation_unknown_and_says_why(tmp_path, value, words):
+    _, _, events = work(tmp_path, [value, 7], weights={"reads": 1, "writes": 0, "cas": 0})
+    assert [event["type"] for event in events] == ["invoke", "info", "invoke", "ok"]
+    assert words in events[1]["error"]
+    assert events[1]["error"].startswith("the adapter returned what no history can hold: ")
+    assert events[3]["value"] == 7
+
+
+@pytest.mark.parametrize(
+    "value", [0, -(1 << 63), (1 << 64) - 1, 0.5, "ä", [1, "b", None], {"a": {"b": []}}, None, True]
+)
+def test_ordinary_values_are_written_down_as_they_are(tmp_path, value):
+    _, _, events = work(tmp_path, [value, 7], weights={"reads": 1, "writes": 0, "cas": 0})
+    assert events[1]["type"] == "ok"
+    assert events[1]["value"] == value
+
+
+def test_an_error_that_no_history_can_hold_is_written_down_as_far_as_it_can_be(tmp_path):
+    _, _, events = work(tmp_path, [Definite("a\ud800b"), Definite("y" * 20_000), None])
+    assert [event["type"] for event in events[1::2]] == ["fail", "fail", "ok"]
+    assert events[1]["error"] == "a?b"
+    assert len(events[3]["error"]) == 10_000
