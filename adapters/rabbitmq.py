@@ -7,21 +7,29 @@ Erlang's distribution protocol, which raftmon does not decode.
 
 from __future__ import annotations
 
+import base64
+import http.client
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import orjson
+
 from raftmon.adapters.asking import ask_until
 from raftmon.adapters.base import Client, NodeCommand
+from raftmon.adapters.capabilities import Leadership
 from raftmon.adapters.options import Options
 from raftmon.setup.errors import InputError
 from raftmon.setup.topology import Host, Topology
 
-__all__ = ["CLIENT_PORT", "PEER_PORT", "RabbitMqAdapter"]
+__all__ = ["CLIENT_PORT", "MANAGEMENT_PORT", "PEER_PORT", "RabbitMqAdapter", "leads"]
 
 CLIENT_PORT = 5672
 PEER_PORT = 25672
+MANAGEMENT_PORT = 15672
+PROBE = "raftmon-ready"
+_GUEST = "Basic " + base64.b64encode(b"guest:guest").decode()
 _ASK_AGAIN_S = 0.2
 _COOKIE = "raftmon"
 _HANDLING = ("ignore", "pause_minority", "autoheal")
@@ -57,7 +65,8 @@ class RabbitMqAdapter:
             raise InputError(f"{given}: run `raftmon servers install rabbitmq`, or give --server a launcher's path")
         data = folder / "data"
         data.mkdir(parents=True, exist_ok=True)
-        (folder / "rabbitmq.conf").write_text(self._configuration(topology))
+        (folder / "rabbitmq.conf").write_text(self._configuration(node, topology))
+        (folder / "enabled_plugins").write_text("[rabbitmq_management].\n")
         names = [f'{{host,{{{node.address.replace(".", ",")}}},["{node.name}"]}}.']
         for host in topology.nodes:
             if host.name != node.name:
@@ -84,9 +93,11 @@ class RabbitMqAdapter:
         }
         return NodeCommand((found,), data, env)
 
-    def _configuration(self, topology: Topology) -> str:
+    def _configuration(self, node: Host, topology: Topology) -> str:
         lines = [
             "loopback_users = none",
+            f"management.tcp.ip = {node.address}",
+            f"management.tcp.port = {MANAGEMENT_PORT}",
             "log.console.level = info",
             f"cluster_partition_handling = {self._partitions}",
             "cluster_formation.peer_discovery_backend = classic_config",
@@ -115,3 +126,25 @@ class RabbitMqAdapter:
         from raftmon.adapters.rabbitmq_client import RabbitMqClient
 
         return RabbitMqClient
+
+    def leadership(self, node: Host, timeout_s: float) -> Leadership | None:
+        """Whether the broker says that it leads the first queue, by its management plugin; it tells no term: 0."""
+        connection = http.client.HTTPConnection(node.address, MANAGEMENT_PORT, timeout=timeout_s)
+        try:
+            connection.request("GET", "/api/queues", headers={"Authorization": _GUEST})
+            return leads(f"rabbit@{node.name}", orjson.loads(connection.getresponse().read()))
+        except (OSError, http.client.HTTPException, orjson.JSONDecodeError):
+            return None
+        finally:
+            connection.close()
+
+
+def leads(broker: str, queues: Any) -> Leadership | None:
+    """Whether ``broker`` leads the first quorum queue of ``/api/queues``, None where there is none.
+
+    Every queue is a Raft group of its own; the first by name stands for all. The queue that only shows whether a broker
+    serves counts where there is no other.
+    """
+    found = [one for one in queues if isinstance(one, dict) and one.get("leader")] if isinstance(queues, list) else []
+    found.sort(key=lambda one: (one.get("name") == PROBE, str(one.get("name"))))
+    return Leadership(found[0]["leader"] == broker, 0) if found else None

@@ -15,10 +15,10 @@ from amqp.exceptions import AMQPError, MessageNacked
 
 from raftmon.adapters.base import Definite, Indefinite
 from raftmon.adapters.capabilities import Taken
+from raftmon.adapters.rabbitmq import PROBE
 
 __all__ = ["RabbitMqClient", "serves"]
 
-_PROBE = "raftmon-ready"
 _GROUP = 5  # members of a queue's Raft group, at most
 _FAILURES = (AMQPError, OSError, EOFError)
 
@@ -50,7 +50,7 @@ def serves(address: str, timeout_s: float, _nodes: int) -> bool:
     connection = None
     try:
         connection = _connected(address, timeout_s)
-        _declare(connection.channel(), _PROBE)
+        _declare(connection.channel(), PROBE)
     except _FAILURES:
         return False
     finally:
@@ -116,7 +116,7 @@ class RabbitMqClient:
         is always empty.
         """
         try:
-            self.dequeue(_PROBE, at_most_once=True)
+            self.dequeue(PROBE, at_most_once=True)
         except Indefinite as error:
             raise Definite(f"{key}: {error}") from error
 

@@ -6,7 +6,7 @@ import pytest
 
 from raftmon.adapters.base import Definite
 from raftmon.adapters.capabilities import Taken
-from raftmon.adapters.rabbitmq import RabbitMqAdapter
+from raftmon.adapters.rabbitmq import RabbitMqAdapter, leads
 from raftmon.adapters.rabbitmq_client import RabbitMqClient
 from raftmon.driver.workloads.base import Call
 from raftmon.driver.workloads.queue import QueueWorkload
@@ -76,3 +76,17 @@ def test_a_drain_that_breaks_keeps_what_came_and_is_not_whole() -> None:
 def test_parameters_that_cannot_be_are_refused(parameters: dict[str, object]) -> None:
     with pytest.raises(InputError):
         QueueWorkload(**parameters)  # type: ignore[arg-type]
+
+
+def test_the_leader_of_the_first_queue_is_told_apart_from_others() -> None:
+    queues = [
+        {"name": "raftmon-ready", "leader": "rabbit@n3"},
+        {"name": "q1", "leader": "rabbit@n1"},
+        {"name": "q0", "leader": "rabbit@n2"},
+        {"name": "a", "type": "classic"},
+    ]
+    assert leads("rabbit@n2", queues) == (True, 0)
+    assert leads("rabbit@n1", queues) == (False, 0)
+    assert leads("rabbit@n3", queues[:1]) == (True, 0)
+    assert leads("rabbit@n1", []) is None
+    assert leads("rabbit@n1", {"error": "not_authorised"}) is None

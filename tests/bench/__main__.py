@@ -50,8 +50,8 @@ def one_variant(variant: Variant, network: Network, folder: Path, options: argpa
                 found[key] = figures()
             found[key].update(spent)
 
-        def puts(place: Path) -> dict[str, Any]:
-            return measure.etcd_puts(network, folder, variant.topology, options.etcd_ms, place)
+        def puts(place: Path, own_disks: bool = False) -> dict[str, Any]:
+            return measure.etcd_puts(network, folder, variant.topology, options.etcd_ms, place, own_disks)
 
         if "rtt" in variant.measured:
             for size in (100, 1400):
@@ -65,6 +65,8 @@ def one_variant(variant: Variant, network: Network, folder: Path, options: argpa
             take("etcd", lambda: puts(Path("/dev/shm")))
         if options.etcd and "disk" in variant.measured:
             take("etcd_disk", lambda: puts(options.disk))
+        if options.etcd and "fuse" in variant.measured:
+            take("etcd_fuse", lambda: puts(options.disk, own_disks=True))
     counters = program.get("counters")
     if counters:
         own = counters["own_time_us"]

@@ -17,6 +17,7 @@ import numpy as np
 
 from raftmon.adapters.etcd import CLIENT_PORT, EtcdAdapter
 from raftmon.adapters.start_in_turn import start_in_turn
+from raftmon.driver.cluster.disks import Disks
 from raftmon.setup.namespaces import Network
 from raftmon.setup.nodes import NodeProcess
 from raftmon.setup.servers import resolve
@@ -94,16 +95,24 @@ def bulk(network: Network, programs: Path, target: Host, milliseconds: int) -> d
 
 
 @contextlib.contextmanager
-def etcd_members(network: Network, topology: Topology, place: Path) -> Iterator[tuple[EtcdAdapter, Topology]]:
-    """Three fresh members that serve, their data under ``place``: how they are spoken to, and where they are."""
+def etcd_members(
+    network: Network, topology: Topology, place: Path, own_disks: bool = False
+) -> Iterator[tuple[EtcdAdapter, Topology]]:
+    """Three fresh members that serve, their data under ``place``: how they are spoken to, and where they are.
+
+    With ``own_disks`` each member's data lie on raftmon's filesystem (FUSE), as in a run with disk faults.
+    """
     cluster = Topology(topology.nodes[:3], topology.clients)
     adapter = EtcdAdapter({"server": str(resolve("etcd").path)})
     folder = Path(tempfile.mkdtemp(prefix=".raftmon-bench-", dir=place))
     nodes: dict[str, NodeProcess] = {}
+    disks = Disks("bench")
     try:
         for host in cluster.nodes:
             (folder / host.name).mkdir()
             command = adapter.command(host, cluster, folder / host.name)
+            if own_disks:
+                disks.open(host.name, command.data)
             popen = functools.partial(network.popen, host.name)
             nodes[host.name] = NodeProcess(host.name, command.argv, command.env, folder / host.name, popen)
         start_in_turn(adapter, cluster.nodes, lambda host: nodes[host.name].start())
@@ -113,13 +122,16 @@ def etcd_members(network: Network, topology: Topology, place: Path) -> Iterator[
     finally:
         for node in nodes.values():
             node.kill()
+        disks.close()
         shutil.rmtree(folder)
 
 
-def etcd_puts(network: Network, programs: Path, topology: Topology, milliseconds: int, place: Path) -> dict[str, Any]:
+def etcd_puts(
+    network: Network, programs: Path, topology: Topology, milliseconds: int, place: Path, own_disks: bool = False
+) -> dict[str, Any]:
     """Puts to the leader of three fresh members, whose data lie under ``place``, by 1 and by 8 clients: puts/s, and
-    p50, p99 in ms."""
-    with etcd_members(network, topology, place) as (adapter, cluster):
+    p50, p99 in ms. ``own_disks``: see ``etcd_members``."""
+    with etcd_members(network, topology, place, own_disks) as (adapter, cluster):
         leader = _leader(adapter, cluster)
         found = {}
         for clients in (1, 8):

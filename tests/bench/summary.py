@@ -20,7 +20,7 @@ _ROWS = (
     *("bulk MB/s", "bulk packets/s"),
     *(
         f"puts/s, {clients}, {place}" + part
-        for place in ("tmpfs", "disk")
+        for place in ("tmpfs", "disk", "raftmon's disk")
         for clients in ("1 client", "8 clients")
         for part in ("", ": p99 ms")
     ),
@@ -77,6 +77,13 @@ def _ratios(rounds: Mapping[str, Sequence[Numbers]]) -> dict[str, list[float]]:
             lambda one: one[key][place][clients]["puts_per_s"] / one["a_no_queue"][place][clients]["puts_per_s"]
         )
 
+    def own_disks(clients: str) -> list[float]:
+        def ratio(one: Numbers) -> float:
+            found = one["h_own_disks"]
+            return float(found["etcd_fuse"][clients]["puts_per_s"] / found["etcd_disk"][clients]["puts_per_s"])
+
+        return over_rounds(ratio)
+
     alone = "100_one_processor"
     c, d, e = "c_raftmon", "d_raftmon_1000_rules_elsewhere", "e_raftmon_10_rules_here"
     return {
@@ -110,6 +117,8 @@ def _ratios(rounds: Mapping[str, Sequence[Numbers]]) -> dict[str, list[float]]:
         "etcd_disk_throughput_ratio_c_loop": puts("b_c_loop", "etcd_disk"),
         "etcd_disk_throughput_ratio_decoding": puts("g_raftmon_run", "etcd_disk"),
         "etcd_throughput_ratio_decoding": puts("g_raftmon_run"),
+        "own_disks_throughput_ratio": own_disks("clients_8"),
+        "own_disks_throughput_ratio_1_client": own_disks("clients_1"),
     }
 
 
@@ -128,7 +137,7 @@ def _columns(found: Numbers) -> Iterator[str]:
             yield median(size, part)
     yield median("bulk", "mb_per_s", digits=0)
     yield median("bulk", "packets_per_s", digits=0)
-    for place in ("etcd", "etcd_disk"):
+    for place in ("etcd", "etcd_disk", "etcd_fuse"):
         for clients in ("clients_1", "clients_8"):
             yield median(place, clients, "puts_per_s", digits=0)
             yield median(place, clients, "p99_ms")

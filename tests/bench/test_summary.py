@@ -39,6 +39,17 @@ def test_ratios_are_medians_of_the_ratios_inside_each_round():
     assert found["cost_vs_c_etcd"] == 9 / 5
 
 
+def test_the_cost_of_a_disk_of_our_own_is_a_ratio_inside_its_variant():
+    with_disk = {
+        **one(10, disk=100),
+        "etcd_fuse": {"clients_1": {"puts_per_s": 40}, "clients_8": {"puts_per_s": 150}},
+    }
+    found = summary.ratios({"h_own_disks": [with_disk]})
+    assert found["own_disks_throughput_ratio_1_client"] == 0.4
+    assert found["own_disks_throughput_ratio"] == 0.5
+    assert summary.ratios(ROUNDS)["own_disks_throughput_ratio"] is None
+
+
 def test_a_ratio_whose_variant_was_left_out_is_none():
     found = summary.ratios({key: ROUNDS[key] for key in ("a_no_queue", "c_raftmon")})
     assert found["rtt_added_vs_c"] is None

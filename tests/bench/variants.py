@@ -27,7 +27,8 @@ TRANSPARENT = Topology.star(NODES, transparent=True)
 class Variant:
     """``kind``: none, raftmon, or the program's name. ``topology`` says which addresses the ends use.
 
-    ``measured``: what is measured of it, of rtt, bulk, etcd (data on tmpfs) and disk (etcd with its data on the disk).
+    ``measured``: what is measured of it, of rtt, bulk, etcd (data on tmpfs), disk (etcd with its data on
+    the disk) and fuse (the same under raftmon's own filesystem, as with disk faults).
     """
 
     key: str
@@ -60,6 +61,7 @@ VARIANTS = (
         measured=frozenset({"etcd", "disk"}),
         decode="etcd",
     ),
+    Variant("h_own_disks", "nodes on raftmon's filesystem", "none", TRANSPARENT, measured=frozenset({"disk", "fuse"})),
 )
 
 
