@@ -176,8 +176,11 @@ class Inspect(Protocol):
     def applied_index(self, node: Host, timeout_s: float) -> int | None:
         """Index of the last log entry in the node's store, None if it did not answer. Never raises."""
 
-    def contents(self, node: Host, limit: int, timeout_s: float) -> dict[str, list[Any]]:
-        """The node's first ``limit`` keys in order: key -> [revision of its last change, value]."""
+    def contents(self, node: Host, limit: int, timeout_s: float, after: str = "") -> dict[str, list[Any]]:
+        """The node's first ``limit`` keys behind ``after``, in order: key -> [revision of its last change, value].
+
+        The revision is 0 where the system keeps none.
+        """
 
 
 @runtime_checkable

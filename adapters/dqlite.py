@@ -109,7 +109,19 @@ class DqliteAdapter:
         """The ``Date`` of its HTTP answers; ``NodeClock``."""
         return http_date(f"{node.address}:{API_PORT}", "/", timeout_s)
 
+    def log_files(self, data: Path) -> list[Path]:
+        """The closed segments of the log, then the open ones that hold something; ``WriteAheadLog``."""
+        closed = sorted(data.glob("[0-9]*-[0-9]*"))
+        opened = sorted(data.glob("open-*"), key=lambda segment: int(segment.name.removeprefix("open-")))
+        return closed + [segment for segment in opened if _holds_something(segment)]
+
     def leadership(self, node: Host, timeout_s: float) -> Leadership | None:
         """What the node itself reports. dqlite tells no term: it is 0."""
         leader = ask_client(DqliteClient((node.address, PEER_PORT), timeout_s), DqliteClient.leader)
         return None if leader is None else Leadership(leader == f"{node.address}:{PEER_PORT}", 0)
+
+
+def _holds_something(segment: Path) -> bool:
+    """Whether anything stands behind the format's number: libraft makes segments ready in advance."""
+    with segment.open("rb") as file:
+        return any(file.read(4096)[8:])

@@ -198,10 +198,11 @@ class EtcdAdapter:
         except (Indefinite, Definite, KeyError, ValueError):
             return None
 
-    def contents(self, node: Host, limit: int, timeout_s: float) -> dict[str, list[Any]]:
+    def contents(self, node: Host, limit: int, timeout_s: float, after: str = "") -> dict[str, list[Any]]:
         """The node's own keys (a serializable range): key -> [mod_revision, value]."""
-        everything = base64.b64encode(b"\0").decode()
-        body = {"key": everything, "range_end": everything, "serializable": True, "limit": str(limit)}
+        end = base64.b64encode(b"\0").decode()
+        begin = base64.b64encode(after.encode() + b"\0").decode()
+        body = {"key": begin, "range_end": end, "serializable": True, "limit": str(limit)}
         answer = etcd_http.call(f"{node.address}:{CLIENT_PORT}", "kv/range", body, timeout_s)
         return {
             _plain(pair["key"]): [int(pair.get("mod_revision", 0)), _plain(pair.get("value", ""))]

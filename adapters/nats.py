@@ -126,6 +126,11 @@ class NatsAdapter:
 
         return NatsClient
 
+    def log_files(self, data: Path) -> list[Path]:
+        """The blocks of the Raft log of the bucket's stream; ``WriteAheadLog``."""
+        blocks = (data / "jetstream" / "$SYS" / "_js_").glob("S-*/msgs/*.blk")
+        return sorted(blocks, key=lambda block: int(block.stem) if block.stem.isdigit() else 0)
+
     def leadership(self, node: Host, timeout_s: float) -> Leadership | None:
         """Whether the node thinks that it leads the bucket's stream. nats-server tells no term: it is 0."""
         told = _monitored(node, "/jsz?accounts=true&streams=true", timeout_s)

@@ -163,6 +163,26 @@ class OvsdbAdapter:
     def _control(self, node: Host, method: str, *arguments: str, timeout_s: float) -> str:
         return control(self._folder(node), method, *arguments, timeout_s=timeout_s)
 
+    def applied_index(self, node: Host, timeout_s: float) -> int | None:
+        """The log index of the node's database, by its database ``_Server``; ``Inspect``."""
+        row = ask_client(OvsdbClient((node.address, CLIENT_PORT), timeout_s), OvsdbClient.cluster)
+        index = None if row is None else row.get("index")
+        return index if isinstance(index, int) else None
+
+    def contents(self, node: Host, limit: int, timeout_s: float, after: str = "") -> dict[str, list[Any]]:
+        """The node's own keys, read without the log; it keeps no revisions."""
+        client = OvsdbClient((node.address, CLIENT_PORT), timeout_s)
+        try:
+            held = client.everything()
+        finally:
+            client.close()
+        keys = sorted(key for key in held if key > after)[:limit]
+        return {key: [0, held[key]] for key in keys}
+
+    def log_files(self, data: Path) -> list[Path]:
+        """The database, which is the log; ``WriteAheadLog``."""
+        return [file for file in (data / "raftmon.db",) if file.exists()]
+
     def leadership(self, node: Host, timeout_s: float) -> Leadership | None:
         """What the node itself reports, from its database ``_Server``, which tells no term: it is 0."""
         row = ask_client(OvsdbClient((node.address, CLIENT_PORT), timeout_s), OvsdbClient.cluster)

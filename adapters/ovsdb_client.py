@@ -79,6 +79,12 @@ class OvsdbClient:
         rows = self._transact("_Server", [{"op": "select", "table": "Database", "where": where}], read=True)[0]["rows"]
         return dict(rows[0]) if rows else {}
 
+    def everything(self) -> dict[str, Any]:
+        """All keys as this node has them."""
+        select = {"op": "select", "table": "kv", "where": [], "columns": ["key", "value"]}
+        rows = self._transact(DATABASE, [select], read=True)[0]["rows"]
+        return {row["key"]: orjson.loads(row["value"]) for row in rows}
+
     def _transact(self, database: str, steps: list[dict[str, Any]], *, read: bool = False) -> list[dict[str, Any]]:
         answer = self._ask("transact", [database, *steps], read=read)
         error = answer.get("error")

@@ -105,34 +105,50 @@ class PySyncObjAdapter:
 
     def compact(self, node: Host, timeout_s: float) -> str:
         """Have the node write a dump and shorten its log (``forceLogCompaction``); ``Compact``."""
-        before = self._ask(node, "status", timeout_s)["log_entries"]
-        self._ask(node, "compact", timeout_s)
+        before = self._ask(node, {"op": "status"}, timeout_s)["log_entries"]
+        self._ask(node, {"op": "compact"}, timeout_s)
 
         def shorter(left_s: float) -> bool:
-            return bool(self._ask(node, "status", left_s)["log_entries"] < before)
+            return bool(self._ask(node, {"op": "status"}, left_s)["log_entries"] < before)
 
         done = ask_until(shorter, timeout_s, _ASK_AGAIN_S)
-        after = self._ask(node, "status", timeout_s)["log_entries"]
+        after = self._ask(node, {"op": "status"}, timeout_s)["log_entries"]
         if not done:
             raise RaftmonError(f"{node.name} still has {after} log entries of {before}, {timeout_s:g} s later")
         return f"{node.name} compacted its log: {before} entries before, {after} after"
 
+    def applied_index(self, node: Host, timeout_s: float) -> int | None:
+        """The last log entry in the node's register; ``Inspect``."""
+        try:
+            return int(self._ask(node, {"op": "status"}, timeout_s)["applied"])
+        except (RaftmonError, KeyError):
+            return None
+
+    def contents(self, node: Host, limit: int, timeout_s: float, after: str = "") -> dict[str, list[Any]]:
+        """The node's own keys; it keeps no revisions."""
+        told = self._ask(node, {"op": "contents", "after": after, "limit": limit}, timeout_s)["value"]
+        return {key: [0, value] for key, value in sorted(told.items())}
+
     def node_time(self, node: Host, timeout_s: float) -> float | None:
         """``now_s`` of its status; ``NodeClock``."""
         try:
-            return float(self._ask(node, "status", timeout_s)["now_s"])
+            return float(self._ask(node, {"op": "status"}, timeout_s)["now_s"])
         except (RaftmonError, KeyError):
             return None
 
     @staticmethod
-    def _ask(node: Host, op: str, timeout_s: float) -> dict[str, Any]:
+    def _ask(node: Host, request: dict[str, Any], timeout_s: float) -> dict[str, Any]:
         client = LineClient((node.address, CLIENT_PORT), timeout_s, OUTCOMES)
         try:
-            return client.ask({"op": op})
+            return client.ask(request)
         except (Definite, Indefinite) as error:
             raise RaftmonError(f"{node.name}: {error}") from error
         finally:
             client.close()
+
+    def log_files(self, data: Path) -> list[Path]:
+        """The journal; ``WriteAheadLog``."""
+        return [file for file in (data / "journal",) if file.exists()]
 
     def leadership(self, node: Host, timeout_s: float) -> Leadership | None:
         """What the node itself reports."""

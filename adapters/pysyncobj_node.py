@@ -52,6 +52,12 @@ class Register(SyncObjConsumer):  # type: ignore[misc]
         self._values[key] = new
         return {}
 
+    def contents(self, after: str, limit: int) -> dict[str, Any]:
+        """The node's own keys behind ``after``, in order, not by the log."""
+        values = dict(self._values)
+        keys = sorted(key for key in values if key > after)[:limit]
+        return {"value": {key: values[key] for key in keys}}
+
 
 class _Node:
     """The Raft node and its register."""
@@ -81,7 +87,10 @@ class _Node:
                 "term": status["raft_term"],
                 "now_s": time.time(),
                 "log_entries": status["log_len"],
+                "applied": status["last_applied"],
             }
+        if op == "contents":
+            return self._register.contents(str(request.get("after", "")), int(request["limit"]))
         if op == "compact":
             self._raft.forceLogCompaction()
             return {}

@@ -127,6 +127,10 @@ class RabbitMqAdapter:
 
         return RabbitMqClient
 
+    def log_files(self, data: Path) -> list[Path]:
+        """The log that all quorum queues of a broker share (Ra's); ``WriteAheadLog``."""
+        return sorted(data.glob("rabbit@*/quorum/rabbit@*/*.wal"))
+
     def leadership(self, node: Host, timeout_s: float) -> Leadership | None:
         """Whether the broker says that it leads the first queue, by its management plugin; it tells no term: 0."""
         connection = http.client.HTTPConnection(node.address, MANAGEMENT_PORT, timeout=timeout_s)

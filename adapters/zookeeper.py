@@ -106,6 +106,10 @@ class ZooKeeperAdapter:
             told = re.search(rf"sid=0x{session:x},.*?\best=(\d+)", _four_letters(node, b"cons", timeout_s))
         return None if told is None else int(told[1]) / 1000
 
+    def log_files(self, data: Path) -> list[Path]:
+        """The transaction logs; their names have the first transaction's number; ``WriteAheadLog``."""
+        return sorted((data / "version-2").glob("log.*"), key=lambda log: int(log.suffix[1:], 16))
+
     def leadership(self, node: Host, timeout_s: float) -> Leadership | None:
         """What the node itself reports. The term is Zab's epoch, the upper half of its last transaction's number."""
         told = _four_letters(node, b"srvr", timeout_s)

@@ -125,20 +125,27 @@ def _last(last: Mapping[str, Operation], found: Findings) -> None:
             found.add("compacted-apart", f"{a.node} and {b.node} were compacted at different revisions", [a, b])
 
 
-def differing_keys(contents: Mapping[str, Mapping[str, Any]], limit: int = 20) -> dict[str, dict[str, Any]]:
-    """Of what each node holds (node -> key -> anything) the first keys on which they differ.
+def differing_keys(stores: Mapping[str, Iterable[tuple[str, Any]]], limit: int = 20) -> dict[str, dict[str, Any]]:
+    """Of what each node holds (node -> (key, anything) in the order of the keys) the first keys on which they differ.
 
-    node -> key -> what it has there, None if it has no such key.
+    node -> key -> what it has there, None if it has no such key; {} if they hold the same. Stores of any size: they are
+    gone through side by side, and no further than to the last key that is told.
     """
-    keys = sorted({key for held in contents.values() for key in held})
-    differing = []
-    for key in keys:
-        held = [one.get(key) for one in contents.values()]
-        if any(other != held[0] for other in held[1:]):
-            differing.append(key)
-            if len(differing) == limit:
-                break
-    return {node: {key: held.get(key) for key in differing} for node, held in contents.items()} if differing else {}
+    walks = {node: iter(held) for node, held in stores.items()}
+    heads = {node: next(walk, None) for node, walk in walks.items()}
+    differing: dict[str, dict[str, Any]] = {}
+    while len(differing) < limit:
+        key = min((head[0] for head in heads.values() if head is not None), default=None)
+        if key is None:
+            break
+        here = {node: head[1] if head is not None and head[0] == key else None for node, head in heads.items()}
+        first = next(iter(here.values()))
+        if any(other != first for other in here.values()):
+            differing[key] = here
+        for node, head in heads.items():
+            if head is not None and head[0] == key:
+                heads[node] = next(walks[node], None)
+    return {node: {key: here[node] for key, here in differing.items()} for node in stores} if differing else {}
 
 
 def _keys_in_words(a: Operation, b: Operation) -> str:

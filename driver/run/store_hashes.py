@@ -3,21 +3,26 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
+
+import orjson
 
 from raftmon.adapters.base import Adapter
 from raftmon.adapters.capabilities import Hash, Inspect, capability
 from raftmon.driver.checkers.stores_agree import differing_keys
 from raftmon.driver.histories.event_writer import EventWriter
 from raftmon.driver.run_folder import STORES, RunFolder
+from raftmon.setup.errors import RaftmonError
 from raftmon.setup.topology import Host, Topology
 
-__all__ = ["ask_stores"]
+__all__ = ["Digest", "ask_stores", "stored"]
 
 _CATCH_UP_S = 10.0
-_MOST_KEYS = 100_000  # of a node, that are compared one by one
+_PAGE_KEYS = 10_000
+_MOST_KEYS = 5_000_000  # of a node, that are compared one by one
 
 
 def ask_stores(adapter: Adapter, topology: Topology, folder: RunFolder, timeout_s: float) -> None:
@@ -25,9 +30,11 @@ def ask_stores(adapter: Adapter, topology: Topology, folder: RunFolder, timeout_
 
     Where the nodes have applied the same log index, none is slow: one that is at another revision will stay there, and
     is asked for what it has. Where hashes or revisions differ, the first keys that do are fetched and recorded. Nothing
-    is asked of a system without the capability Hash.
+    is asked of a system that has neither the capability Hash nor Inspect.
     """
     hashes, inspect = capability(adapter, Hash), capability(adapter, Inspect)
+    if hashes is None and inspect is not None:
+        hashes = Digest(inspect)
     if hashes is None or not topology.nodes:
         return
     applied = {} if inspect is None else _applied(inspect, topology.nodes, timeout_s)
@@ -81,13 +88,41 @@ def _applied(inspect: Inspect, nodes: Sequence[Host], timeout_s: float) -> dict[
 
 
 def _add_keys(inspect: Inspect, nodes: Sequence[Host], answers: dict[str, dict[str, Any]], timeout_s: float) -> None:
-    """Put the first keys that differ into each node's answer, as far as the nodes tell what they hold."""
-    contents = {}
-    for node in nodes:
-        with contextlib.suppress(Exception):  # a node that does not tell its keys has told its hash
-            contents[node.name] = inspect.contents(node, _MOST_KEYS, timeout_s)
-    for name, keys in differing_keys(contents).items():
-        answers[name]["keys"] = keys
+    """Put the first keys that differ into each node's answer; nothing where a node stops telling what it holds."""
+    with contextlib.suppress(Exception):  # a node that does not tell its keys has told its hash
+        stores = {node.name: stored(inspect, node, timeout_s) for node in nodes}
+        for name, keys in differing_keys(stores).items():
+            answers[name]["keys"] = keys
+
+
+def stored(inspect: Inspect, node: Host, timeout_s: float) -> Iterator[tuple[str, Any]]:
+    """What a node holds, page by page, in the order of its keys. Raises what the system's adapter raises."""
+    after, told = "", 0
+    while told < _MOST_KEYS:
+        page = inspect.contents(node, _PAGE_KEYS, timeout_s, after)
+        yield from page.items()
+        told += len(page)
+        last = max(page, default="")
+        if len(page) < _PAGE_KEYS or last <= after:
+            return
+        after = last
+
+
+class Digest:
+    """``Hash`` for a system that has none but tells what its nodes hold: the digest of it, at the applied index."""
+
+    def __init__(self, inspect: Inspect) -> None:
+        self._inspect = inspect
+
+    def hash_at(self, node: Host, revision: int, timeout_s: float) -> tuple[int, int]:
+        """(digest, applied index). Raises RaftmonError if the node is at another index, or moved while it was read."""
+        before = self._inspect.applied_index(node, timeout_s)
+        digest = hashlib.blake2b(digest_size=8)
+        for entry in stored(self._inspect, node, timeout_s):
+            digest.update(orjson.dumps(entry, option=orjson.OPT_APPEND_NEWLINE))
+        if before is None or self._inspect.applied_index(node, timeout_s) != before or revision not in (0, before):
+            raise RaftmonError(f"{node.name} is not at index {revision}, or did not stay there")
+        return int.from_bytes(digest.digest()), before
 
 
 def _newest(hashes: Hash, node: Host, timeout_s: float) -> int:

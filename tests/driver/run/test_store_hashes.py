@@ -1,5 +1,7 @@
 """Asking the nodes what they hold, with a cluster of three dictionaries."""
 
+import tempfile
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
@@ -26,18 +28,33 @@ class Stores:
     def applied_index(self, node, timeout_s):
         return self.stores[node.name][0]
 
-    def contents(self, node, limit, timeout_s):
-        return self.stores[node.name][2]
+    def contents(self, node, limit, timeout_s, after=""):
+        held = self.stores[node.name][2]
+        return {key: held[key] for key in sorted(held) if key > after}
+
+
+class Unhashed:
+    """The same without hashes of its own: what nodes hold is asked for page by page."""
+
+    applied_index = Stores.applied_index
+
+    def __init__(self, stores):
+        self.stores, self.pages = stores, []
+
+    def contents(self, node, limit, timeout_s, after=""):
+        self.pages.append((node.name, after))
+        held = self.stores[node.name][2]
+        return {key: held[key] for key in sorted(key for key in held if key > after)[:limit]}
 
 
 @pytest.fixture
 def judged(tmp_path, monkeypatch):
     monkeypatch.setattr(store_hashes, "_CATCH_UP_S", 0.01)
 
-    def judge(stores):
+    def judge(stores, system=Stores):
         nodes = [SimpleNamespace(name=name) for name in stores]
-        folder = RunFolder(tmp_path)
-        ask_stores(Stores(stores), SimpleNamespace(nodes=nodes), folder, 1.0)
+        folder = RunFolder(Path(tempfile.mkdtemp(dir=tmp_path)))
+        ask_stores(system(stores), SimpleNamespace(nodes=nodes), folder, 1.0)
         return stores_result(folder, list(stores))[0]
 
     return judge
@@ -67,3 +84,39 @@ def test_a_node_that_is_still_applying_is_behind_and_nobody_is_blamed(judged):
     result = judged({"n1": (39, 8, {"k": [5, "v"]}), "n2": (40, 9, GOOD), "n3": (40, 9, GOOD)})
     assert result.valid is Valid.UNKNOWN
     assert "n1 had not caught up" in result.sentence
+
+
+BIG = {f"k{number:03}": [0, number] for number in range(100)}
+PLANTED = {
+    "lost": lambda held: held.pop("k050"),
+    "invented": lambda held: held.update(k0505=[0, 7]),
+    "changed": lambda held: held.update(k050=[0, -1]),
+    "swapped": lambda held: held.update(k050=[0, 51], k051=[0, 50]),
+    "lost at the end": lambda held: held.pop("k099"),
+    "everything": lambda held: held.clear(),
+}
+
+
+@pytest.mark.parametrize("name", PLANTED)
+def test_a_system_without_hashes_is_compared_key_by_key_and_the_first_difference_named(judged, monkeypatch, name):
+    monkeypatch.setattr(store_hashes, "_PAGE_KEYS", 7)
+    good = dict.fromkeys(("n1", "n3"), (40, 0, BIG))
+    assert judged({**good, "n2": (40, 0, dict(BIG))}, Unhashed).valid is Valid.YES
+    held = dict(BIG)
+    PLANTED[name](held)
+    result = judged({"n1": (40, 0, BIG), "n2": (40, 0, held), "n3": (40, 0, BIG)}, Unhashed)
+    assert result.valid is Valid.NO
+    first = min(key for key in {*BIG, *held} if BIG.get(key) != held.get(key))
+    assert f"first keys that differ: {first} is " in result.sentence
+
+
+def test_a_node_without_hashes_that_is_still_applying_is_behind(judged):
+    result = judged({"n1": (39, 0, {}), "n2": (40, 0, BIG), "n3": (40, 0, BIG)}, Unhashed)
+    assert result.valid is Valid.UNKNOWN
+
+
+def test_a_large_store_is_told_in_pages(monkeypatch):
+    monkeypatch.setattr(store_hashes, "_PAGE_KEYS", 40)
+    system = Unhashed({"n1": (40, 0, BIG)})
+    assert dict(store_hashes.stored(system, SimpleNamespace(name="n1"), 1.0)) == BIG
+    assert system.pages == [("n1", ""), ("n1", "k039"), ("n1", "k079")]
