@@ -23,7 +23,25 @@ from raftmon.setup import sandbox
 from raftmon.setup.errors import EXIT_INTERNAL, InputError, RaftmonError
 from raftmon.setup.topology import Topology
 
-__all__ = ["attempt", "main"]
+__all__ = ["attempt", "first_leader", "main"]
+
+FIRST_LEADER = "first-leader"
+LEADS_S = 30.0
+"""How long the node that a scenario wants to lead may take to do so."""
+
+
+def first_leader(node: str, nodes: int) -> str:
+    """The rule that lets nobody but this node win an election.
+
+    Raises InputError if the cluster has no such node, or has one alone.
+    """
+    names = [f"n{number}" for number in range(1, nodes + 1)]
+    if node not in names:
+        raise InputError(f"leader={node!r}: there is no such node (available: {', '.join(names)})")
+    if nodes == 1:
+        raise InputError("a cluster of one node has no other leader: leave leader out")
+    rivals = ",".join(name for name in names if name != node)
+    return f"{FIRST_LEADER}: {rivals}->* (MsgVote or MsgPreVote) drop"
 
 
 def attempt(loaded: Loaded, server: str, seed: str, store: Path, *, control: bool = False) -> dict[str, object]:
@@ -50,12 +68,16 @@ def attempt(loaded: Loaded, server: str, seed: str, store: Path, *, control: boo
         client_traffic=scenario.client_traffic,
         system=scenario.system,
         system_options=options,
+        rules=() if scenario.leader is None else (first_leader(scenario.leader, scenario.nodes),),
     )
     topology = Topology.star(scenario.nodes, transparent=hooks(adapter).transparent).with_spares(scenario.spares)
     try:
         with Cluster(topology, adapter, folder, cluster_options) as cluster:
             stage = Stage(scenario, cluster, seed)
             try:
+                if scenario.leader is not None:
+                    stage.until(lambda: cluster.leader() == scenario.leader, f"{scenario.leader} leading", LEADS_S)
+                    stage.monitor.remove(FIRST_LEADER)
                 sentence = loaded.play(stage)
             finally:
                 stage.close()

@@ -26,6 +26,7 @@ class Scenario:
     that can be had is affected, ``control`` is empty and ``why_no_control`` says so. ``options`` are the adapter's;
     ``control_options`` are added on the control, where it is a setting that mends it.
     ``disks``, ``client_traffic`` and ``spares`` say what its faults need (FaultKind).
+    ``leader`` is the node that is to lead when it begins: until then nobody else's vote requests arrive.
     ``seen`` is what a client or the wire shows, ``needs`` the events required, ``fixed`` the versions that mend it.
     """
 
@@ -45,4 +46,5 @@ class Scenario:
     workload: str = "register"
     options: Mapping[str, Any] = field(default_factory=dict)
     control_options: Mapping[str, Any] = field(default_factory=dict)
+    leader: str | None = None
     sources: tuple[str, ...] = ()

@@ -11,11 +11,13 @@ from raftmon.driver.checkers.base import Valid
 from raftmon.driver.checkers.register import RegisterChecker
 from raftmon.driver.cli import main
 from raftmon.driver.histories import read_history
+from raftmon.driver.reproduce.attempt import first_leader
 from raftmon.driver.reproduce.loading import AttemptOutcome, load_scenario, scenarios
 from raftmon.driver.reproduce.recorded import recorded
 from raftmon.driver.reproduce.rounds import Reproduced, Side
 from raftmon.driver.run_folder import RunFolder
 from raftmon.driver.testing.recording import HistoryRecorder
+from raftmon.monitor.rules.language import parse_rule
 from raftmon.setup.errors import InputError
 
 
@@ -189,3 +191,11 @@ def test_a_control_that_is_a_setting_is_named_with_it():
     side = Side(scenario.control[0], scenario.control_options)
     assert side.label == "nats@2.10.27 (sync_interval=always)"
     assert side.to_json()["options"] == {"sync_interval": "always"}
+
+
+def test_who_leads_first_is_a_rule_that_can_be_read():
+    line = first_leader("n2", 3)
+    assert parse_rule(line, ("n1", "n2", "n3")).name == "first-leader"
+    assert line.startswith("first-leader: n1,n3->*")
+    with pytest.raises(InputError, match="no such node"):
+        first_leader("n4", 3)
