@@ -92,8 +92,8 @@ def _in_turn(_leader: str, _others: Sequence[str], start_s: float, stop_s: float
 EXPERIMENTS: tuple[Experiment, ...] = (
     Experiment("haoc21", 3, "the leader cannot reach one follower; both reach the third node", HAOC, _haoc),
     Experiment(
-        "cloudflare-2020", 3, "the same link, cut and joined every second", CLOUDFLARE,
-        _whole("intermittent-partial(mtbf=1s)"),
+        "cloudflare-2020", 3, "the same link, cut for 2 s and joined for 2 s, again and again", CLOUDFLARE,
+        _whole("intermittent-partial(mtbf=2s)"),
     ),
     Experiment("chained", 5, "every node reaches its neighbors only; the leader is in the middle", OMNI, _chained),
     Experiment("quorum-loss", 5, "only the links of one follower remain", OMNI, _quorum_loss),

@@ -3,7 +3,7 @@
 from raftmon.driver.reproduce.scenario import CouldNotSetUp, Scenario
 from raftmon.driver.reproduce.stage import Stage
 
-SYNC = "400ms"
+WRITE = "400ms"
 SCENARIO = Scenario(
     name="etcd-14370",
     system="etcd",
@@ -20,11 +20,11 @@ SCENARIO = Scenario(
 
 
 def play(stage: Stage) -> str | None:
-    """Write while each sync takes 400 ms; cut the power when the write is acknowledged; read."""
+    """Write while the disk takes 400 ms for each write; cut the power at the acknowledgement; read."""
     (node,) = stage.nodes
     stage.write(node, "x", 1)
     client = stage.client(node)
-    with stage.cluster.fault("slow-disk", node=node, delay=SYNC, calls="fsync"):
+    with stage.cluster.fault("slow-disk", node=node, delay=WRITE, calls="write"):
         client.write("x", 2)
         with stage.cluster.fault("power-cut", node=node) as effect:
             pass
