@@ -67,8 +67,7 @@ bench: install ## measure the monitor, the decoder and the checkers (docs/benchm
 	$(call step,the monitor between two nodes,$(BIN)/python -m tests.bench $(ARGS))
 	$(call step,decoding,$(BIN)/python -m tests.bench.decode)
 	$(call step,checkers,$(BIN)/python -m tests.bench.checkers)
-	$(call step,the search beside the old one,$(BIN)/python -m tests.bench.search)
-	$(call step,from file to verdict,$(BIN)/python -m tests.bench.histories)
+	$(call step,judging beside the old code,$(BIN)/python -m tests.bench.judging)
 	$(call step,checkers of transactions,$(BIN)/python -m tests.bench.transactions)
 
 votes: install ## a node whose votes are lost wins no election: etcd, nats, pysyncobj, ovsdb, hashicorp-raft, dqlite (4 minutes)

@@ -59,9 +59,9 @@ def measured(path: Path, model: str, old: Path | None) -> dict[str, Any]:
     return found
 
 
-def main() -> int:
+def rows(old: Path) -> Iterator[dict[str, Any]]:
     """Every case, old and new in turn."""
-    with tempfile.TemporaryDirectory() as folder, old_code() as old:
+    with tempfile.TemporaryDirectory() as folder:
         subprocess.run([sys.executable, "-c", _GENERATED, folder], check=True)
         files = [(path, path.name.split("+")[0]) for path in sorted(Path(folder).iterdir())]
         if SHARED.is_dir():
@@ -70,6 +70,13 @@ def main() -> int:
             then, now = measured(path, model, old), measured(path, model, None)
             row = {"case": path.stem, "old_s": round(then["seconds"], 3), "new_s": round(now["seconds"], 3)}
             row |= {"old": then["valid"], "new": now["valid"], "ratio": round(then["seconds"] / now["seconds"], 1)}
+            yield row
+
+
+def main() -> int:
+    """A line of JSON a case."""
+    with old_code() as old:
+        for row in rows(old):
             print(json.dumps(row), flush=True)
     return 0
 
