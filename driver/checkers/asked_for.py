@@ -34,7 +34,8 @@ def _row(name: str, level: str | None = None) -> tuple[Checker, Understands]:
     kind = checker_kind(name)
     if level is not None and "level" in kind.options and "level=" not in name:
         name = f"{name}{',' if ':' in name else ':'}level={level}"
-    return checker(name), Understands(kind.functions, kind.aliases, kind.shape)
+    lenient = checker(kind.lenient) if kind.lenient else None
+    return checker(name), Understands(kind.functions, kind.aliases, kind.shape, lenient)
 
 
 def checkers_for(workload: str, history: History | None = None, *, level: str | None = None) -> list[Checker]:

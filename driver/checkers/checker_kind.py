@@ -22,6 +22,7 @@ __all__ = [
     "later",
     "lock_under_lease",
     "made_of",
+    "options_of",
     "register",
     "searching",
     "summary_of",
@@ -48,6 +49,8 @@ class CheckerKind:
         those of its functions, aliases too, that ask for it where no workload is known
     ``shape``
         which values it understands (``shapes.py``); None for a checker that says so itself
+    ``lenient``
+        the checker that asks less of the same operations: what is right by it is not invalid if nobody chose this one
     """
 
     make: Callable[..., Checker]
@@ -58,6 +61,7 @@ class CheckerKind:
     workloads: tuple[str, ...] = ()
     asked_by: frozenset[str] = frozenset()
     shape: Shape | None = None
+    lenient: str = ""
 
 
 def later(module: str, name: str) -> Callable[..., Checker]:
@@ -139,3 +143,15 @@ def made_of(thing: Any, name: str) -> Checker:
     if not isinstance(made, Checker):
         raise InputError(f"{name!r} is neither a checker (name, check) nor a model (Model)")
     return made
+
+
+def options_of(name: str, kind: CheckerKind, text: str) -> dict[str, str]:
+    """``a=1,b=2`` as a dict. Raises InputError for an option that the checker does not have."""
+    found = {}
+    for part in filter(None, text.split(",")):
+        option, equals, value = part.partition("=")
+        if not equals or option not in kind.options:
+            has = ", ".join(kind.options) or "none"
+            raise InputError(f"the checker {name} has no option {part!r} (available: {has})")
+        found[option] = value
+    return found

@@ -18,6 +18,7 @@ from raftmon.driver.checkers.checker_kind import (
     later,
     lock_under_lease,
     made_of,
+    options_of,
     register,
     searching,
     summary_of,
@@ -69,6 +70,7 @@ CHECKERS: dict[str, CheckerKind] = {
             aliases=_MODEL_ALIASES.get(name, {}),
             asked_by=_MODEL_ASKED_BY.get(name, frozenset()),
             shape=shapes.OF_MODELS.get(name),
+            lenient="counter-bounds" if name == "counter" else "",
         )
         for name, model in MODELS.items()
     },
@@ -170,6 +172,7 @@ CHECKERS: dict[str, CheckerKind] = {
         aliases={"broadcast": "add"},
         workloads=("set", "lock"),
         shape=shapes.SETS,
+        lenient="g-set",
     ),
     "g-set": CheckerKind(
         grow_only_set,
@@ -215,6 +218,7 @@ CHECKERS: dict[str, CheckerKind] = {
         _words("grant revoke keepalive attach read") | _CHANGES,
         workloads=("lease",),
         asked_by=_words("grant keepalive"),
+        shape=shapes_of_reports.LEASES,
     ),
     "revision-reads": CheckerKind(
         later("revision_reads", "RevisionReads"),
@@ -278,22 +282,10 @@ def checker(name: str) -> Checker:
     """
     plain, text = _plain(name)
     kind = checker_kind(name)
-    options = _options(plain, kind, text)
+    options = options_of(plain, kind, text)
     try:
         return kind.make(**options)
     except InputError:
         raise
     except Exception as error:
         raise InputError(f"the checker {name!r} cannot be made: {type(error).__name__}: {error}") from error
-
-
-def _options(name: str, kind: CheckerKind, text: str) -> dict[str, str]:
-    """``a=1,b=2`` as a dict. Raises InputError for an option that the checker does not have."""
-    found = {}
-    for part in filter(None, text.split(",")):
-        option, equals, value = part.partition("=")
-        if not equals or option not in kind.options:
-            has = ", ".join(kind.options) or "none"
-            raise InputError(f"the checker {name} has no option {part!r} (available: {has})")
-        found[option] = value
-    return found

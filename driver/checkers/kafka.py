@@ -1,7 +1,8 @@
 """Logs like Kafka's: every acknowledged record is polled in order, once written at one offset (Jepsen's ``kafka``).
 
 Operations, as Jepsen and Maelstrom record them: ``send``, ``poll`` and ``txn`` with ``value`` a list of
-``["send", key, value]`` (invoked, or indefinite), ``["send", key, [offset, value]]`` (acknowledged) and
+``["send", key, value]`` (invoked, or indefinite), ``["send", key, [offset, value]]`` (acknowledged; a null offset is
+not known) and
 ``["poll", {key: [[offset, value], …]}]``; ``assign`` and ``subscribe`` choose what a process polls next, and may
 jump; ``crash`` ends a client. Values are unique a key.
 
@@ -110,6 +111,12 @@ def _log_name(key: Any) -> Any:
     return str(key) if isinstance(key, int | str) else freeze(key)
 
 
+def _sent(thing: Any) -> Any:
+    """The value of a send whose offset nobody knows."""
+    unplaced = isinstance(thing, list | tuple) and len(thing) == 2 and thing[0] is None
+    return freeze(thing[1] if unplaced else thing)
+
+
 def _record(thing: Any) -> tuple[int, Any] | None:
     if isinstance(thing, list | tuple) and len(thing) == 2 and isinstance(thing[0], int):
         return thing[0], freeze(thing[1])
@@ -121,7 +128,7 @@ def _gather(operation: Operation, logs: dict[Any, _Log]) -> None:
         log = logs.setdefault(key, _Log())
         record = _record(thing) if kind == "send" else None
         if kind == "send" and (operation.outcome is not Outcome.OK or record is None):
-            value = record[1] if record else freeze(thing)
+            value = record[1] if record else _sent(thing)
             if operation.outcome is Outcome.FAIL:
                 log.failed[value] = operation
             else:

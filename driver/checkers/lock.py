@@ -117,7 +117,7 @@ def _token(value: Any) -> int | None:
     if isinstance(value, Mapping):
         fence = value.get("fence")
         return fence if isinstance(fence, int) and fence > 0 else None
-    return value if isinstance(value, int) else None
+    return value if isinstance(value, int) and not isinstance(value, bool) else None
 
 
 def _other_kind(history: History) -> _Kind:
@@ -246,7 +246,7 @@ def _tokens(holds: Sequence[Hold], found: Findings) -> None:
 
 def _fences(accepted: Sequence[Operation], found: Findings) -> None:
     """A resource that saw a token must refuse every lower one from then on."""
-    known = [operation for operation in accepted if isinstance(operation.value, int)]
+    known = [operation for operation in accepted if _token(operation.value) is not None]
     returns = sorted(known, key=lambda operation: operation.return_ns or operation.call_ns)
     highest: Operation | None = None
     place = 0

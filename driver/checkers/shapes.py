@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from raftmon.driver.checkers.zones.observations import CAS, FUNCTIONS, READ, WRITE
-from raftmon.driver.histories.model import History
+from raftmon.driver.histories.model import History, freeze
 
 __all__ = [
     "BALANCES",
@@ -119,9 +119,14 @@ def _registers(history: History) -> dict[int, str]:
         written += pair if isinstance(pair, list | tuple) and len(pair) == 2 else ()
     written.append(history.meta.initial)
     families = _families(written)
+    exact = {freeze(value) for value in written}
+    alike = {value for value in written if isinstance(value, int | float)}  # 1, 1.0 and True are one here
     fields = {frozenset(map(str, value)) for value in written if isinstance(value, Mapping)}
     for row in np.flatnonzero((kinds == READ) & (columns.outcome == _OK)).tolist():
         value = columns.value[row]
+        if isinstance(value, int | float) and freeze(value) not in exact and value in alike:
+            found[row] = "gave a number as another type than was written (1, 1.0, true)"
+            continue
         if type(value) in _SCALARS and families <= {"numbers", "texts"}:
             continue
         why = _foreign(value, families) or (

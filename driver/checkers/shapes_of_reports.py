@@ -8,7 +8,7 @@ from typing import Any
 from raftmon.driver.checkers.shapes import REGISTERS, Shape, rows_of
 from raftmon.driver.histories.model import History
 
-__all__ = ["KUBERNETES", "STORES", "WATCHES"]
+__all__ = ["KUBERNETES", "LEASES", "STORES", "WATCHES"]
 
 _OK, _FAIL = 0, 1  # codes of Columns.outcome
 
@@ -63,6 +63,16 @@ def _watches(history: History) -> dict[int, str]:
     return found
 
 
+def _leases(history: History) -> dict[int, str]:
+    """A time to live is a number of seconds, or is not said."""
+    return {
+        row: "has no time to live in seconds"
+        for row, outcome, value in rows_of(history, "grant", "keepalive")
+        if outcome != _FAIL and value is not None and (isinstance(value, bool) or not isinstance(value, int | float))
+    }
+
+
+LEASES = Shape(_leases)
 KUBERNETES = Shape(_kubernetes, frozenset(("list", "observe")))
 STORES = Shape(_stores, frozenset(("store",)))
 WATCHES = Shape(_watches, frozenset(("watch", "read")))

@@ -36,12 +36,14 @@ READ_ONLY = frozenset(("range-read",))
 @dataclass(frozen=True, slots=True)
 class Understands:
     """What a checker understands: ``functions`` (None: it is shown everything), other systems' names of them
-    (Maelstrom's ``broadcast`` is an ``add``), and the shape of their values.
+    (Maelstrom's ``broadcast`` is an ``add``), and the shape of their values. ``lenient`` asks less of the same
+    operations: what it finds in order is not invalid by a guess.
     """
 
     functions: frozenset[str] | None = None
     aliases: Mapping[str, str] = field(default_factory=dict)
     shape: Shape | None = None
+    lenient: Checker | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,10 +123,22 @@ class Understanding:
         skipped = result.details.get("skipped")  # transactions that Elle's own parser left out
         extent = extent.less(sum(shown.strange.values()) + (skipped if isinstance(skipped, int) else 0))
         self._pass_over(result, _counts(history, found & self._foreign), shown)
+        if self._guessed and result.valid is Valid.NO:
+            self._allow(result, shown.history)
         if self._guessed and result.valid is Valid.NO and ONLY_IF in result.details:
             result.valid = Valid.UNKNOWN
             result.sentence = f"unknown: {result.details[ONLY_IF]}. Otherwise: {result.sentence}"
         return with_extent(result, extent)
+
+    def _allow(self, result: Result, shown: History) -> None:
+        """Notes where the history is right by the lenient checker."""
+        lenient = self._understands.lenient
+        less = None if lenient is None else lenient.check(shown)
+        if lenient is not None and less is not None and less.valid is Valid.YES:
+            result.details[ONLY_IF] = (
+                f"{lenient.name} finds it in order ({less.sentence}); if more is promised name the checker "
+                f"(--checker {self.name})"
+            )
 
     def _nothing(self, history: History, functions: frozenset[str]) -> Result:
         return Result(

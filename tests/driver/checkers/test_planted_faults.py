@@ -162,6 +162,21 @@ _STORES = {
 }
 
 
+def _told(f, value, at, revision, **more):
+    return op(0, f, value, at, at + 5, key="x", revision=revision, **more)
+
+
+_REVISIONS = {
+    "read-differs": [_told("write", 1, 0, 2), _told("write", 2, 10, 3), _told("read", 1, 20, 3)],
+    "past-differs": [_told("write", 1, 0, 2), _told("write", 2, 10, 3), _told("read-at", 2, 20, 3, at=2)],
+    "local-differs": [_told("write", 1, 0, 2), _told("write", 2, 10, 3), _told("read-local", 2, 20, 2)],
+    "never-written": [_told("write", 1, 0, 2), _told("read", 7, 10, 2)],
+    "revision-back": [_told("write", 1, 0, 2), _told("write", 2, 10, 3), _told("read", 2, 20, 3),
+                      _told("read", 1, 30, 2)],
+    "duplicate-revision": [_told("write", 1, 0, 2), _told("write", 2, 10, 2)],
+}  # fmt: skip
+
+
 def _mistaken(module):
     made = {}
     for number, (name, mistake) in enumerate(module.MISTAKES):
@@ -215,6 +230,7 @@ FAULTS = {
     "txn-branches": _mistaken(test_branches),
     "kubernetes": _mistaken(test_kubernetes),
     "lease": _shown(LEASES),
+    "revision-reads": _REVISIONS,
     "stores-agree": _STORES,
 }
 

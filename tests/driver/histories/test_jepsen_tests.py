@@ -14,7 +14,24 @@ import pytest
 from raftmon.driver.checkers import check_safely, checkers_for_history, combine
 from raftmon.driver.histories import read_history
 
-WRONG = {"knossos-mutex-bad", "queue-redeliver", "bank-neg", "bank-nil"}
+WRONG = {
+    "knossos-mutex-bad",
+    "queue-redeliver",
+    "bank-neg",
+    "bank-nil",
+    "counter-wrong",
+    "txn-fail-then-seen",
+    "bank-wrong",
+    "cas-fail-should-have",
+    "write-fail-then-read",
+    "write-fail-timeout-then-read",
+    "queue-ok-nil-while-full",
+    "lock-fenced-overlap",
+    "append-read-lost",
+    "append-str-bad",
+    "push-pop-bad",
+    "map-register-torn",
+}
 CLAUSE = re.compile(r"\d+ operations judged, \d+ indefinite, \d+ passed over\)?$")
 
 
