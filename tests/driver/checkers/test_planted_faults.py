@@ -162,8 +162,8 @@ _STORES = {
 }
 
 
-def _told(f, value, at, revision, **more):
-    return op(0, f, value, at, at + 5, key="x", revision=revision, **more)
+def _told(f, value, call, revision, **more):
+    return op(0, f, value, call, call + 5, key="x", revision=revision, **more)
 
 
 _REVISIONS = {
