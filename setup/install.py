@@ -32,6 +32,7 @@ _FUSE = (
     "/usr/lib64/libfuse3.so.3",
 )
 _CANDIDATES = ("/usr/bin/python3", "python3", "python3.13", "python3.12", "python3.11")
+BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 _PROBE = (
     "import sys, os, sysconfig, importlib.util as u; v = sys.version_info >= (3, 11); "
     "print(int(v), int(os.path.exists(os.path.join(sysconfig.get_paths()['include'], 'Python.h'))), "
@@ -108,8 +109,14 @@ def missing_packages(machine: Machine, python: str, has_headers: bool, has_venv:
         (any(map(machine.has_file, _FUSE)), ["libfuse3-3"]),  # the nodes' disks (setup/disks)
     ]
     if dev:
-        checks += [(machine.has_command(name), [name]) for name in ("tshark", "tcpdump", "chromium")]
+        checks += [(machine.has_command(name), [name]) for name in ("tshark", "tcpdump")]
+        checks += [(any(map(machine.has_command, BROWSERS)), ["chromium"])]
     return [name for there, names in checks if not there for name in names]
+
+
+def may_install(machine: Machine) -> bool:
+    """Whether apt can be called: as root, or by a sudo without password."""
+    return machine.is_root() or machine.run(["sudo", "-n", "true"])[0] == 0
 
 
 def install_packages(machine: Machine, packages: list[str]) -> None:
@@ -121,7 +128,7 @@ def install_packages(machine: Machine, packages: list[str]) -> None:
             EXIT_USAGE,
         )
     prefix = [] if machine.is_root() else ["sudo", "-n"]
-    if prefix and machine.run([*prefix, "true"])[0] != 0:
+    if not may_install(machine):
         raise Failed(
             f"some packages are missing; run this once, then again what you ran:\n\n  sudo sh -c '{line}'\n", 64
         )
@@ -198,17 +205,37 @@ def install_servers(machine: Machine, dev: bool) -> None:
         raise Failed(f"no server binary could be fetched: {_tail(output)}")
 
 
+def install_browser(machine: Machine) -> None:
+    """A Chromium for the tests of the pages in the cache, where the system has none: no root is needed."""
+    if any(map(machine.has_command, BROWSERS)):
+        return
+    inner = str(ROOT / ".venv" / "bin" / "python")
+    code = (
+        "import sys; from raftmon.setup import browsers; from raftmon.setup.errors import RaftmonError\n"
+        "try:\n"
+        " browsers.browser() or browsers.fetch_browser()\n"
+        "except RaftmonError as error: sys.exit(str(error))"
+    )
+    status, output = machine.run([inner, "-c", code])
+    if status != 0:
+        raise Failed(f"the tests of the pages need Chromium: {_tail(output)}")
+
+
 def set_up(machine: Machine, dev: bool, say: Callable[[str], None] = _say) -> None:
     """Do what is missing. Raises Failed."""
     if not is_fresh(dev):
         python, has_headers, has_venv = choose_python(machine)
         packages = missing_packages(machine, python, has_headers, has_venv, dev)
+        if "chromium" in packages and not may_install(machine):
+            packages.remove("chromium")  # it comes into the cache
         if packages:
             install_packages(machine, packages)
             python, *_ = choose_python(machine)
         make_environment(machine, python, dev)
         say("ready")
     install_servers(machine, dev)
+    if dev:
+        install_browser(machine)
 
 
 def main(argv: Sequence[str] | None = None) -> int:

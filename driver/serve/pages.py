@@ -11,7 +11,7 @@ from raftmon.driver.serve.query import Answer
 
 __all__ = ["compare_page", "error_page", "run_page", "runs_page"]
 
-_RUN_COLUMNS = ("verdict", "system", "workload", "fault", "nodes", "duration", "seed", "size_mb", "time")
+_RUN_COLUMNS = ("verdict", "system", "workload", "fault", "nodes", "duration", "seed", "size_mb", "name", "time")
 
 
 def runs_page(runs: Sequence[Mapping[str, Any]], where: str, error: str | None, total: int) -> str:

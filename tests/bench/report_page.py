@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import shutil
 import statistics
 import tempfile
 import time
@@ -19,6 +18,7 @@ import orjson
 
 from raftmon.driver.report.report import write_report
 from raftmon.monitor.raft.database.store import MessageStore
+from raftmon.setup.browsers import browser as browser_path
 from tests.monitor.raft.wire import message
 
 __all__ = ["main", "measure"]
@@ -66,7 +66,7 @@ def measure(operations: int = 100_000, messages: int = 500_000) -> dict[str, Any
     """The figures; raises RuntimeError where Chromium or Playwright is missing."""
     from playwright.sync_api import sync_playwright
 
-    path = shutil.which("chromium") or shutil.which("google-chrome")
+    path = browser_path()
     if path is None:
         raise RuntimeError("no Chromium on this machine (apt install chromium)")
     with tempfile.TemporaryDirectory(prefix="raftmon-page-") as made:

@@ -147,3 +147,20 @@ def test_the_script_ends_with_the_failures_status_and_words(monkeypatch, capsys)
     monkeypatch.setattr(install, "set_up", fails)
     assert main([]) == 64
     assert capsys.readouterr().err == "setup: run this once\n"
+
+
+def test_without_root_chromium_comes_into_the_cache_and_is_no_reason_to_stop(checkout):
+    everything = ("gcc", "iptables-restore", "apt-get", "tshark", "tcpdump")
+    user = FakeMachine(commands=everything, answers={"sudo": (1, "a password is required")})
+    set_up(user, dev=True, say=lambda words: None)
+    assert "browsers.fetch_browser" in user.ran[-1]
+    assert not any("apt-get install" in line for line in user.ran)
+    user = FakeMachine(commands=(*everything, "google-chrome"))
+    set_up(user, dev=True, say=lambda words: None)
+    assert not any("browsers" in line for line in user.ran)
+
+
+def test_a_browser_that_cannot_be_had_is_said(checkout):
+    code = f"{checkout}/.venv/bin/python -c import sys; from raftmon.setup import browsers"
+    with pytest.raises(Failed, match="tests of the pages need Chromium: apt cannot say"):
+        set_up(FakeMachine(answers={code: (1, "apt cannot say")}), dev=True, say=lambda words: None)

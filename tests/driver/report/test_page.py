@@ -2,7 +2,6 @@
 
 import html.parser
 import re
-import shutil
 import subprocess
 
 import orjson
@@ -14,9 +13,9 @@ from raftmon.driver.report.drawing import MAX_OPERATIONS, lay_out
 from raftmon.driver.report.offline import embedded_json
 from raftmon.driver.report.page import render_page, write_page
 from raftmon.setup.errors import InputError
+from tests.browsing import CHROMIUM
 from tests.driver.checkers.making import INFO, history, op
 
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 CALL, RETURN, TEXT, ORDER, POINT, FLAGS = 2, 3, 5, 6, 7, 8
 
 

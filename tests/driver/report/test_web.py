@@ -1,6 +1,5 @@
 """The report's scripts: the pure parts in node, the whole page in Chromium (skipped if missing)."""
 
-import contextlib
 import json
 import shutil
 import subprocess
@@ -11,9 +10,11 @@ import pytest
 
 from raftmon.driver.report.report import write_report
 from raftmon.monitor.raft.database.store import MessageStore
-from tests.driver.report.test_page import CHROMIUM
+from tests.browsing import browser, serious
 from tests.driver.report.test_report import MS, whole_run
 from tests.monitor.raft.wire import message
+
+__all__ = ["browser"]
 
 WEB = Path(__file__).parents[3] / "driver" / "report" / "web"
 NODE = shutil.which("node")
@@ -88,20 +89,6 @@ def hostile_run(folder):
     return folder
 
 
-@pytest.fixture(scope="module")
-def browser():
-    if CHROMIUM is None:
-        pytest.skip("no Chromium on this machine (apt install chromium)")
-    playwright = pytest.importorskip("playwright.sync_api", reason="Playwright is not installed (raftmon[dev])")
-    with playwright.sync_playwright() as started:
-        try:
-            opened = started.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-        except playwright.Error as error:
-            pytest.skip(f"Chromium does not start here: {str(error).splitlines()[0]}")
-        with contextlib.closing(opened):
-            yield opened
-
-
 def test_nothing_that_clients_or_nodes_said_is_executed_and_the_page_loads_nothing(tmp_path, browser):
     path = write_report(hostile_run(tmp_path))
     page, wrong, asked = browser.new_page(), [], []
@@ -142,12 +129,10 @@ def test_the_page_is_used_by_keyboard_in_light_and_dark(tmp_path, browser):
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_axe_finds_nothing_serious(tmp_path, browser, scheme):
-    axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="axe is not installed (raftmon[dev])")
     page = browser.new_page(color_scheme=scheme)
     page.goto(write_report(hostile_run(tmp_path)).as_uri())
     page.wait_for_function("window.raftmonStory !== undefined")
-    found = axe.Axe().run(page).response["violations"]
-    assert [(one["id"], one["nodes"][0]["html"]) for one in found if one["impact"] in ("serious", "critical")] == []
+    assert serious(page) == []
     page.close()
 
 
