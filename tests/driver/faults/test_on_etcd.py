@@ -38,3 +38,17 @@ def test_a_damaged_log_loses_nothing_that_a_majority_has(name, ends, cluster, cl
         assert effect.sentence.endswith(tuple(f"it {end} on that" for end in ends))
     cluster.wait_healthy()
     history.assert_valid()
+
+
+@pytest.mark.parametrize("file", ["*.wal", "snap/db"])
+def test_a_flipped_bit_in_a_file_of_a_follower_loses_nothing(file, cluster, clients, history):
+    """etcd refuses the file or repairs it; a bit that is under no checksum and in no use changes nothing."""
+    with clients.working(at_least=50), cluster.fault("bit-flip", node="follower", file=file) as effect:
+        (node,) = effect.nodes
+        assert effect.sentence.startswith(f"killed {node} (follower), bit ")
+        assert effect.sentence.endswith(("it came up on that", "it died on that"))
+        if effect.sentence.endswith("died on that"):
+            assert node not in cluster.inner.alive()
+    cluster.wait_healthy()
+    assert set(cluster.inner.alive()) == set(cluster.nodes)
+    history.assert_valid()
