@@ -82,13 +82,9 @@ class EtcdObjects(EtcdExtras):
     ) -> dict[str, Any]:
         """One ``Txn``; ``Branches``."""
         self._fresh()
-        request = rpc_pb2.TxnRequest(
-            compare=[_comparison(*each) for each in comparisons],
-            success=[_step(*each) for each in then],
-            failure=[_step(*each) for each in otherwise],
-        )
-        answer = self._ask(self._kv.Txn, request, read=False)
-        results = [_told(response) for response in answer.responses]
+        answer = self._ask(self._kv.Txn, _txn(comparisons, then, otherwise), read=False)
+        taken = then if answer.succeeded else otherwise
+        results = [_told(step, response) for step, response in zip(taken, answer.responses, strict=True)]
         return {"revision": answer.header.revision, "succeeded": answer.succeeded, "results": results}
 
     def compact_at(self, revision: int) -> None:
@@ -194,19 +190,39 @@ def _comparison(target: str, key: str, sign: str, operand: Any) -> Any:
     return compare
 
 
-def _step(kind: str, key: str, value: Any = None) -> Any:
-    if kind == "get":
-        return rpc_pb2.RequestOp(request_range=rpc_pb2.RangeRequest(key=key.encode()))
-    if kind == "delete":
-        return rpc_pb2.RequestOp(request_delete_range=rpc_pb2.DeleteRangeRequest(key=key.encode()))
-    return rpc_pb2.RequestOp(request_put=rpc_pb2.PutRequest(key=key.encode(), value=orjson.dumps(value)))
+def _txn(comparisons: Sequence[Any], then: Sequence[Any], otherwise: Sequence[Any]) -> Any:
+    return rpc_pb2.TxnRequest(
+        compare=[_comparison(*each) for each in comparisons],
+        success=[_step(*each) for each in then],
+        failure=[_step(*each) for each in otherwise],
+    )
 
 
-def _told(response: Any) -> Any:
-    if response.HasField("response_range"):
+def _step(kind: str, key: Any, *more: Any) -> Any:
+    if kind == "txn":
+        return rpc_pb2.RequestOp(request_txn=_txn(key, *more))
+    name = key.encode()
+    end = more[0].encode() if kind in ("range", "delete-range") else b""
+    if kind in ("get", "get-at", "range"):
+        request = rpc_pb2.RangeRequest(key=name, range_end=end, revision=more[0] if kind == "get-at" else 0)
+        return rpc_pb2.RequestOp(request_range=request)
+    if kind in ("delete", "delete-range"):
+        return rpc_pb2.RequestOp(request_delete_range=rpc_pb2.DeleteRangeRequest(key=name, range_end=end))
+    return rpc_pb2.RequestOp(request_put=rpc_pb2.PutRequest(key=name, value=orjson.dumps(more[0])))
+
+
+def _told(step: Sequence[Any], response: Any) -> Any:
+    if step[0] == "txn":
+        answer = response.response_txn
+        steps = step[2] if answer.succeeded else step[3]
+        told = [_told(one, each) for one, each in zip(steps, answer.responses, strict=True)]
+        return {"succeeded": answer.succeeded, "results": told}
+    if step[0] == "range":
+        return [_object(kv) for kv in response.response_range.kvs]
+    if step[0] in ("get", "get-at"):
         kvs = response.response_range.kvs
         return _object(kvs[0]) if kvs else None
-    return response.response_delete_range.deleted if response.HasField("response_delete_range") else None
+    return response.response_delete_range.deleted if step[0] in ("delete", "delete-range") else None
 
 
 def _object(kv: Any) -> dict[str, Any]:

@@ -54,6 +54,7 @@ class Branches(Protocol):
         self, comparisons: Sequence[Sequence[Any]], then: Sequence[Sequence[Any]], otherwise: Sequence[Sequence[Any]]
     ) -> dict[str, Any]:
         """``{"revision", "succeeded", "results"}``. A comparison is [target, key, sign, operand]: value, version,
-        create or mod; =, !, < or >. A step is [get, key], [put, key, value] or [delete, key]; its result an item
-        (``Objects``) or None, None, or the number of keys removed.
+        create or mod; =, !, < or >. A step, and its result: [get, key] and [get-at, key, revision], an item
+        (``Objects``) or None; [range, first, end], items; [put, key, value], None; [delete, key] and [delete-range,
+        first, end], the number of keys removed; [txn, comparisons, then, otherwise], ``{"succeeded", "results"}``.
         """

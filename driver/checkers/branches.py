@@ -15,22 +15,17 @@ of the value of a key that is not there is false.
 
 from __future__ import annotations
 
-import operator
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from raftmon.driver.checkers.base import Result
+from raftmon.driver.checkers.branches_state import State, all_steps, changes_something, items_told
 from raftmon.driver.checkers.findings import Findings
 from raftmon.driver.histories.model import NEVER, History, freeze
 from raftmon.driver.histories.operation import Operation, Outcome
 
 __all__ = ["Branches"]
-
-_UNKNOWN: Any = object()
-_SIGNS = {"=": operator.eq, "!": operator.ne, "<": operator.lt, ">": operator.gt}
-_ABSENT = {"version": 0, "create": 0, "mod": 0}
-_State = dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,10 +45,7 @@ def _rows(history: History) -> list[_Row]:
             continue
         steps = one.value["then" if one.value["succeeded"] else "else"]
         results = one.value["results"]
-        changes = any(
-            step[0] == "put" or (step[0] == "delete" and told) for step, told in zip(steps, results, strict=False)
-        )
-        rows.append(_Row(one, revision, steps, results, changes))
+        rows.append(_Row(one, revision, steps, results, changes_something(steps, results)))
     # at one revision the transaction that made it comes first, then those that only saw it
     return sorted(rows, key=lambda row: (row.revision, not row.changes, row.operation.call_ns))
 
@@ -70,7 +62,10 @@ class Branches:
         doubtful = [one for one in history.operations if one.f == "transact" and one.outcome is Outcome.INFO]
         _values(history, rows, found)
         _real_time(rows, found)
-        state: _State = {}
+        at: list[Operation] = []
+        state = State(
+            lambda sentence, key: found.add("read", sentence, at[-1:], key=key if isinstance(key, str) else None)
+        )
         last: _Row | None = None
         newest = 0
         for row in rows:
@@ -83,6 +78,7 @@ class Branches:
                     found.add("revision-twice", sentence, [last.operation, row.operation])
                 last = row
             newest = max(newest, row.revision)
+            at.append(row.operation)
             _replay(row, state, found)
         return found.result(
             self.name,
@@ -96,7 +92,7 @@ class Branches:
         )
 
     @staticmethod
-    def _gap(row: _Row, newest: int, first: bool, doubtful: list[Operation], state: _State, found: Findings) -> None:
+    def _gap(row: _Row, newest: int, first: bool, doubtful: list[Operation], state: State, found: Findings) -> None:
         """Revisions are missing before this one."""
         missing = row.revision - newest - (1 if row.changes else 0)
         ended = NEVER if row.operation.return_ns is None else row.operation.return_ns
@@ -108,56 +104,26 @@ class Branches:
             )
             found.add("unexplained-revision", sentence, [row.operation, *possible[:3]])
         for one in possible:
-            for step in (*one.value["then"], *one.value["else"]):
-                if step[0] != "get":
-                    state[step[1]] = _UNKNOWN
+            for step in all_steps(one.value):
+                state.forget(step, newest + 1)
 
 
-def _replay(row: _Row, state: _State, found: Findings) -> None:
+def _replay(row: _Row, state: State, found: Findings) -> None:
     """Compare what was answered with the state before it, and make its changes."""
-    one = row.operation
-    truths = [_holds(comparison, state) for comparison in one.value["if"]]
-    expected = False if False in truths else None if None in truths else True
-    if expected is not None and expected != one.value["succeeded"]:
-        which = [each for each, truth in zip(one.value["if"], truths, strict=True) if truth is False] or one.value["if"]
+    value = row.operation.value
+    inside = [(step, told) for step, told in zip(row.steps, row.results, strict=False) if step[0] == "txn"]
+    # etcd looks at all comparisons, those of transactions inside too, before it carries any step out
+    for comparisons, succeeded in [(value["if"], value["succeeded"]), *((s[1], t["succeeded"]) for s, t in inside)]:
+        expected = state.branch(comparisons)
+        if expected is None or expected == succeeded:
+            continue
+        which = [each for each in comparisons if state.holds(each) is False] or comparisons
         sentence = (
             f"at revision {row.revision} the comparisons {which} {'held' if expected else 'did not hold'}, "
-            f"and the {'then' if one.value['succeeded'] else 'else'} branch was taken"
+            f"and the {'then' if succeeded else 'else'} branch was taken"
         )
-        found.add("comparison", sentence, [one])
-    for step, told in zip(row.steps, row.results, strict=False):
-        kind, key = step[0], step[1]
-        item = state.get(key)
-        if kind == "get":
-            if item is not _UNKNOWN and freeze(item) != freeze(told):
-                sentence = f"at revision {row.revision} {key} was read as {told!r}; it was {item!r}"
-                found.add("read", sentence, [one], key=key)
-            state[key] = told
-        elif kind == "delete":
-            if item is not _UNKNOWN and bool(told) != (item is not None):
-                sentence = f"at revision {row.revision} a delete of {key} removed {told} keys; it was {item!r}"
-                found.add("read", sentence, [one], key=key)
-            state[key] = None
-        elif item is not _UNKNOWN:
-            create, version = (item["create"], item["version"] + 1) if item else (row.revision, 1)
-            state[key] = {
-                "key": key,
-                "value": step[2],
-                "mod": row.revision,
-                "create": create,
-                "version": version,
-            }
-
-
-def _holds(comparison: list[Any], state: _State) -> bool | None:
-    """Whether it is true of the state; None where that is unknown."""
-    target, key, sign, operand = comparison
-    item = state.get(key)
-    if item is _UNKNOWN:
-        return None
-    if target == "value":
-        return item is not None and bool(_SIGNS[sign](freeze(item["value"]), freeze(operand)))
-    return bool(_SIGNS[sign]((item or _ABSENT)[target], operand))
+        found.add("comparison", sentence, [row.operation])
+    state.carry_out(row.steps, row.results, row.revision)
 
 
 def _values(history: History, rows: list[_Row], found: Findings) -> None:
@@ -165,20 +131,19 @@ def _values(history: History, rows: list[_Row], found: Findings) -> None:
     writers: dict[tuple[str, Any], Operation] = {}
     for one in history.operations:
         if one.f == "transact" and isinstance(one.value, Mapping):
-            for step in (*one.value["then"], *one.value["else"]):
+            for step in all_steps(one.value):
                 if step[0] == "put":
                     writers[step[1], freeze(step[2])] = one
     for row in rows:
-        for step, told in zip(row.steps, row.results, strict=False):
-            if step[0] != "get" or told is None:
-                continue
-            writer = writers.get((step[1], freeze(told["value"])))
-            said = f"{step[1]} was read as {told['value']!r} at revision {row.revision}"
+        for told in items_told(row.steps, row.results):
+            key = told["key"]
+            writer = writers.get((key, freeze(told["value"])))
+            said = f"{key} was read as {told['value']!r} at revision {row.revision}"
             if writer is None:
-                found.add("phantom", f"{said}, which nobody wrote", [row.operation], key=step[1])
+                found.add("phantom", f"{said}, which nobody wrote", [row.operation], key=key)
             elif writer.outcome is Outcome.FAIL:
                 sentence = f"{said}, and the transaction that puts it was refused"
-                found.add("failed-took-effect", sentence, [writer, row.operation], key=step[1])
+                found.add("failed-took-effect", sentence, [writer, row.operation], key=key)
 
 
 def _real_time(rows: list[_Row], found: Findings) -> None:

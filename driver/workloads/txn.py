@@ -1,8 +1,8 @@
 """Random small transactions: comparisons of value, version and revisions, then puts, gets and deletes of either branch.
 
-A call's value is ``{"if": [[target, key, sign, operand]], "then": [...], "else": [...]}``; a step is ``["put", key,
-value]``, ``["get", key]`` or ``["delete", key]``. What is answered adds ``succeeded`` and ``results``: of a get the
-item or null, of a delete how many keys it removed, of a put null. Values are unique.
+A call's value is ``{"if": [[target, key, sign, operand]], "then": [...], "else": [...]}``; the steps are those of
+``raftmon.adapters.versioned.Branches``: put, get, get at a revision, range, delete, delete of a range, and a
+transaction inside. What is answered adds ``succeeded`` and ``results``. Values are unique.
 """
 
 from __future__ import annotations
@@ -80,22 +80,45 @@ class TxnPlan:
             return [target, key, sign, item["value"] if item else guess]
         return [target, key, sign, item[target] if item and guess else guess % 2]
 
-    def _steps(self, names: list[str]) -> list[list[Any]]:
+    def _steps(self, names: list[str], depth: int = 0) -> list[list[Any]]:
+        """Steps on keys of their own (etcd takes no key twice in a transaction); reads may meet any key."""
+        free = self._random.sample(names, len(names))
         steps: list[list[Any]] = []
-        for key in self._random.sample(names, min(len(names), self._random.randint(1, self._most))):
-            kind = self._random.random()
-            if kind < 0.45:
+        for _ in range(self._random.randint(1, self._most)):
+            if not free:
+                break
+            kind, key = self._random.random(), free.pop()
+            if kind < 0.3:
                 steps.append(["get", key])
-            elif kind < 0.9:
+            elif kind < 0.4:
+                steps.append(self._past(key))
+            elif kind < 0.5:
+                steps.append(["range", min(names), max(names) + "~"])
+            elif kind < 0.8 or (kind >= 0.95 and (depth or not free)):
                 steps.append(["put", key, self._next_value])
                 self._next_value += self._slots
-            else:
+            elif kind < 0.87:
                 steps.append(["delete", key])
+            elif kind < 0.95:
+                after = min((name for name in free if name > key), default=key)
+                free = [name for name in free if not key <= name <= after]
+                steps.append(["delete-range", key, after + "~"])
+            else:
+                inner, free = [key, *free[::2]], free[1::2]
+                compared = [self._comparison(inner[0])]
+                steps.append(["txn", compared, self._steps(inner, depth + 1), self._steps(inner, depth + 1)])
         return steps
 
+    def _past(self, key: str) -> list[Any]:
+        """A read at a revision that this slot has seen."""
+        revisions = [item["mod"] for item in self._seen.values() if item]
+        return ["get-at", key, self._random.choice(revisions)] if revisions else ["get", key]
+
     def observe(self, call: Call, outcome: Outcome, result: Any) -> None:
-        """Remember what gets returned."""
+        """Remember what gets and ranges returned."""
         if outcome is Outcome.OK and isinstance(result, dict):
             for step, told in zip(result["then" if result["succeeded"] else "else"], result["results"], strict=False):
                 if step[0] == "get":
                     self._seen[step[1]] = told
+                elif step[0] == "range":
+                    self._seen.update({item["key"]: item for item in told})

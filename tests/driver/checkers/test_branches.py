@@ -124,3 +124,81 @@ def test_a_transaction_of_unknown_outcome_may_have_taken_a_revision() -> None:
 
 def test_without_any_answer_nobody_knows() -> None:
     assert judged([]).valid is Valid.UNKNOWN
+
+
+def wide() -> Rows:
+    """Ranges, a read of the past, a delete of a range, and a transaction inside another."""
+    a, b, c = item("a", 1, 2, 2, 1), item("b", 2, 2, 2, 1), item("c", 3, 3, 3, 1)
+    inside = ["txn", [["value", "b", "=", 2]], [["delete-range", "a", "c"], ["range", "a", "z"]], [["get", "c"]]]
+    return [
+        transaction(0, [], [["put", "a", 1], ["put", "b", 2], ["range", "a", "z"]], [], True, [None, None, [a, b]], 2),
+        transaction(1, [], [["put", "c", 3], ["get-at", "c", 2]], [], True, [None, None], 3),
+        transaction(
+            2,
+            [],
+            [["put", "d", 4], inside],
+            [],
+            True,
+            [None, {"succeeded": True, "results": [2, [c, item("d", 4, 4, 4, 1)]]}],
+            4,
+        ),
+        transaction(3, [], [["get-at", "b", 3], ["range", "a", "c"]], [], True, [b, []], 4),
+    ]
+
+
+def test_ranges_the_past_and_transactions_inside_agree_too() -> None:
+    assert judged(wide()).valid is Valid.YES, judged(wide()).sentence
+
+
+def _range_lacks(rows: Rows) -> None:
+    rows[0].value["results"][2].pop()
+
+
+def _range_invents(rows: Rows) -> None:
+    rows[3].value["results"][1] = [item("a", 1, 2, 2, 1)]
+
+
+def _past_is_present(rows: Rows) -> None:
+    rows[1].value["results"][1] = item("c", 3, 3, 3, 1)
+
+
+def _past_forgets(rows: Rows) -> None:
+    rows[3].value["results"][0] = None
+
+
+def _range_deletes_less(rows: Rows) -> None:
+    rows[2].value["results"][1]["results"][0] = 1
+
+
+def _inside_takes_the_other_branch(rows: Rows) -> None:
+    rows[2].value["results"][1] = {"succeeded": False, "results": [item("c", 3, 3, 3, 1)]}
+
+
+def _inside_reads_what_nobody_wrote(rows: Rows) -> None:
+    rows[2].value["results"][1]["results"][1][0]["value"] = 99
+
+
+@pytest.mark.parametrize(
+    ("name", "mistake"),
+    [
+        ("read", _range_lacks),
+        ("read", _range_invents),
+        ("read", _past_is_present),
+        ("read", _past_forgets),
+        ("read", _range_deletes_less),
+        ("comparison", _inside_takes_the_other_branch),
+        ("phantom", _inside_reads_what_nobody_wrote),
+    ],
+)
+def test_a_mistake_in_a_range_the_past_or_inside_is_found(name: str, mistake: Callable[[Rows], None]) -> None:
+    rows = wide()
+    mistake(rows)
+    result = judged(rows)
+    assert result.valid is Valid.NO
+    assert name in result.details["anomalies"], result.sentence
+
+
+def test_what_a_transaction_of_unknown_outcome_can_have_deleted_is_unknown() -> None:
+    rows = wide()
+    rows[2].outcome, rows[2].return_ns, rows[2].extra = Outcome.INFO, None, None
+    assert judged(rows).valid is Valid.YES, judged(rows).sentence

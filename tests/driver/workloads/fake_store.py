@@ -21,6 +21,7 @@ class FakeStore:
         self.queues: dict[str, list[Any]] = {} if shared is None else shared.queues
         self.objects: dict[str, dict[str, Any]] = {} if shared is None else shared.objects
         self.events: list[dict[str, Any]] = [] if shared is None else shared.events
+        self.past: dict[int, dict[str, Any]] = {} if shared is None else shared.past
         self.revision = 0
 
     def peer(self) -> FakeStore:
@@ -162,23 +163,48 @@ class FakeStore:
                 return False
             return bool(signs[sign]((item or {}).get(target, 0), operand))
 
-        succeeded = all(holds(*each) for each in comparisons)
         newest = self.events[-1]["mod"] if self.events else 1
-        changed, results = False, []
-        for kind, key, *value in then if succeeded else otherwise:
-            item = self.objects.get(key)
-            if kind == "get":
-                results.append(item and dict(item))
-                continue
-            changed |= kind == "put" or item is not None
-            results.append(None if kind == "put" else int(item is not None))
-            if kind == "put":
-                create, version = (item["create"], item["version"] + 1) if item else (newest + 1, 1)
-                self.objects[key] = {
-                    "key": key, "value": value[0], "mod": newest + 1, "create": create, "version": version
-                }  # fmt: skip
-            else:
-                self.objects.pop(key, None)
-        if changed:
+        changed = [False]
+
+        def taken(comparisons: Any, then: Any, otherwise: Any) -> tuple[bool, Any, list[Any]]:
+            """Whether they hold, the steps to take, and the same of each transaction inside, all before any step."""
+            succeeded = all(holds(*each) for each in comparisons)
+            steps = then if succeeded else otherwise
+            return succeeded, steps, [taken(*each[1:]) for each in steps if each[0] == "txn"]
+
+        def do(plan: tuple[bool, Any, list[Any]]) -> list[Any]:
+            inside, results = list(plan[2]), []
+            for step in plan[1]:
+                if step[0] == "txn":
+                    inner = inside.pop(0)
+                    results.append({"succeeded": inner[0], "results": do(inner)})
+                else:
+                    results.append(self._carry_out(step, newest, changed))
+            return results
+
+        plan = taken(comparisons, then, otherwise)
+        results = do(plan)
+        if changed[0]:
             self.events.append({"type": "put", "key": "", "mod": newest + 1})
-        return {"revision": newest + changed, "succeeded": succeeded, "results": results}
+            self.past[newest + 1] = {key: dict(item) for key, item in self.objects.items()}
+        return {"revision": newest + changed[0], "succeeded": plan[0], "results": results}
+
+    def _carry_out(self, step: Any, newest: int, changed: list[bool]) -> Any:
+        kind, key, *more = step
+        item = self.objects.get(key)
+        if kind == "get":
+            return item and dict(item)
+        if kind == "get-at":
+            return self.past.get(more[0], {}).get(key)
+        if kind == "put":
+            create, version = (item["create"], item["version"] + 1) if item else (newest + 1, 1)
+            self.objects[key] = {"key": key, "value": more[0], "mod": newest + 1, "create": create, "version": version}
+            changed[0] = True
+            return None
+        within = [name for name in sorted(self.objects) if (key <= name < more[0] if more else name == key)]
+        if kind == "range":
+            return [dict(self.objects[name]) for name in within]
+        for name in within:
+            del self.objects[name]
+        changed[0] |= bool(within)
+        return len(within)
