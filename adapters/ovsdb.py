@@ -28,6 +28,7 @@ __all__ = ["CLIENT_PORT", "PEER_PORT", "SCHEMA", "OvsdbAdapter"]
 CLIENT_PORT = 6640
 PEER_PORT = 6643
 _ASK_AGAIN_S = 0.1
+_LINE_S = 1.0
 
 SCHEMA = {
     "name": DATABASE,
@@ -148,12 +149,16 @@ class OvsdbAdapter:
         return f"{leader.name} handed its leadership over"
 
     def node_time(self, node: Host, timeout_s: float) -> float | None:
-        """The time of the line that the node writes to its log when asked to open it again; ``NodeClock``."""
+        """The time of the line that the node writes when it opens its log again; ``NodeClock``."""
         try:
-            self._control(node, "vlog/reopen", timeout_s=timeout_s)
-            return last_log_time(self._folder(node) / "ovsdb.log")
-        except RaftmonError:
+            log = self._folder(node) / "ovsdb.log"
+            before = log.stat().st_size
+            for method in ("vlog/close", "vlog/reopen"):
+                self._control(node, method, timeout_s=timeout_s)
+        except (RaftmonError, OSError):
             return None
+        ask_until(lambda _left_s: log.stat().st_size > before, min(timeout_s, _LINE_S), _ASK_AGAIN_S)
+        return last_log_time(log, before)
 
     def _folder(self, node: Host) -> Path:
         if node.name not in self._folders:

@@ -50,11 +50,11 @@ def control(folder: Path, method: str, *arguments: str, timeout_s: float) -> str
     return str(answer.get("result") or "").strip()
 
 
-def last_log_time(log: Path) -> float | None:
-    """The time of the last line of ovsdb-server's log, in seconds since 1970; None if there is none."""
+def last_log_time(log: Path, behind: int) -> float | None:
+    """The time of the last line of ovsdb-server's log behind a byte, in seconds since 1970; None if there is none."""
     try:
         with log.open("rb") as file:
-            file.seek(max(0, log.stat().st_size - _TAIL_BYTES))
+            file.seek(max(behind, log.stat().st_size - _TAIL_BYTES))
             lines = file.read().splitlines()
     except OSError:
         return None

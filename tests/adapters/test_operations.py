@@ -79,6 +79,7 @@ def test_a_node_that_is_down_has_no_control_socket(tmp_path):
 
 def test_the_last_line_of_ovsdbs_log_tells_the_time(tmp_path):
     log = tmp_path / "ovsdb.log"
-    assert last_log_time(log) is None
+    assert last_log_time(log, 0) is None
     log.write_text("2026-11-25T14:00:00.500Z|00001|vlog|INFO|opened\n2026-11-25T14:00:02.250Z|2|a|INFO|b\n  more\n")
-    assert last_log_time(log) == 1795615202.25
+    assert last_log_time(log, 0) == 1795615202.25
+    assert last_log_time(log, log.stat().st_size) is None
