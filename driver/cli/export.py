@@ -12,7 +12,7 @@ from raftmon.driver.cli.message_source import add_message_source, message_source
 from raftmon.driver.exports.packed import pack
 from raftmon.driver.exports.perfetto import write_perfetto
 from raftmon.driver.exports.rows import RunRows
-from raftmon.driver.exports.spans import write_otlp
+from raftmon.driver.exports.spans import write_jaeger, write_otlp
 from raftmon.driver.exports.tables import write_csv, write_parquet
 from raftmon.driver.run_folder import find_run
 from raftmon.monitor.packets.capture_reader import read_capture
@@ -23,7 +23,7 @@ __all__ = ["describe", "main", "parser"]
 
 _MOST_COMMENT = 8000
 _BATCH = 1000
-_FORMS = ("pcapng", "perfetto", "csv", "parquet", "otlp", "zip", "lua")
+_FORMS = ("pcapng", "perfetto", "csv", "parquet", "otlp", "jaeger", "zip", "lua")
 
 
 def parser() -> CommandParser:
@@ -32,8 +32,8 @@ def parser() -> CommandParser:
         "export",
         "Write a run in other people's formats. --pcapng adds Raft messages as the comment of the packet that "
         "completes them (also of a capture); --perfetto opens in ui.perfetto.dev and chrome://tracing; --csv and "
-        "--parquet write operations, messages and events; --otlp writes spans of operations; --zip packs a run for "
-        "raftmon check; --lua writes a Wireshark plugin that makes fields (raft.kind, raft.term) of the comments.",
+        "--parquet write operations, messages and events; --otlp and --jaeger write spans of operations; --zip packs "
+        "a run for raftmon check; --lua writes a Wireshark plugin that makes fields (raft.kind, raft.term) of the comments.",
         "raftmon export --pcapng raft.pcapng --lua raft.lua\n"
         "tshark -X lua_script:raft.lua -r raft.pcapng -Y 'raft.kind == \"MsgVote\" and raft.term > 2'\n"
         "raftmon export latest --perfetto\nraftmon export --csv tables/ --otlp spans.json",
@@ -72,7 +72,15 @@ def parser() -> CommandParser:
         nargs="?",
         const=Path("spans.json"),
         metavar="FILE.json",
-        help="OpenTelemetry spans (OTLP JSON; Jaeger reads it; default: spans.json)",
+        help="OpenTelemetry spans (OTLP JSON; default: spans.json)",
+    )
+    add(
+        "--jaeger",
+        type=Path,
+        nargs="?",
+        const=Path("jaeger.json"),
+        metavar="FILE.json",
+        help="the same as the JSON that Jaeger's UI opens (default: jaeger.json)",
     )
     add("--zip", type=Path, metavar="FILE.zip", help="the run without node data, for raftmon check")
     add("--lua", type=Path, metavar="FILE.lua", help="a Wireshark plugin that reads the comments of --pcapng")
@@ -103,7 +111,7 @@ def _write_lua(target: Path) -> None:
 def _run(arguments: argparse.Namespace) -> None:
     folder = find_run(arguments.source, arguments.store)
     rows = RunRows(folder)
-    for form in ("perfetto", "otlp", "zip"):
+    for form in ("perfetto", "otlp", "jaeger", "zip"):
         target = getattr(arguments, form)
         if target is not None and target.exists():
             raise InputError(f"{target} exists: name another file")
@@ -114,6 +122,9 @@ def _run(arguments: argparse.Namespace) -> None:
             print(f"{events:,} events, written to {arguments.perfetto}: open it in ui.perfetto.dev{more}")
         if arguments.otlp is not None:
             print(f"{write_otlp(rows, arguments.otlp):,} spans, written to {arguments.otlp}")
+        if arguments.jaeger is not None:
+            count = write_jaeger(rows, arguments.jaeger)
+            print(f"{count:,} spans, written to {arguments.jaeger}: upload it in Jaeger's UI (Search, Upload)")
         for write, target in ((write_csv, arguments.csv), (write_parquet, arguments.parquet)):
             if target is not None:
                 for path, count in write(rows, target).items():

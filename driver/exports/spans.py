@@ -1,4 +1,4 @@
-"""A run's operations as OpenTelemetry spans: OTLP's JSON encoding, which Jaeger and the collector's file receiver read.
+"""A run's operations as spans: OTLP's JSON encoding (the collector reads it), and the JSON that Jaeger's UI opens.
 
 One trace a run; the run is the root span, each fault and each operation a child. OTLP 1.x, opentelemetry-proto
 ``trace/v1/trace.proto``; ids are digests, so that the same run gives the same file.
@@ -16,7 +16,7 @@ import orjson
 from raftmon.driver.exports.rows import OPERATION_COLUMNS, RunRows
 from raftmon.driver.exports.whole import written_whole
 
-__all__ = ["otlp", "write_otlp"]
+__all__ = ["jaeger", "otlp", "write_jaeger", "write_otlp"]
 
 _CLIENT, _INTERNAL = 3, 1
 _OK, _ERROR, _UNSET = 1, 2, 0
@@ -29,6 +29,54 @@ def write_otlp(rows: RunRows, target: Path) -> int:
     with written_whole(target) as partial:
         partial.write_bytes(orjson.dumps(value))
     return len(value["resourceSpans"][0]["scopeSpans"][0]["spans"])
+
+
+def write_jaeger(rows: RunRows, target: Path) -> int:
+    """Write the file; how many spans it has."""
+    value = jaeger(rows)
+    with written_whole(target) as partial:
+        partial.write_bytes(orjson.dumps(value))
+    return len(value["data"][0]["spans"])
+
+
+def jaeger(rows: RunRows) -> dict[str, Any]:
+    """What Jaeger's UI opens (*Search*, *Upload*): the spans of ``otlp``, times in microseconds.
+
+    Format: jaeger ``model/json/model.go``.
+    """
+    resource = otlp(rows)["resourceSpans"][0]
+    spans = resource["scopeSpans"][0]["spans"]
+    tags = _tags(resource["resource"]["attributes"])
+    service = next(tag["value"] for tag in tags if tag["key"] == "service.name")
+    listed = []
+    for span in spans:
+        parent = {"refType": "CHILD_OF", "traceID": span["traceId"], "spanID": span["parentSpanId"]}
+        start_ns, stop_ns = int(span["startTimeUnixNano"]), int(span["endTimeUnixNano"])
+        failed = span.get("status", {}).get("code") == _ERROR
+        listed.append(
+            {
+                "traceID": span["traceId"],
+                "spanID": span["spanId"],
+                "operationName": span["name"],
+                "references": [parent] if span["parentSpanId"] else [],
+                "startTime": start_ns // 1000,
+                "duration": max(stop_ns - start_ns, 0) // 1000,
+                "tags": _tags(span["attributes"]) + [{"key": "error", "type": "bool", "value": True}] * failed,
+                "logs": [],
+                "processID": "p1",
+            }
+        )
+    processes = {"p1": {"serviceName": service, "tags": tags}}
+    return {"data": [{"traceID": spans[0]["traceId"], "spans": listed, "processes": processes}]}
+
+
+def _tags(attributes: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    found = []
+    for one in attributes:
+        number = one["value"].get("intValue")
+        kind, value = ("string", one["value"].get("stringValue")) if number is None else ("int64", int(number))
+        found.append({"key": one["key"], "type": kind, "value": value})
+    return found
 
 
 def otlp(rows: RunRows) -> dict[str, Any]:

@@ -57,8 +57,8 @@ def render_report(run_folder: Path) -> str:
     story = build_story(run_folder, results)
     story["command_run"] = run_folder.name
     parts = [
-        f'<h1>{html.escape(title)}: <span class="{html.escape(verdict)}">{html.escape(verdict)}</span></h1>',
-        summary(run_folder, results, config or {}),
+        f"<h1>{html.escape(title)}</h1>",
+        summary(run_folder, results),
         "".join(f'<p class="hint">{html.escape(note)}</p>' for note in story["notes"]),
         _went_wrong(results, history),
         _blame(results),
@@ -71,7 +71,9 @@ def render_report(run_folder: Path) -> str:
         "</details>",
         _operation_table(results),
         _messages(run_folder / "messages.sqlite"),
+        "<details><summary>Everything the monitor counted</summary>",
         _section("Monitor", _pairs(monitor), "there is no monitor.json"),
+        "</details>",
         _section("Configuration", _pairs(config or {}), "there is no config.json"),
     ]
     return whole_page(
@@ -114,7 +116,7 @@ def _table(head: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
     if not listed:
         return ""
     heads = "".join(f"<th>{html.escape(name)}</th>" for name in head)
-    return f'<div class="wide"><table><tr>{heads}</tr>{"".join(listed)}</table></div>'
+    return f'<div class="wide" tabindex="0"><table><tr>{heads}</tr>{"".join(listed)}</table></div>'
 
 
 def _text(value: Any) -> str:
@@ -188,8 +190,9 @@ def _blame(results: dict[str, Any]) -> str:
             columns.append("<td>" + "<br><br>".join(html.escape(str(line)) for line in lines or []) + "</td>")
         parts.append(
             f"<p>{html.escape(str(one.get('anomaly', '')))}</p>"
-            "<table><thead><tr><th>Clients were told</th><th>On the wire</th><th>Nodes and disks</th></tr></thead>"
-            f"<tbody><tr>{''.join(columns)}</tr></tbody></table>"
+            '<div class="wide" tabindex="0"><table class="witnesses"><thead><tr><th>Clients were told</th>'
+            "<th>On the wire</th><th>Nodes and disks</th></tr></thead>"
+            f"<tbody><tr>{''.join(columns)}</tr></tbody></table></div>"
             f"<p><b>Blame:</b> {html.escape(str(one.get('blame', '')))}</p>"
         )
     return _section("Who is to blame", "".join(parts), "") if parts else ""

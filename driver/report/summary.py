@@ -7,9 +7,12 @@ import shlex
 from pathlib import Path
 from typing import Any
 
+from raftmon.driver.report.offline import SIGNS
+
 __all__ = ["conditions", "summary"]
 
-_OPTIONS = (("faults", "--fault"), ("workload", "--workload"), ("seed", "--seed"), ("nodes", "--nodes"))
+_MOST_BLAMED = 3
+_RECEIPTS = {"confirmed": ("valid", "✓"), "mismatch": ("invalid", "✗")}
 _CHECKLIST = (
     ("queue_kernel_dropped", "packets dropped by the kernel queue"),
     ("queue_user_dropped", "packets dropped on their way to the monitor"),
@@ -20,23 +23,55 @@ _CHECKLIST = (
 )
 
 
-def summary(folder: Path, results: dict[str, Any], config: dict[str, Any]) -> str:
+def summary(folder: Path, results: dict[str, Any]) -> str:
     """HTML of the sentence, the blame and the commands."""
     verdict = str(results.get("valid", "unknown"))
     word = verdict.upper() if results else "NO VERDICT YET"
-    parts = [f'<p class="verdict {html.escape(verdict)}"><b>{html.escape(word)}.</b> {_sentence(results)}</p>']
-    blame = results.get("blame")
-    if blame:
-        parts.append(f"<p><b>Blame:</b> {html.escape(str(blame))}</p>")
-    commands = "\n".join(_commands(folder, verdict, config))
-    parts.append(f"<h2>What to do next</h2><pre>{html.escape(commands)}</pre>")
+    sign = SIGNS.get(verdict, "")
+    parts = [f'<p class="verdict {html.escape(verdict)}"><b>{sign} {html.escape(word)}.</b> {_sentence(results)}</p>']
+    explained = [one for one in results.get("explanations") or [] if isinstance(one, dict)]
+    blamed = dict.fromkeys(str(one["blame"]) for one in explained if one.get("blame"))
+    parts += [f"<p><b>Blame:</b> {html.escape(one)}</p>" for one in list(blamed)[:_MOST_BLAMED]]
+    commands = "".join(
+        f"<dt>{html.escape(why)}</dt><dd>{html.escape(command)}</dd>" for why, command in _commands(folder, verdict)
+    )
+    parts.append(f"<h2>What to do next</h2><dl>{commands}</dl>")
     return "".join(parts)
 
 
 def conditions(results: dict[str, Any]) -> str:
-    """HTML of the rules with their counts and of the monitor's fidelity as a checklist."""
+    """HTML of the faults with their receipts, the rules with their counts, the monitor's fidelity as a checklist."""
     monitor = results.get("monitor")
-    return _rules(monitor) + _fidelity(monitor) if isinstance(monitor, dict) else ""
+    return _faults(results) + (_rules(monitor) + _fidelity(monitor) if isinstance(monitor, dict) else "")
+
+
+def _faults(results: dict[str, Any]) -> str:
+    """What each fault did, by its own words and by its receipt from packets."""
+    began_ns = results.get("began_ns")
+    rows = []
+    for fault in results.get("faults") or []:
+        if not isinstance(fault, dict):
+            continue
+        receipt = fault.get("receipt")
+        receipt = receipt if isinstance(receipt, dict) else {"verdict": receipt} if receipt else {}
+        word = str(receipt.get("verdict") or "none")
+        mark = _RECEIPTS.get(word, ("unknown", "?"))
+        times = " to ".join(_at(fault.get(name), began_ns) for name in ("start_ns", "stop_ns"))
+        said = (fault.get("name"), times, fault.get("did") or fault.get("error") or "")
+        cells = "".join(f"<td>{html.escape(str(one))}</td>" for one in said)
+        shown = receipt.get("sentence") or receipt.get("shown_by") or fault.get("shown_by") or ""
+        told = f'<td class="{mark[0]}">{mark[1]} {html.escape(word)}</td><td>{html.escape(str(shown))}</td>'
+        rows.append(f"<tr>{cells}{told}</tr>")
+    head = "".join(f"<th>{name}</th>" for name in ("fault", "when", "what it did", "receipt", "shown by"))
+    return (
+        f'<h2>Faults</h2><div class="wide" tabindex="0"><table><tr>{head}</tr>{"".join(rows)}</table></div>'
+        if rows
+        else ""
+    )
+
+
+def _at(time_ns: Any, began_ns: Any) -> str:
+    return f"{(time_ns - began_ns) / 1e9:.3f} s" if isinstance(time_ns, int) and isinstance(began_ns, int) else "?"
 
 
 def _sentence(results: dict[str, Any]) -> str:
@@ -55,27 +90,24 @@ def _sentence(results: dict[str, Any]) -> str:
     return html.escape("; ".join(one for one in said if one) or nothing)
 
 
-def _commands(folder: Path, verdict: str, config: dict[str, Any]) -> list[str]:
+def _commands(folder: Path, verdict: str) -> list[tuple[str, str]]:
+    """(why, command): what leads on from this verdict, then what every run has."""
     where = shlex.quote(str(folder))
-    found = [
-        f"raftmon timeline {where}",
-        f"raftmon messages {where}",
-        f"raftmon check {where} --html linearization.html",
-        f"raftmon export {where} --perfetto trace.json",
-        f"raftmon replay {where}",
+    invalid = [
+        ("see what clients, wire and stores say of each anomaly", f"raftmon explain {where}"),
+        ("leave out what the failure does not need", f"raftmon shrink {where}"),
+        ("check again, with the operations that cannot be linearized", f"raftmon check {where} --explain"),
     ]
-    if verdict == "invalid":
-        found.insert(0, f"raftmon shrink {where}")
-    if config.get("system"):
-        again = ["raftmon", "run", "--system", config["system"]]
-        for name, option in _OPTIONS:
-            if config.get(name) not in (None, ""):
-                again += [option, config[name]]
-        again += [word for rule in config.get("rules") or [] for word in ("--rule", rule)]
-        if isinstance(config.get("duration_s"), int | float):
-            again += ["--duration", f"{float(config['duration_s']):g}"]
-        found.append(shlex.join(str(word) for word in again))
-    return found
+    unknown = [("see what the monitor and the run measured", f"raftmon check {where}")]
+    return [
+        *{"invalid": invalid, "unknown": unknown}.get(verdict, []),
+        ("draw the linearization", f"raftmon check {where} --html linearization.html"),
+        ("read the run as text", f"raftmon timeline {where}"),
+        ("list its messages", f"raftmon messages {where}"),
+        ("run the same plan again, and see what differs", f"raftmon replay {where}"),
+        ("run the same configuration and seed again", f"raftmon run --replay {where}"),
+        ("open it in ui.perfetto.dev", f"raftmon export {where} --perfetto trace.json"),
+    ]
 
 
 def _rules(monitor: dict[str, Any]) -> str:
@@ -91,7 +123,7 @@ def _rules(monitor: dict[str, Any]) -> str:
         "<tr>" + "".join(f"<td>{html.escape(str(rule.get(name, '')))}</td>" for name in columns) + "</tr>"
         for rule in rules
     )
-    return f'<h2>Rules</h2><div class="wide"><table><tr>{head}</tr>{body}</table></div>'
+    return f'<h2>Rules</h2><div class="wide" tabindex="0"><table><tr>{head}</tr>{body}</table></div>'
 
 
 def _plain(value: Any) -> bool:

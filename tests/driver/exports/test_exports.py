@@ -16,7 +16,7 @@ from raftmon.driver.cli import main
 from raftmon.driver.exports.packed import pack, unpack
 from raftmon.driver.exports.perfetto import trace_events
 from raftmon.driver.exports.rows import TABLES, RunRows
-from raftmon.driver.exports.spans import otlp
+from raftmon.driver.exports.spans import jaeger, otlp
 from raftmon.driver.run_folder import CONFIG, RESULTS, RunFolder
 from raftmon.monitor.packets.pcapng_writer import PcapngWriter
 from raftmon.monitor.raft.database.store import MessageStore
@@ -112,6 +112,21 @@ def test_spans_are_children_of_the_run_on_unix_time(folder: RunFolder) -> None:
     write, read = spans[2:]
     assert int(write["endTimeUnixNano"]) - int(write["startTimeUnixNano"]) == SECOND // 2
     assert [write["status"]["code"], read["status"]["code"]] == [1, 2]
+
+
+def test_jaegers_form_has_the_same_spans_in_microseconds(folder: RunFolder, tmp_path: Path) -> None:
+    spans = otlp(RunRows(folder))["resourceSpans"][0]["scopeSpans"][0]["spans"]
+    (trace,) = jaeger(RunRows(folder))["data"]
+    assert [one["spanID"] for one in trace["spans"]] == [one["spanId"] for one in spans]
+    assert {one["processID"] for one in trace["spans"]} == set(trace["processes"])
+    root, *others = trace["spans"]
+    assert root["references"] == []
+    assert {one["references"][0]["spanID"] for one in others} == {root["spanID"]}
+    assert root["startTime"] == 59_000_000
+    assert [one["duration"] for one in others[1:]][0] == 500_000
+    assert [any(tag["key"] == "error" for tag in one["tags"]) for one in others[1:]] == [False, True]
+    assert main(["export", str(folder.path), "--jaeger", str(tmp_path / "j.json")]) == 0
+    assert orjson.loads((tmp_path / "j.json").read_bytes())["data"][0]["traceID"] == trace["traceID"]
 
 
 def test_a_packed_run_is_checked_like_the_run(
