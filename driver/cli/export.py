@@ -33,7 +33,8 @@ def parser() -> CommandParser:
         "Write a run in other people's formats. --pcapng adds Raft messages as the comment of the packet that "
         "completes them (also of a capture); --perfetto opens in ui.perfetto.dev and chrome://tracing; --csv and "
         "--parquet write operations, messages and events; --otlp and --jaeger write spans of operations; --zip packs "
-        "a run for raftmon check; --lua writes a Wireshark plugin that makes fields (raft.kind, raft.term) of the comments.",
+        "a run for raftmon check; --lua writes a Wireshark plugin that makes fields (raft.kind, raft.term) of the "
+        "comments.",
         "raftmon export --pcapng raft.pcapng --lua raft.lua\n"
         "tshark -X lua_script:raft.lua -r raft.pcapng -Y 'raft.kind == \"MsgVote\" and raft.term > 2'\n"
         "raftmon export latest --perfetto\nraftmon export --csv tables/ --otlp spans.json",

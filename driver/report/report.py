@@ -169,7 +169,7 @@ def _told(checkers: Sequence[dict[str, Any]], results: dict[str, Any], history: 
         word = html.escape(str(result.get("valid", "unknown")))
         parts.append(
             f'<p><b class="{word}">{SIGNS.get(word, "")} {html.escape(str(result["checker"]))}: {word}</b>. '
-            f"{html.escape(str(result.get('sentence', '')))}</p>"
+            f"{html.escape(str(result.get('sentence', '')).removeprefix(f'{word}: '))}</p>"
         )
         parts.append(picture(result, history, began_ns if isinstance(began_ns, int) else None))
         found = result.get("counterexample")

@@ -13,6 +13,7 @@ __all__ = ["conditions", "summary"]
 
 _MOST_BLAMED = 3
 _RECEIPTS = {"confirmed": ("valid", "✓"), "mismatch": ("invalid", "✗")}
+_COLUMNS = {"packets": "matched", "hits": "acted on", "name": "rule"}
 _CHECKLIST = (
     ("queue_kernel_dropped", "packets dropped by the kernel queue"),
     ("queue_user_dropped", "packets dropped on their way to the monitor"),
@@ -118,7 +119,7 @@ def _rules(monitor: dict[str, Any]) -> str:
     if not rules:
         return ""
     columns = list(dict.fromkeys(name for rule in rules for name, value in rule.items() if _plain(value)))[:8]
-    head = "".join(f"<th>{html.escape(name)}</th>" for name in columns)
+    head = "".join(f"<th>{html.escape(_COLUMNS.get(name, name))}</th>" for name in columns)
     body = "".join(
         "<tr>" + "".join(f"<td>{html.escape(str(rule.get(name, '')))}</td>" for name in columns) + "</tr>"
         for rule in rules
