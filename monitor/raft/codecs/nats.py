@@ -26,6 +26,7 @@ __all__ = ["CODEC", "NatsTap"]
 _CODEC = "nats-server"
 _MAX_INBOXES = 10_000
 _SERVER_NAME = re.compile(rb'"server":\{"name":"([^"\\]{1,200})"').search
+_SNAPSHOTS = (1, 6)  # types of entries
 
 
 class _Shared:
@@ -183,7 +184,8 @@ class NatsTap(FramedTap):
         self, payload: bytes, group: str, first: int, mark: int, raw: bytes, *, stored: bool
     ) -> RaftMessage | None:
         """An append. One that is sent to catch up (``stored``) is the leader's copy of what the leader of then sent: it
-        bears that one's name, term and commit, and says nothing of the sender's.
+        bears that one's name, term and commit, and says nothing of the sender's. To a follower that lacks what was
+        compacted the leader sends its snapshot the same way (raft.go, sendSnapshotToFollower): that is a MsgSnap.
         """
         leader, term, commit, previous_term, previous_index, count = struct.unpack_from("<8sQQQQH", payload)
         entries = []
@@ -203,11 +205,17 @@ class NatsTap(FramedTap):
         extra = self._after_entries(payload, place)
         kind = "MsgApp" if count else "MsgHeartbeat"
         said = self._shared.name(leader)
+        installs = stored and any(entry.type in _SNAPSHOTS for entry in entries)
+        if installs:  # a snapshot up to the previous entry: what it holds has no place of its own in the log
+            kind = "MsgSnap"
+            entries = [Entry(0, 0, entry.data, entry.type, entry.reader) for entry in entries]
         if stored:
             extra = {**(extra or {}), "stored": True, "stored_term": term}
         message = self._make(kind, self.channel.source if stored else said, group, term, first, mark, raw)
         message.log_term, message.index, message.commit = previous_term, previous_index, commit
         message.entries, message.extra = tuple(entries), extra
+        if installs:
+            message.snapshot_term, message.snapshot_index = previous_term, previous_index
         return message
 
     def _after_entries(self, payload: bytes, place: int) -> dict[str, Any] | None:

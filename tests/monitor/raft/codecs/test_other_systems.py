@@ -174,3 +174,31 @@ def test_a_nats_append_that_is_sent_to_catch_up_says_nothing_of_its_senders_term
     assert [(m.source, m.term, m.entries[0].term) for m in appends] == [("n3", 4, 4), ("n3", 4, 1), ("n3", 4, 4)]
     checker = InvariantChecker({})
     assert [violation for message in wire.messages for violation in checker.feed(message)] == []
+
+
+def test_a_nats_snapshot_that_is_sent_to_catch_up_is_no_entry_of_the_log() -> None:
+    """As nats-server 2.15.1 sent it after a power cut: log_matching was reported falsely."""
+    state = struct.pack("<II8s8s8sH", 3, 3, b"BXScrY9i", b"fjFyEjc1", b"44jzkV9D", 0)
+
+    def line(subject: str, reply: str, payload: bytes) -> bytes:
+        return f"RMSG {subject} {reply} {len(payload)}\r\n".encode() + payload + b"\r\n"
+
+    def append(*entries: bytes, varint: int = 0) -> bytes:
+        head = struct.pack("<8sQQQQH", b"fjFyEjc1", 2, 3, 1, 3, len(entries))
+        return head + b"".join(struct.pack("<I", len(entry)) + entry for entry in entries) + bytes([varint])
+
+    wire = Wire(Decoder())
+    wire.server(b'INFO {"server_id":"A","server_name":"n1","route_account":"$SYS"}\r\n')
+    wire.client(b'INFO {"server_id":"B","server_name":"n2"}\r\n')
+    wire.server(line("$NRG.AE._meta_", "$NRG.R.ovp1W9n3", append(b"\x02" + state)))
+    wire.client(line("$NRG.R.ovp1W9n3", "$NRG.CR.D", struct.pack("<QQ8sB", 1, 2, b"44jzkV9D", 0)))
+    wire.server(line("$NRG.CR.D", "$NRG.R.ovp1W9n3", append(b"\x06", b"\x02" + state)))
+    wire.server(line("$NRG.CR.D", "$NRG.CP.k", append(b"\x02" + state, varint=2)))
+    first, _, snapshot, again = wire.messages
+    assert (snapshot.kind, snapshot.snapshot_index, snapshot.snapshot_term) == ("MsgSnap", 3, 1)
+    assert [operation.name for entry in snapshot.entries for operation in entry.operations] == ["snapshot", "peer_state"]
+    assert again.entries == first.entries
+    assert wire.decoder.taps.unparsed == 0
+    checker = InvariantChecker({})
+    assert [violation for message in wire.messages for violation in checker.feed(message)] == []
+    assert checker.checked["log_matching"] == 2
