@@ -31,6 +31,7 @@ __all__ = [
 
 _INTERRUPTS, _STAT = Path("/proc/interrupts"), Path("/proc/stat")
 _ALLOWED = frozenset(os.sched_getaffinity(0))  # what this process may use; before any of its threads chose
+_TICKS = os.sysconf("SC_CLK_TCK")
 _QUIET = 0.1  # of the interrupts of the busiest: whoever has fewer is quiet
 _ENOUGH, _LITTLE = 0.10, 0.08  # of the time left over: from the one on it is enough, below the other no longer
 
@@ -73,13 +74,24 @@ def quiet_processor(spread: int, allowed: Iterable[int] = _ALLOWED, table: str |
 class Spare:
     """Whether the processors that this process may use have time to spare. None of it is known before the second look.
 
-    ``read`` gives the text of /proc/stat (proc(5)).
+    ``read`` gives the text of /proc/stat (proc(5)). Of all time, ``enough`` must be left over, and is until it is less
+    than ``little``. ``own_s`` is processor time that counts as left over: what a process uses that works only then.
     """
 
-    def __init__(self, read: Callable[[], str] = _STAT.read_text, allowed: Iterable[int] = _ALLOWED) -> None:
+    def __init__(
+        self,
+        read: Callable[[], str] = _STAT.read_text,
+        allowed: Iterable[int] = _ALLOWED,
+        *,
+        enough: float = _ENOUGH,
+        little: float = _LITTLE,
+        own_s: Callable[[], float] = float,
+    ) -> None:
         self._read = read
         self._rows = frozenset(f"cpu{number}" for number in allowed)
-        self._idle = self._all = 0
+        self._idle = self._all = 0.0
+        self._bounds = enough, little
+        self._own_s = own_s
         self.enough = False
 
     def look(self) -> None:
@@ -89,10 +101,11 @@ class Spare:
         except OSError:
             return
         times = [[int(word) for word in row[1:9]] for row in rows if row[0] in self._rows]
-        idle, total = sum(row[3] + row[4] for row in times), sum(map(sum, times))
+        idle, total = sum(row[3] + row[4] for row in times) + self._own_s() * _TICKS, float(sum(map(sum, times)))
         if self._all and total > self._all:
             share = (idle - self._idle) / (total - self._all)
-            self.enough = share >= (_LITTLE if self.enough else _ENOUGH)
+            enough, little = self._bounds
+            self.enough = share >= (little if self.enough else enough)
         self._idle, self._all = idle, total
 
 

@@ -1,7 +1,8 @@
 """Who leads: the wire's word and the nodes' own, and which of the two counts.
 
-The wire is the run's record (``messages.sqlite``), written some 0.1 s after the packets; what a node itself reports is
-the capability ``Leader``, which a node that was cut off goes on giving long after it was replaced.
+The wire is what the recorder has scanned of the messages' heads (``heads.json``), some 20 ms after the packets, or,
+where no heads are scanned, the run's record (``messages.sqlite``). What a node itself reports is the capability
+``Leader``, which a node that was cut off goes on giving long after it was replaced.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from raftmon.adapters.base import Adapter
 from raftmon.adapters.capabilities import Leader, Leadership, capability
 from raftmon.monitor.raft.database.query import cluster_now, leader_heard
 from raftmon.monitor.raft.database.store import open_store
+from raftmon.monitor.recorder.leader_board import read_heads
 from raftmon.setup.errors import InputError
 from raftmon.setup.topology import Topology
 
@@ -50,6 +52,13 @@ class WireRecord:
         ``since_ns`` has the nodes that may lead, and when each was started (CLOCK_MONOTONIC). None if nothing was
         decoded yet, or where the system has several groups.
         """
+        heads = read_heads(self._path.parent)
+        if heads is not None and heads.known:
+            leader = heads.leader
+            if leader is None or leader not in since_ns:
+                return None
+            heard = heads.heard_ns > max(since_ns[leader], self._clock_ns() - SILENT_NS)
+            return LeaderSeen(leader, heads.term, WIRE) if heard else None
         try:
             connection = self._connection()
             if connection is None:

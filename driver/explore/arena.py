@@ -36,6 +36,7 @@ from raftmon.driver.run.store_hashes import ask_stores
 from raftmon.driver.run_folder import RunFolder
 from raftmon.driver.workloads.workloads import workload, workload_kind
 from raftmon.monitor.raft.database.store import open_store
+from raftmon.monitor.recorder.leader_board import caught_up
 from raftmon.setup import sandbox
 from raftmon.setup.errors import EXIT_INTERNAL, RaftmonError
 
@@ -43,7 +44,6 @@ __all__ = ["Arena", "keeps_warm", "main"]
 
 _LEAD_S = 0.15
 _RECOVER_S = 10.0
-_RECORD_S = 0.3
 
 
 class Arena:
@@ -69,7 +69,7 @@ class Arena:
             reader = FinalReader(cluster.adapter, cluster.topology, work, config.op_timeout_s, most_s=3.0)
             reader.read_into(folder.history)
             ask_stores(cluster.adapter, cluster.topology, folder, 1.0)
-            time.sleep(_RECORD_S)  # the record follows the wire by 100 ms at most
+            caught_up(cluster.folder.path)
             windows = [
                 Window(row["name"], row["start_ns"], row["stop_ns"] or time.monotonic_ns())
                 for row in rows

@@ -20,6 +20,7 @@ from raftmon.driver.testing.recording import RecordedClient
 from raftmon.driver.testing.waiting import eventually
 from raftmon.monitor.raft.conformance.rules import RULES
 from raftmon.monitor.raft.database.store import open_store
+from raftmon.monitor.recorder.leader_board import caught_up
 from raftmon.setup.errors import RaftmonError
 
 __all__ = ["Stage"]
@@ -70,8 +71,8 @@ class Stage:
 
     def violation(self, invariant: str | None = None) -> str | None:
         """The sentence of the first violation of an invariant or rule of Raft on the wire so far, None if none."""
-        path = self.inner.folder.path / "messages.sqlite"
-        with contextlib.closing(open_store(path)) as record:
+        caught_up(self.inner.folder.path)
+        with contextlib.closing(open_store(self.inner.folder.path / "messages.sqlite")) as record:
             query = "SELECT invariant, sentence FROM violations WHERE ?1 IS NULL OR invariant = ?1 ORDER BY id LIMIT 1"
             row = record.execute(query, (invariant,)).fetchone()
         return (
@@ -82,6 +83,7 @@ class Stage:
 
     def ask_wire(self, query: str, *values: object) -> Any:
         """The first column of the first row of a query on the record so far (docs/messages.md), None if none."""
+        caught_up(self.inner.folder.path)
         with contextlib.closing(open_store(self.inner.folder.path / "messages.sqlite")) as record:
             row = record.execute(query, values).fetchone()
         return row[0] if row is not None else None

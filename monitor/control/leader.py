@@ -1,4 +1,4 @@
-"""Who leads, for rules about roles: what the loop saw last, else what the record of messages shows."""
+"""Who leads, for rules about roles: what the loop saw last, else what the recorder's heads or its record show."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from typing import Any
 from raftmon.monitor.message_rules.triggers import TriggerWatch
 from raftmon.monitor.raft.database.query import cluster_now, leader_heard
 from raftmon.monitor.raft.database.store import open_store
+from raftmon.monitor.recorder.leader_board import Heads, read_heads
 from raftmon.setup.errors import InputError
 
 __all__ = ["LeaderView", "Roles"]
@@ -38,6 +39,9 @@ class LeaderView:
 
         Raises InputError if the system has several Raft groups, each with its own leader.
         """
+        heads = read_heads(self._record.parent)
+        if heads is not None and heads.known:
+            return self._by_heads(heads)
         groups = self._groups()
         if len(groups) > 1:
             raise InputError(f"there are {len(groups)} Raft groups, each with its own leader: name the nodes instead")
@@ -50,6 +54,12 @@ class LeaderView:
             if leader in there and self._heard(group, leader, int(state["nodes"][leader]["term"])):
                 return Roles(leader, tuple(sorted(there - {leader})))
         return None
+
+    def _by_heads(self, heads: Heads) -> Roles | None:
+        there, seen = set(heads.nodes) & set(self._names), self._watch.leader
+        if seen is None or seen not in self._names:
+            seen = heads.leader if heads.heard_ns > self._clock_ns() - _SILENT_NS else None
+        return Roles(seen, tuple(sorted(there - {seen}))) if seen is not None and seen in self._names else None
 
     def _groups(self) -> dict[str, dict[str, Any]]:
         if not self._record.exists():

@@ -5,7 +5,10 @@
 
 from __future__ import annotations
 
+import contextlib
+import functools
 import gzip
+import importlib
 import io
 import struct
 import zlib
@@ -13,17 +16,20 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import ModuleType
 from typing import IO, NamedTuple
 
 import lz4.frame
 import zstandard
 
+from raftmon.monitor.compiled import COMPILED
 from raftmon.monitor.packets.link_layer import LINK_TYPES, Strip, inner_packet
 from raftmon.setup.errors import InputError
 
 __all__ = ["CaptureNotes", "CapturedPacket", "is_capture", "network_layer", "read_capture"]
 
 _MAX_PACKET = 1 << 24
+_PIECE = 1 << 18
 _PCAP_MAGIC = {
     b"\xd4\xc3\xb2\xa1": ("<", 1000),
     b"\xa1\xb2\xc3\xd4": (">", 1000),
@@ -154,7 +160,16 @@ def _pcap(file: IO[bytes], order: str, tick_ns: int, path: Path, notes: CaptureN
     strip = network_layer(link_type)
     record = struct.Struct(order + "IIII")
     number, buffer, place = 0, b"", 0
+    fast = _compiled()
     while True:
+        if fast is not None:
+            packets, place, plain = fast.pcap(
+                buffer, place, order == "<", tick_ns, number, link_type, _MAX_PACKET,
+                lambda frame, cut: _ip_packet(strip(frame), cut, notes),
+            )  # fmt: skip
+            notes.packets += plain
+            number += len(packets)
+            yield from packets
         while len(buffer) - place < 16 or (need := record.unpack_from(buffer, place)[2] + 16) > len(buffer) - place:
             if len(buffer) - place >= 16 and need > _MAX_PACKET:
                 notes.broken = f"packet {number + 1} claims to hold {need - 16:,} bytes"
@@ -198,7 +213,20 @@ def _pcapng(file: IO[bytes], path: Path, notes: CaptureNotes) -> Iterator[Captur
     kind, pending = _SECTION, True
     interfaces: list[_Interface] = []
     number = 0
+    fast, plain_ones = _compiled(), list[tuple[int, int, str]]()
+    source = _Source(file)
+    file = source  # type: ignore[assignment]
     while True:
+        if fast is not None and plain_ones and not pending:
+            while True:
+                packets, source.place = fast.pcapng(
+                    source.buffer, source.place, order == "<", number, plain_ones, _MAX_PACKET
+                )
+                notes.packets += len(packets)
+                number += len(packets)
+                yield from packets
+                if not packets or not source.more():
+                    break
         if pending:
             head, pending = b"\x0a\x0d\x0d\x0a" + file.read(4), False
         else:
@@ -209,7 +237,7 @@ def _pcapng(file: IO[bytes], path: Path, notes: CaptureNotes) -> Iterator[Captur
         if kind == _SECTION:
             magic = file.read(4)
             order = "<" if magic == b"\x4d\x3c\x2b\x1a" else ">"
-            interfaces = []
+            interfaces, plain_ones = [], []
             size = struct.unpack(order + "I", head[4:])[0] - 12
         else:
             size = struct.unpack(order + "I", head[4:])[0] - 8
@@ -221,6 +249,7 @@ def _pcapng(file: IO[bytes], path: Path, notes: CaptureNotes) -> Iterator[Captur
             return
         if kind == 1:
             interfaces.append(_interface(block[:-4], order))
+            plain_ones.append(_as_plain(interfaces[-1]))
         elif kind in _PACKET_BLOCKS:
             number += 1
             if len(block) - 4 < (4 if kind == _SIMPLE else 20):
@@ -230,6 +259,45 @@ def _pcapng(file: IO[bytes], path: Path, notes: CaptureNotes) -> Iterator[Captur
             if packet is None:
                 raise InputError(f"{path}: packet {number} names an interface that the file does not describe")
             yield packet
+
+
+class _Source:
+    """A file read in large pieces, of which whole blocks can be taken where they lie."""
+
+    def __init__(self, file: IO[bytes]) -> None:
+        self._file = file
+        self.buffer, self.place = b"", 0
+
+    def read(self, size: int) -> bytes:
+        """As ``file.read``."""
+        while len(self.buffer) - self.place < size and self.more():
+            pass
+        found = self.buffer[self.place : self.place + size]
+        self.place += len(found)
+        return found
+
+    def more(self) -> bool:
+        """Read on; whether there was more."""
+        piece = self._file.read(_PIECE)
+        if piece:
+            self.buffer, self.place = self.buffer[self.place :] + piece, 0
+        return bool(piece)
+
+
+def _as_plain(interface: _Interface) -> tuple[int, int, str]:
+    """What the compiled reader asks of an interface; the link type is -1 where it cannot tell its times exactly."""
+    whole = interface.strip is not None and 1_000_000_000 % interface.ticks_per_s == 0
+    ticks_ns = 1_000_000_000 // interface.ticks_per_s
+    return (interface.link_type if whole else -1, ticks_ns if whole else 0, interface.name)
+
+
+@functools.cache
+def _compiled() -> ModuleType | None:
+    """The compiled reader of plain records, where it was built: it needs this module, so it is imported late."""
+    if COMPILED:
+        with contextlib.suppress(ImportError):
+            return importlib.import_module("raftmon.monitor.packets._capture_records")
+    return None
 
 
 def _options(raw: bytes, order: str) -> Iterator[tuple[int, bytes]]:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import traceback
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+from raftmon.monitor.compiled import COMPILED
 from raftmon.monitor.packets.tcp_stream import Budget
 from raftmon.monitor.packets.tcp_table import Consumer, Flow, StreamTable
 from raftmon.monitor.raft.codecs.base import Codec, PairTaps, TapCounters
@@ -20,6 +22,19 @@ __all__ = ["Decoder", "WireEvent"]
 
 _MAX_HELD_EVENTS = 10_000
 _MAX_FAILURE = 300
+
+
+_AtOnce = Callable[[int, int, bytes], Sequence[RaftMessage] | None]
+
+
+def _packets_at_once(decoder: Decoder) -> _AtOnce | None:
+    """The compiled way of etcd's common packets, where it was built."""
+    if COMPILED:
+        with contextlib.suppress(ImportError):
+            from raftmon.monitor.raft._etcd_packets import Packets
+
+            return Packets(decoder).packet
+    return None
 
 
 @dataclass(slots=True)
@@ -75,11 +90,15 @@ class Decoder:
         self._named = {codec.name: codec for codec in codecs}
         self._taps: dict[str, PairTaps] = {}
         self._ports = None if ports is None else frozenset(ports)
+        self._at_once = _packets_at_once(self)
 
     def packet(self, number: int, time_ns: int, data: bytes) -> Sequence[RaftMessage]:
         """Take one IP packet (its number and time); the messages whose last byte it brought."""
         self.now_ns = time_ns
         self.packets += 1
+        if self._at_once is not None and (found := self._at_once(number, time_ns, data)) is not None:
+            self.messages += len(found)
+            return found
         self.streams.packet(data, number)
         if self._out:
             out, self._out = self._out, []
@@ -221,7 +240,7 @@ class _Pair:
 
 
 class _Unsure:
-    """One direction until its first bytes tell the protocol; then it is that protocol's tap in all but name."""
+    """One direction until its first bytes tell the protocol; then it is that protocol's ``tap`` in all but name."""
 
     data: Callable[[bytes, int], None]
     hole: Callable[[int], None]
@@ -231,12 +250,14 @@ class _Unsure:
         self._pair = pair
         self._from_start = pair.flows[side].from_start
         self._held: list[tuple[bytes, int]] = []
+        self.tap: Consumer | None = None
         self.data = self._data
         self.hole = self._hole
         self.end = self._end
 
     def become(self, tap: Consumer) -> None:
         """From now on everything goes to ``tap``."""
+        self.tap = tap
         self.data, self.hole, self.end = tap.data, tap.hole, tap.end
 
     def replay(self) -> None:

@@ -21,12 +21,18 @@ from raftmon.monitor import cpu
 from raftmon.monitor.config import MonitorConfig
 from raftmon.monitor.heartbeats import RECORDER, Heartbeats, Pulse
 from raftmon.monitor.packets.addresses import AddressBook
+from raftmon.monitor.recorder.leader_board import BoardWriter
 from raftmon.monitor.recorder.pipe import GO
-from raftmon.monitor.recorder.recorder import Recorder, default_file, default_sinks
+from raftmon.monitor.recorder.recorder import Recorder, default_board, default_file, default_sinks
+from raftmon.monitor.recorder.spool import Spool
 from raftmon.setup.errors import EXIT_INTERNAL, EXIT_USAGE, InputError, RaftmonError
 
 __all__ = ["main", "record"]
 
+_WORK_BYTES = 1 << 16  # what is decoded at a time where nothing else waits: some 5 ms
+_WANTED_S = 2.0  # how long somebody who asked is served at once
+_SPARE, _SPARE_LEAST = 0.35, 0.25  # of all processors' time, left over or used here: then there is time to decode
+_SPARE_NS = 500_000_000
 _READ_BYTES = 1 << 18  # small enough to stay in the processor's cache on its way to the file
 _LATE_NS = 100_000_000  # from a packet's arrival to its being taken: later than that and it is behind
 _HURRY_NS = 1_000_000_000  # how long it takes its large share then
@@ -43,33 +49,78 @@ def _say(recorder: Recorder, *, finished: bool) -> None:
         return
 
 
-def record(recorder: Recorder, descriptor: int, beat: Callable[[int], None] = lambda _now_ns: None) -> None:
-    """Feed ``recorder`` from ``descriptor`` until its end; ``beat(now_ns)`` is called in every round."""
+class _Patience:
+    """Whether messages are decoded now: while somebody asks for them, and while the machine has time to spare."""
+
+    def __init__(self, board: BoardWriter | None, *, waits: bool) -> None:
+        self._board = board if waits else None
+        self._spare = cpu.Spare(enough=_SPARE, little=_SPARE_LEAST, own_s=time.process_time)
+        self._spare_due_ns = 0
+        self.now = True
+
+    def look(self, now_ns: int) -> None:
+        """Decide anew."""
+        if self._board is None:
+            return
+        if now_ns >= self._spare_due_ns:
+            self._spare.look()
+            self._spare_due_ns = now_ns + _SPARE_NS
+        self.now = self._spare.enough or self._board.wanted(_WANTED_S)
+
+
+def record(
+    recorder: Recorder,
+    descriptor: int,
+    beat: Callable[[int], None] = lambda _now_ns: None,
+    board: BoardWriter | None = None,
+    *,
+    waits: bool = False,
+) -> None:
+    """Feed ``recorder`` from ``descriptor`` until its end; ``beat(now_ns)`` is called in every round.
+
+    With ``waits``, decoding may wait until there is time.
+    """
     next_tick = time.monotonic_ns()
     next_report = next_tick + _REPORT_NS
     os.set_blocking(descriptor, True)
     share, behind_until_ns = cpu.Share(), 0
     share.behind(False)
+    patience = _Patience(board, waits=waits)
     _say(recorder, finished=False)  # the monitor waits for this before it says that it is ready
     while True:
-        ready, _, _ = select.select([descriptor], [], [], _TICK_S)
+        busy = patience.now and recorder.waiting_bytes > 0
+        ready, _, _ = select.select([descriptor], [], [], 0 if busy else _TICK_S)
         if ready:
             data = os.read(descriptor, _READ_BYTES)
             if not data:
                 share.behind(True)  # somebody waits for the files
                 return
             recorder.feed(data)
+        if patience.now or recorder.must_work:
+            recorder.work(_READ_BYTES if ready else _WORK_BYTES)
         now_ns = time.monotonic_ns()
         beat(now_ns)
         if ready and (recorder.last_lag_ns > _LATE_NS or share.hurried):
             behind_until_ns = now_ns + _HURRY_NS
-        share.behind(now_ns < behind_until_ns)
+        share.behind(now_ns < behind_until_ns or not patience.now)
         if now_ns >= next_tick:
-            recorder.tick()
+            patience.look(now_ns)
+            recorder.tick(drained=not ready)
             next_tick = now_ns + int(_TICK_S * 1e9)
         if now_ns >= next_report:
             _say(recorder, finished=False)
             next_report = now_ns + _REPORT_NS
+
+
+def _work_off(recorder: Recorder) -> None:
+    """The pipe has ended: decode what waits, and say every second that it goes on."""
+    due_ns = time.monotonic_ns() + _REPORT_NS
+    while recorder.waiting_bytes:
+        recorder.work(_READ_BYTES)
+        if (now_ns := time.monotonic_ns()) >= due_ns:
+            recorder.tick()
+            _say(recorder, finished=False)
+            due_ns = now_ns + _REPORT_NS
 
 
 def main(argv: Sequence[str]) -> int:
@@ -85,7 +136,9 @@ def main(argv: Sequence[str]) -> int:
         return 0
     try:
         config = MonitorConfig.from_json(Path(argv[0]).read_bytes(), argv[0])
-        recorder = Recorder(AddressBook(config), default_file(config), default_sinks(config))
+        board = default_board(config)
+        spool = Spool(Path(config.folder)) if board is not None else None
+        recorder = Recorder(AddressBook(config), default_file(config), default_sinks(config), spool=spool, board=board)
     except InputError as error:
         print(f"raftmon recorder: {error}", file=sys.stderr)
         return EXIT_USAGE
@@ -95,8 +148,9 @@ def main(argv: Sequence[str]) -> int:
     gc.freeze()
     cpu.batch()
     beats = Heartbeats(int(argv[argv.index("--beats") + 1])) if "--beats" in argv[1:] else Heartbeats.new()
-    record(recorder, 0, Pulse(beats, RECORDER))
-    beats.rest(RECORDER)  # files of hours may take long to complete
+    record(recorder, 0, Pulse(beats, RECORDER), board, waits=board is not None and board.known)
+    beats.rest(RECORDER)  # what waits to be decoded, and files of hours, may take long to complete
+    _work_off(recorder)
     recorder.close()
     _say(recorder, finished=True)
     return EXIT_INTERNAL if recorder.errors else 0

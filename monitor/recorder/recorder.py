@@ -16,15 +16,20 @@ from raftmon.monitor.config import MonitorConfig
 from raftmon.monitor.fidelity import Histogram
 from raftmon.monitor.packets.addresses import AddressBook
 from raftmon.monitor.packets.pcapng_writer import PcapngWriter
-from raftmon.monitor.raft.codecs.table import all_codecs
+from raftmon.monitor.raft.codecs.table import all_codecs, codec_of
 from raftmon.monitor.recorder.frame_reader import NOBODY, RecordedPacket, RecordPath
+from raftmon.monitor.recorder.head_scan import HeadScan
+from raftmon.monitor.recorder.leader_board import BoardWriter
 from raftmon.monitor.recorder.message_sink import MessageSink
+from raftmon.monitor.recorder.pipe import BATCH_NS
+from raftmon.monitor.recorder.spool import Spool
 from raftmon.setup.errors import InputError
 from raftmon.setup.topology import Link
 
-__all__ = ["PcapngFile", "Recorder", "Sink", "default_file", "default_sinks"]
+__all__ = ["PcapngFile", "Recorder", "Sink", "default_board", "default_file", "default_sinks"]
 
 _WRITE_BYTES = 1 << 18
+_BOARD_NS = 20_000_000
 _MOST_ERRORS = 20
 _FILE = "pcapng"  # its name in the report
 
@@ -92,10 +97,19 @@ def default_sinks(config: MonitorConfig) -> dict[str, Sink]:
     }
 
 
+def default_board(config: MonitorConfig) -> BoardWriter | None:
+    """Where the recorder says who leads, None if nothing is decoded."""
+    if not config.record or config.decode is None:
+        return None
+    codec = codec_of(config.decode, all_codecs(config.codecs))
+    return BoardWriter(Path(config.folder), config.links(), known=codec is not None and codec.editable)
+
+
 class Recorder:
     """Numbers frames, turns their addresses into real ones and hands them to the sinks; measures how far behind it is.
 
-    Times are taken from ``clock_ns`` (CLOCK_MONOTONIC). No I/O of its own.
+    With a ``spool``, packets wait there for ``work``, which hands them to the sinks; without one the sinks have them at
+    once. ``board`` is told who leads. Times are taken from ``clock_ns`` (CLOCK_MONOTONIC). No I/O of its own.
     """
 
     def __init__(
@@ -104,36 +118,96 @@ class Recorder:
         file: PcapngFile | None,
         sinks: dict[str, Sink],
         clock_ns: Callable[[], int] = time.monotonic_ns,
+        *,
+        spool: Spool | None = None,
+        board: BoardWriter | None = None,
     ) -> None:
         self._file = file
         self._path = RecordPath(book, file.writer if file is not None else None)
+        self._later = RecordPath(book, None)
         self._sinks = dict(sinks)
         self._takers = [(name, sink.packet) for name, sink in sinks.items()]
         self._clock_ns = clock_ns
+        self._spool = spool
+        self._board = board
+        self._heads = HeadScan(len(book.links)) if board is not None else None
+        self._heads_since_ns = self._board_due_ns = self._decoded_ns = 0
         self.lag_ns = Histogram()
+        self.heads_lag_ns = Histogram()
         self.last_lag_ns = 0
         self.packets = 0
+        self.decoded = 0
         self.bytes = 0
+        self.most_waiting_bytes = 0
         self.errors: list[str] = []
         self._closed: dict[str, Any] = {}
 
+    @property
+    def waiting_bytes(self) -> int:
+        """How much waits for ``work``."""
+        return self._spool.size if self._spool is not None else 0
+
+    @property
+    def must_work(self) -> bool:
+        """Whether more waits than shall."""
+        return self._spool is not None and self._spool.full
+
     def feed(self, data: bytes) -> None:
         """Take a piece of the pipe's stream."""
-        packets: list[RecordedPacket] | None = [] if self._takers else None
+        later = self._spool is not None and bool(self._takers)
+        packets: list[RecordedPacket] | None = [] if self._takers and not later else None
         fed = self._path.feed(data, self.packets, packets)
         self.packets += fed.packets
         self.bytes += fed.size
         if self._path.waiting_bytes >= _WRITE_BYTES:
             self._write()
-        for packet in packets or ():
+        if later and self._spool is not None:
+            self._spool.put(data)
+            self.most_waiting_bytes = max(self.most_waiting_bytes, self._spool.size)
+        self._hand_on(packets or ())
+        if fed.packets:
+            now_ns = self._clock_ns()
+            self.last_lag_ns = now_ns - fed.oldest_ns
+            self.lag_ns.add(self.last_lag_ns)
+            if self._heads is not None:
+                self._heads.feed(data)
+                self._heads_since_ns = self._heads_since_ns or fed.oldest_ns
+                if now_ns >= self._board_due_ns:
+                    self._tell(now_ns)
+        elif self._heads is not None:
+            self._heads.feed(data)
+
+    def work(self, most_bytes: int) -> None:
+        """Hand the sinks the next packets that wait: at most so many bytes of the stream."""
+        data = self._spool.take(most_bytes) if self._spool is not None else b""
+        if data:
+            packets: list[RecordedPacket] = []
+            self.decoded += self._later.feed(data, self.decoded, packets).packets
+            self._hand_on(packets)
+            if packets:
+                self._decoded_ns = packets[-1].time_ns
+
+    def _hand_on(self, packets: Sequence[RecordedPacket]) -> None:
+        for packet in packets:
             for name, take in self._takers:
                 try:
                     take(packet)
                 except Exception as error:
                     self._drop_sink(name, error)
-        if fed.packets:
-            self.last_lag_ns = self._clock_ns() - fed.oldest_ns
-            self.lag_ns.add(self.last_lag_ns)
+
+    def _tell(self, now_ns: int) -> None:
+        """Write who leads, as of what was read."""
+        if self._board is None or self._heads is None:
+            return
+        try:
+            self._board.write(self._heads.links(), self._decoded_ns, now_ns)
+        except OSError as error:
+            self._note("heads", error)
+            self._board = None
+        self._board_due_ns = now_ns + _BOARD_NS
+        if self._heads_since_ns:
+            self.heads_lag_ns.add(self._clock_ns() - self._heads_since_ns)
+            self._heads_since_ns = 0
 
     def _write(self) -> None:
         blocks = self._path.take()
@@ -144,19 +218,26 @@ class Recorder:
                 self._note(_FILE, error)
                 self._file = None  # the rest of the file would have a hole
 
-    def tick(self) -> None:
-        """Write what waits, and let every sink flush."""
+    def tick(self, *, drained: bool = False) -> None:
+        """Write what waits, and let every sink flush. ``drained``: there was nothing more to read."""
         self._write()
         now_ns = self._clock_ns()
+        if drained and not self.waiting_bytes:
+            self._decoded_ns = now_ns - 2 * BATCH_NS  # what came before that was read
         for name, sink in tuple(self._sinks.items()):
             try:
                 sink.tick(now_ns)
             except Exception as error:
                 self._drop_sink(name, error)
+        self._tell(now_ns)
 
     def close(self) -> None:
-        """Close the file and every sink that still works."""
+        """Close the file and every sink that still works; what waits for ``work`` is worked off first."""
         self._write()
+        while self.waiting_bytes:
+            self.work(_WRITE_BYTES)
+        if self._spool is not None:
+            self._spool.close()
         if self._file is not None:  # it has every packet so far: a failure would have ended it
             try:
                 self._closed[_FILE] = {"packets": self.packets, "bytes": self._file.close()}
@@ -169,6 +250,9 @@ class Recorder:
             except Exception as error:
                 self._drop_sink(name, error)
         self._sinks.clear()
+        if self._board is not None:
+            self._board.close()
+            self._board = None
 
     def report(self) -> dict[str, Any]:
         """The recorder's part of ``monitor.json``."""
@@ -176,6 +260,9 @@ class Recorder:
             "packets": self.packets,
             "bytes": self.bytes,
             "lag_ms": self.lag_ns.summary(1e6),
+            "heads_lag_ms": self.heads_lag_ns.summary(1e6),
+            "waiting_bytes": self.waiting_bytes,
+            "most_waiting_bytes": self.most_waiting_bytes,
             "incomplete_bytes": self._path.pending_bytes,
             "errors": self.errors,
             "sinks": self._closed,

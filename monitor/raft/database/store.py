@@ -16,6 +16,7 @@ import orjson
 
 from raftmon.monitor.raft.database.rows import INSERT_ENTRY, INSERT_MESSAGE, entry_rows, fitting, message_row
 from raftmon.monitor.raft.database.schema import INDEXES, LIVE_INDEXES, SCHEMA_VERSION, TABLES
+from raftmon.monitor.raft.database.wanted import LiveConnection
 from raftmon.monitor.raft.decoder import WireEvent
 from raftmon.monitor.raft.invariants import Violation
 from raftmon.monitor.raft.message import Channel, Entry, RaftMessage
@@ -189,7 +190,8 @@ def open_store(path: Path) -> sqlite3.Connection:
     Raises InputError if it is none, or of another version.
     """
     try:
-        connection = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)
+        connection = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, factory=LiveConnection)
+        connection.folder = path.parent
         connection.row_factory = sqlite3.Row
         found = connection.execute("SELECT value FROM meta WHERE key = 'schema_version'").fetchone()
         odd = None if found is None else _odd_table(connection)

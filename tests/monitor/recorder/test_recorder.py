@@ -13,6 +13,7 @@ from raftmon.monitor.packets.addresses import AddressBook
 from raftmon.monitor.recorder.frame_reader import NOBODY
 from raftmon.monitor.recorder.pipe import NO_LINK, PipeFrame, encode
 from raftmon.monitor.recorder.recorder import Recorder, default_file, default_sinks
+from raftmon.monitor.recorder.spool import Spool
 from raftmon.setup.topology import Link, Topology
 
 
@@ -200,3 +201,27 @@ def test_a_file_that_cannot_be_closed_costs_the_other_sinks_nothing(tmp_path):
     report = one.report()
     assert report["sinks"] == {"one": {"packets": 1}}
     assert report["errors"][0].startswith("pcapng: OSError: [Errno 28] No space left on device")
+
+
+def test_packets_that_wait_come_out_as_without_waiting(tmp_path):
+    frames = [
+        PipeFrame(10 + n, n % 2, bytes([0x45]) + bytes(30 + n), "" if n % 3 else "cut", n % 5 != 0) for n in range(60)
+    ]
+    data = encode(frames)
+    at_once, waiting = Collecting(), Collecting()
+    one = Recorder(AddressBook(config("/x")), None, {"one": at_once}, clock_ns=lambda: 5_000_000)
+    other = Recorder(
+        AddressBook(config("/x")), None, {"one": waiting}, clock_ns=lambda: 5_000_000, spool=Spool(tmp_path, 1000)
+    )
+    for place in range(0, len(data), 700):
+        one.feed(data[place : place + 700])
+        other.feed(data[place : place + 700])
+    assert not waiting.packets
+    assert other.waiting_bytes == len(data)
+    assert other.must_work
+    other.work(333)
+    assert 0 < len(waiting.packets) < 60
+    other.close()
+    assert waiting.packets == at_once.packets
+    assert other.report()["waiting_bytes"] == 0
+    assert other.report()["most_waiting_bytes"] == len(data)

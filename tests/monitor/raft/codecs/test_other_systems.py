@@ -196,7 +196,10 @@ def test_a_nats_snapshot_that_is_sent_to_catch_up_is_no_entry_of_the_log() -> No
     wire.server(line("$NRG.CR.D", "$NRG.CP.k", append(b"\x02" + state, varint=2)))
     first, _, snapshot, again = wire.messages
     assert (snapshot.kind, snapshot.snapshot_index, snapshot.snapshot_term) == ("MsgSnap", 3, 1)
-    assert [operation.name for entry in snapshot.entries for operation in entry.operations] == ["snapshot", "peer_state"]
+    assert [operation.name for entry in snapshot.entries for operation in entry.operations] == [
+        "snapshot",
+        "peer_state",
+    ]
     assert again.entries == first.entries
     assert wire.decoder.taps.unparsed == 0
     checker = InvariantChecker({})

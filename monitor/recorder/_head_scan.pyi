@@ -1,0 +1,3 @@
+from raftmon.monitor.recorder.head_scan import HeadScanInPython
+
+HeadScan = HeadScanInPython
