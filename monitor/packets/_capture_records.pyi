@@ -1,6 +1,6 @@
 from collections.abc import Callable
 
-from raftmon.monitor.packets.capture_reader import CapturedPacket
+from raftmon.monitor.packets.captured import CapturedPacket
 
 def pcap(
     buffer: bytes,

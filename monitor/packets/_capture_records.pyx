@@ -1,11 +1,11 @@
 # cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True
-"""The plain records of a capture at once: ``_pcap`` and ``_pcapng`` of ``capture_reader`` say what each part does.
+"""The plain records of a capture at once: ``capture_reader`` and ``capture_pcapng`` say what each part does.
 
 A record is plain if it is whole and holds TCP in IPv4 behind a link layer of fixed size, without options in pcapng: then
 it is no tunnel and there is nothing to note. At any other record both functions stop, or ask ``other``.
 """
 
-from raftmon.monitor.packets.capture_reader import CapturedPacket
+from raftmon.monitor.packets.captured import CapturedPacket
 
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
 from cpython.object cimport PyObject, PyTypeObject

@@ -18,6 +18,7 @@ from typing import NamedTuple
 
 from raftmon.monitor.compiled import COMPILED
 from raftmon.monitor.raft.message import KINDS, LEADER_KINDS
+from raftmon.monitor.recorder.head_bytes import LostError, chunk_size, entry_term, read_head
 from raftmon.monitor.recorder.pipe import FRAME_HEAD, NO_LINK
 
 __all__ = ["HeadScan", "HeadScanInPython", "LinkHeads"]
@@ -59,10 +60,6 @@ class _Flow:
     at_entry: bool = False
     carry: bytes = b""
     head: bytes = b""
-
-
-class _LostError(Exception):
-    """The bytes are not what the scan follows."""
 
 
 @dataclass(slots=True)
@@ -137,7 +134,7 @@ class HeadScanInPython:
             payload = self._join(flow, payload)
         try:
             self._follow(flow, link, time_ns, payload)
-        except _LostError:
+        except LostError:
             flow.mode = _JOIN
 
     @staticmethod
@@ -154,13 +151,13 @@ class HeadScanInPython:
                 flow.carry += payload[place : place + 1]
                 place += 1
                 if flow.carry.endswith(b"\r\n"):
-                    flow.chunk = flow.left = _chunk_size(flow.carry[:-2])
+                    flow.chunk = flow.left = chunk_size(flow.carry[:-2])
                     flow.carry, flow.mode = b"", _BODY
                 elif len(flow.carry) >= 10:
-                    raise _LostError
+                    raise LostError
             elif flow.mode == _AFTER:
                 if payload[place] != (0x0A if flow.carry else 0x0D):
-                    raise _LostError
+                    raise LostError
                 flow.carry = b"" if flow.carry else b"\r"
                 flow.mode = _AFTER if flow.carry else _SIZE
                 place += 1
@@ -188,7 +185,7 @@ class HeadScanInPython:
         )
         if size < 0:
             if len(head) >= _HEAD_BYTES:
-                raise _LostError
+                raise LostError
             flow.head = head
             return len(head) - before
         flow.head = b""
@@ -205,14 +202,14 @@ class HeadScanInPython:
             flow.appends = True
             return 1
         if first > 2:
-            raise _LostError
+            raise LostError
         framing = 9 if first == 2 else 8
         if len(head) < framing:
             return -1
         size = int.from_bytes(head[framing - 8 : framing], "big")
         if not 2 <= size <= _MAX_FRAME:
-            raise _LostError
-        found = _read_head(head, framing, framing + size)
+            raise LostError
+        found = read_head(head, framing, framing + size)
         if found is None:
             return -1
         kind, target, term = found
@@ -229,7 +226,7 @@ class HeadScanInPython:
             return -1
         count = int.from_bytes(head[1:9], "big")
         if count > _MAX_FRAME // 14:
-            raise _LostError
+            raise LostError
         flow.appends = True
         if not count:
             _note(link, time_ns, _MSG_APP, flow.term)
@@ -238,8 +235,8 @@ class HeadScanInPython:
             return -1
         size = int.from_bytes(head[9:17], "big")
         if not 6 <= size <= _MAX_FRAME or (len(head) > 17 and head[17] != 8):
-            raise _LostError
-        term, stop = _entry_term(head, 17)
+            raise LostError
+        term, stop = entry_term(head, 17)
         if stop < 0:
             return -1
         flow.term = term  # such frames hold entries of the sender's own term alone
@@ -257,7 +254,7 @@ class HeadScanInPython:
             return -1
         size = int.from_bytes(head[:8], "big")
         if not 6 <= size <= _MAX_FRAME:
-            raise _LostError
+            raise LostError
         flow.entries -= 1
         flow.at_entry = not flow.entries
         return 8 + size
@@ -269,63 +266,6 @@ def _note(link: _Link, time_ns: int, kind: int, term: int) -> None:
         link.term = term
     if kind in _LEADING and term and term >= link.led_term:
         link.led_term, link.led_ns = term, time_ns
-
-
-def _chunk_size(digits: bytes) -> int:
-    if not digits or any(byte not in b"0123456789abcdefABCDEF" for byte in digits):
-        raise _LostError
-    size = int(digits, 16)
-    if not size:
-        raise _LostError  # the end of the body
-    return size
-
-
-def _varint(data: bytes, place: int, end: int) -> tuple[int, int]:
-    """The number and the place after it; a place of -1 where the bytes end before it does."""
-    value = 0
-    for shift in range(10):
-        if place >= end:
-            raise _LostError
-        if place >= len(data):
-            return 0, -1
-        byte = data[place]
-        place += 1
-        value |= (byte & 0x7F) << 7 * shift
-        if byte < 0x80:
-            return value & 0xFFFFFFFFFFFFFFFF, place
-    raise _LostError
-
-
-def _read_head(data: bytes, place: int, end: int) -> tuple[int, int, int] | None:
-    """(type, to, term) of the raftpb.Message in ``data[place:end]``; None if more bytes are needed."""
-    found: list[int] = []
-    for tag in (0x08, 0x10, 0x18, 0x20):
-        if place >= end:
-            if len(found) < 3:
-                raise _LostError
-            return found[0], found[1], 0  # a link heartbeat ends here
-        if place >= len(data):
-            return None
-        if data[place] != tag:
-            if len(found) < 3:
-                raise _LostError
-            return found[0], found[1], 0
-        value, place = _varint(data, place + 1, end)
-        if place < 0:
-            return None
-        found.append(value)
-    if found[0] >= len(KINDS):
-        raise _LostError
-    return found[0], found[1], found[3]
-
-
-def _entry_term(data: bytes, place: int) -> tuple[int, int]:
-    """The term of the raftpb.Entry at ``place``, and the place after it: -1 if more bytes are needed."""
-    if place + 2 >= len(data):
-        return 0, -1
-    if data[place] != 8 or data[place + 1] > 2 or data[place + 2] != 0x10:
-        raise _LostError
-    return _varint(data, place + 3, place + 13)
 
 
 HeadScan: type[HeadScanInPython] = HeadScanInPython
