@@ -8,6 +8,6 @@ from __future__ import annotations
 
 from raftmon.driver import checkers
 from raftmon.driver.checkers import *  # noqa: F403
-from raftmon.driver.histories import write_history
+from raftmon.driver.histories.writers import write_history
 
 __all__ = [*checkers.__all__, "write_history"]

@@ -1,7 +1,8 @@
 """The sandbox: new user (when not root), network, mount and pid namespaces that die as one.
 
-``enter()`` re-executes the running command inside. It replaces this process, so the pid the user sees is the sandbox's
-outer process: SIGKILL on it ends everything inside; SIGINT, SIGTERM and SIGHUP reach the command, once each.
+``enter()`` goes on inside: in a fork of this process, which has imported everything already, or, where other threads
+forbid that, by executing the command again. Either way the pid the user sees becomes the sandbox's outer process:
+SIGKILL on it ends everything inside; SIGINT, SIGTERM and SIGHUP reach the command, once each.
 """
 
 from __future__ import annotations
@@ -37,13 +38,20 @@ def sandboxed(argv: Sequence[str]) -> list[str]:
 
 
 def enter(argv: Sequence[str] | None = None) -> None:
-    """Return if inside a sandbox; else replace this process by ``argv`` (default: this very command) inside a new one.
+    """Return inside a sandbox: at once where this is one; else in a new one, which runs this very command, or ``argv``.
 
-    Call it before threads hold anything: exec ends them. The environment, the working directory and open standard
-    streams pass through. Raises RaftmonError if Python cannot be executed; what the machine forbids is said by the
-    sandbox itself, with exit status 70.
+    Call it before threads hold anything: where there are any, the command is executed again. The environment, the
+    working directory and open standard streams pass through. Raises RaftmonError if Python cannot be executed; what
+    the machine forbids is said by the sandbox itself, with exit status 70.
     """
     if inside():
+        return
+    if argv is None and len(os.listdir("/proc/self/task")) == 1:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        status = sandbox_init.fork_inside()
+        if status is not None:
+            os._exit(status)  # all that there was to do is done by the process inside
         return
     command = sandboxed([sys.executable, *sys.orig_argv[1:]] if argv is None else argv)
     sys.stdout.flush()

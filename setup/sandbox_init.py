@@ -25,7 +25,7 @@ import traceback
 from collections.abc import Callable
 from typing import NoReturn
 
-__all__ = ["MARKER_FILE", "MARKER_VARIABLE", "main", "make_namespaces", "mount_private", "run"]
+__all__ = ["MARKER_FILE", "MARKER_VARIABLE", "fork_inside", "main", "make_namespaces", "mount_private", "run"]
 
 MARKER_VARIABLE = "RAFTMON_SANDBOX"
 MARKER_FILE = "/run/raftmon-sandbox"
@@ -123,9 +123,8 @@ def _exec(command: list[str]) -> NoReturn:
         os._exit(127)
 
 
-def _pid_one(
-    body: Callable[[], object], outer_lives: int, forwarded: set[signal.Signals], mask: set[signal.Signals]
-) -> NoReturn:
+def _pid_one(outer_lives: int, forwarded: set[signal.Signals], mask: set[signal.Signals]) -> None:
+    """Pid 1's whole life; returns in the process that it forks, and there alone."""
     status = EXIT_INTERNAL
     try:
         _check(_libc.prctl(_PR_SET_PDEATHSIG, int(signal.SIGKILL), 0, 0, 0), "prctl")
@@ -141,7 +140,7 @@ def _pid_one(
             os.close(outer_lives)
             signal.signal(signal.SIGTSTP, signal.SIG_DFL)  # run() ignores it
             signal.pthread_sigmask(signal.SIG_SETMASK, mask)
-            _finish(body)
+            return
         status = _pass_signals_to(child, forwarded)
     except OSError as error:
         _complain(error)
@@ -167,11 +166,11 @@ def _complain(error: OSError) -> None:
     )
 
 
-def run(body: Callable[[], object]) -> int:
-    """Run ``body`` in a process in a new sandbox; its exit status (0 if it returns), or 70 if there can be no sandbox.
+def fork_inside() -> int | None:
+    """Make a sandbox and fork into it: None in the process inside, which goes on from here with all that it imported.
 
-    This process becomes the outer one: it stays in the namespaces it made, must have a single thread, and should do
-    nothing but exit with the result.
+    In the caller, once that process has ended, its exit status, or 70 if there can be no sandbox. The caller becomes
+    the outer process: it stays in the namespaces it made, must have a single thread, and should do nothing but exit.
     """
     forwarded = {number for number in _FORWARDED if signal.getsignal(number) != signal.SIG_IGN}  # nohup stays nohup
     before = signal.pthread_sigmask(signal.SIG_BLOCK, forwarded | {signal.SIGCHLD})
@@ -195,9 +194,21 @@ def run(body: Callable[[], object]) -> int:
         return EXIT_INTERNAL
     if child == 0:
         os.close(held_open)
-        _pid_one(body, outer_lives, forwarded, mask)
+        _pid_one(outer_lives, forwarded, mask)
+        return None
     os.close(outer_lives)
     return _pass_signals_to(child, forwarded)
+
+
+def run(body: Callable[[], object]) -> int:
+    """Run ``body`` in a process in a new sandbox; its exit status (0 if it returns), or 70 if there can be no sandbox.
+
+    What ``fork_inside`` says of the caller holds here too.
+    """
+    status = fork_inside()
+    if status is None:
+        _finish(body)
+    return status
 
 
 def main(argv: list[str]) -> int:

@@ -35,7 +35,7 @@ from raftmon.driver.checkers.search.models import (
     Register,
     SetModel,
 )
-from raftmon.driver.histories import read_history
+from raftmon.driver.histories.formats import read_history
 from raftmon.driver.histories.model import History
 from raftmon.driver.histories.operation import Operation, Outcome
 

@@ -55,6 +55,8 @@ def _discard_streams(*streams: TextIO) -> None:
 
 
 def _run(argv: Sequence[str] | None) -> int:
+    # numpy's BLAS would start a thread for each processor, and a process with threads cannot fork into a sandbox.
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     words = list(sys.argv[1:] if argv is None else argv)
     if not words or words[0] in ("-h", "--help", "help"):
         print(_overview())

@@ -26,8 +26,8 @@ from raftmon.driver.cli.listing import checker_lines
 from raftmon.driver.cli.progress import progress
 from raftmon.driver.cli.standard_input import is_stream, name_of_input, spooled_input
 from raftmon.driver.exports.packed import unpack
-from raftmon.driver.histories import FORMATS, History, read_history
-from raftmon.driver.histories.formats import Reading, is_history_folder
+from raftmon.driver.histories.formats import FORMATS, Reading, is_history_folder, read_history
+from raftmon.driver.histories.model import History
 from raftmon.driver.results.verdict import stores_result
 from raftmon.driver.results.wire import wire_results
 from raftmon.driver.run_folder import RunFolder, find_run

@@ -9,8 +9,8 @@ from pathlib import Path
 from raftmon.driver.cli.arguments import CommandParser
 from raftmon.driver.cli.progress import progress
 from raftmon.driver.cli.standard_input import name_of_input, spooled_input
-from raftmon.driver.histories import FORMATS, WRITERS, read_history, write_history
-from raftmon.driver.histories.formats import Reading
+from raftmon.driver.histories.formats import FORMATS, Reading, read_history
+from raftmon.driver.histories.writers import WRITERS, write_history
 
 __all__ = ["main", "parser"]
 

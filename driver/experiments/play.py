@@ -25,7 +25,7 @@ from raftmon.driver.experiments.published import Experiment, experiment, fault_t
 from raftmon.driver.faults.faults import fault_kind, random_faults
 from raftmon.driver.faults.schedule import plan_faults
 from raftmon.driver.faults.worker import FaultRecord, FaultWorkers
-from raftmon.driver.histories import read_history
+from raftmon.driver.histories.formats import read_history
 from raftmon.driver.results.verdict import check_history
 from raftmon.driver.run_folder import CONFIG, RESULTS, RunFolder
 from raftmon.driver.testing.clients_fixture import TestClients

@@ -27,7 +27,7 @@ from raftmon.driver.cluster.health import nodes_answering
 from raftmon.driver.explore.coverage import Mark, Window, mark, states_since
 from raftmon.driver.faults.schedule import PlannedFault
 from raftmon.driver.faults.worker import FaultWorkers
-from raftmon.driver.histories import read_history
+from raftmon.driver.histories.formats import read_history
 from raftmon.driver.results.verdict import stores_result
 from raftmon.driver.run.config import RunConfig
 from raftmon.driver.run.final_reads import FinalReader

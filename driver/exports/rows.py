@@ -10,7 +10,7 @@ from typing import Any
 
 import orjson
 
-from raftmon.driver.histories import read_history
+from raftmon.driver.histories.formats import read_history
 from raftmon.driver.histories.model import NEVER, OUTCOMES
 from raftmon.driver.run_folder import CONFIG, RESULTS, RunFolder
 from raftmon.monitor.raft.database.store import open_store

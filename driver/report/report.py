@@ -13,7 +13,7 @@ from typing import Any
 
 import orjson
 
-from raftmon.driver.histories import read_history
+from raftmon.driver.histories.formats import read_history
 from raftmon.driver.histories.model import History
 from raftmon.driver.histories.operation import Operation
 from raftmon.driver.report.charts import Axis, fault_chart, latency_chart, service_chart

@@ -15,7 +15,7 @@ import numpy as np
 import orjson
 from numpy.typing import NDArray
 
-from raftmon.driver.histories import read_history
+from raftmon.driver.histories.formats import read_history
 from raftmon.driver.histories.model import NEVER, OUTCOMES, Columns
 from raftmon.driver.report.story_messages import message_story, text_of
 from raftmon.setup.errors import RaftmonError

@@ -13,7 +13,7 @@ from raftmon.driver.cluster.cluster import Cluster
 from raftmon.driver.faults.faults import fault_kind, random_faults
 from raftmon.driver.faults.schedule import plan_faults
 from raftmon.driver.faults.worker import FaultWorkers
-from raftmon.driver.histories import read_history
+from raftmon.driver.histories.formats import read_history
 from raftmon.driver.results.verdict import stores_result
 from raftmon.driver.results.wire import wire_results
 from raftmon.driver.run.store_hashes import ask_stores

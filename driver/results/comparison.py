@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from raftmon.driver.histories import read_history
+from raftmon.driver.histories.formats import read_history
 from raftmon.driver.histories.model import NEVER, History
 from raftmon.driver.results.results import Results
 from raftmon.driver.run_folder import RESULTS, RunFolder

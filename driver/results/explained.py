@@ -8,7 +8,7 @@ from raftmon.driver.blame.explain import Explanation, explain_results
 from raftmon.driver.checkers.asked_for import checkers_for
 from raftmon.driver.checkers.base import Result
 from raftmon.driver.checkers.safe import check_safely
-from raftmon.driver.histories import read_history
+from raftmon.driver.histories.formats import read_history
 from raftmon.driver.histories.model import History
 from raftmon.driver.results.stores import store_words, stores_result
 from raftmon.driver.results.wire import wire_results

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from raftmon.driver.checkers.base import Result
 from raftmon.driver.checkers.safe import check_safely
 from raftmon.driver.checkers.stores_agree import StoresAgree
-from raftmon.driver.histories import read_history
+from raftmon.driver.histories.formats import read_history
 from raftmon.driver.run_folder import STORES, RunFolder
 
 __all__ = ["store_words", "stores_result"]

@@ -11,7 +11,7 @@ from raftmon.driver.checkers.availability.checker import Availability
 from raftmon.driver.checkers.availability.measure import Window
 from raftmon.driver.checkers.base import Result, Valid, combine
 from raftmon.driver.checkers.safe import check_safely
-from raftmon.driver.histories import read_history
+from raftmon.driver.histories.formats import read_history
 from raftmon.driver.results.explained import explained
 from raftmon.driver.results.facts import RunFacts
 from raftmon.driver.results.results import Results

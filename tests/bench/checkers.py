@@ -29,8 +29,9 @@ from raftmon.driver.checkers import (
 )
 from raftmon.driver.checkers.checkers import checker
 from raftmon.driver.checkers.search.search import search
-from raftmon.driver.histories import History, read_history, write_history
-from raftmon.driver.histories.model import Columns
+from raftmon.driver.histories.formats import read_history
+from raftmon.driver.histories.model import Columns, History
+from raftmon.driver.histories.writers import write_history
 from tests import shared
 from tests.driver.histories.synthetic import Deed, register_deeds, simulate
 

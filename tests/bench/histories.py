@@ -17,7 +17,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from raftmon.driver.histories import write_history
+from raftmon.driver.histories.writers import write_history
 from tests.driver.histories.synthetic import register_deeds, simulate
 
 CASES = ((1_000_000, "jsonl"), (100_000, "edn"))

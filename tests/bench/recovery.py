@@ -18,7 +18,7 @@ from pathlib import Path
 import numpy as np
 import orjson
 
-from raftmon.driver.histories import read_history
+from raftmon.driver.histories.formats import read_history
 from raftmon.driver.run_folder import RESULTS, find_run
 
 FAULTS = (

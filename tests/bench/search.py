@@ -31,7 +31,7 @@ print(json.dumps({{"seconds": time.perf_counter() - begin, "valid": result.valid
 _GENERATED = """
 import random, sys
 from pathlib import Path
-from raftmon.driver.histories import write_history
+from raftmon.driver.histories.writers import write_history
 from tests.bench.search_cases import CASES
 for name, (model, make) in CASES.items():
     write_history(make(random.Random(name)), Path(sys.argv[1]) / f"{model}+{name}.jsonl")

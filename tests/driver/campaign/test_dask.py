@@ -9,7 +9,7 @@ import pytest
 from raftmon.driver.campaign.matrix import Matrix
 from raftmon.driver.campaign.sweep import open_sweep
 from raftmon.driver.campaign.workers import DaskWorkers
-from raftmon.driver.histories import read_history
+from raftmon.driver.histories.formats import read_history
 from raftmon.setup.errors import InputError
 
 pytest.importorskip("distributed")

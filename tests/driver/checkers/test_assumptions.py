@@ -6,7 +6,7 @@ import pytest
 from raftmon.driver.checkers.assumptions import EMPTY, FIDELITY, NOT_EMPTY, UNIQUE, Assumptions
 from raftmon.driver.checkers.base import Valid, combine
 from raftmon.driver.checkers.register import RegisterChecker
-from raftmon.driver.histories import read_history
+from raftmon.driver.histories.formats import read_history
 from raftmon.driver.histories.model import MONOTONIC, ONE_IN_FLIGHT, READABLE
 
 

@@ -6,7 +6,7 @@ import pytest
 
 from raftmon.driver.checkers.asked_for import checkers_for, chosen_checkers
 from raftmon.driver.checkers.base import combine
-from raftmon.driver.histories import read_history
+from raftmon.driver.histories.formats import read_history
 from tests.shared import SHARED
 
 CASES = SHARED / "cases"

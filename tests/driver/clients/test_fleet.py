@@ -10,7 +10,8 @@ from collections import Counter, defaultdict
 
 import pytest
 
-from raftmon.driver.clients import ClientFleet, ClientPlan, FleetConfig
+from raftmon.driver.clients.fleet import ClientFleet, FleetConfig
+from raftmon.driver.clients.plan import ClientPlan
 from raftmon.setup.errors import InputError, RaftmonError
 from raftmon.setup.topology import Topology
 

@@ -8,7 +8,8 @@ import pytest
 
 from raftmon.driver.checkers.base import Valid
 from raftmon.driver.checkers.register import RegisterChecker
-from raftmon.driver.clients import ClientFleet, ClientPlan, FleetConfig
+from raftmon.driver.clients.fleet import ClientFleet, FleetConfig
+from raftmon.driver.clients.plan import ClientPlan
 from raftmon.driver.histories.formats import read_history
 from raftmon.setup.topology import Topology
 

@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from raftmon.driver.clients import ClientPlan, FleetConfig
 from raftmon.driver.clients.config import HostConfig
+from raftmon.driver.clients.fleet import FleetConfig
+from raftmon.driver.clients.plan import ClientPlan
 from raftmon.driver.run.config import RunConfig
 from raftmon.setup.errors import InputError
 from raftmon.setup.topology import Topology

@@ -9,7 +9,8 @@ import zstandard
 
 from raftmon.driver.checkers import check_safely, checkers_for_history, combine
 from raftmon.driver.cli import main
-from raftmon.driver.histories import encodings, read_history
+from raftmon.driver.histories import encodings
+from raftmon.driver.histories.formats import read_history
 from raftmon.driver.histories.model import READABLE
 from raftmon.setup.errors import InputError
 

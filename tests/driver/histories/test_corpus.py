@@ -7,7 +7,7 @@ import pytest
 
 from raftmon.driver.checkers import check_safely, checkers_for_history, combine
 from raftmon.driver.cli import main
-from raftmon.driver.histories import read_history
+from raftmon.driver.histories.formats import read_history
 from raftmon.setup.errors import InputError
 
 CORPUS = Path(__file__).parent / "corpus"

@@ -2,8 +2,8 @@
 
 import pytest
 
-from raftmon.driver.histories import read_history
 from raftmon.driver.histories.csv_table import is_table
+from raftmon.driver.histories.formats import read_history
 from raftmon.driver.histories.operation import Outcome
 
 

@@ -5,8 +5,9 @@ import random
 
 import pytest
 
-from raftmon.driver.histories import FORMATS, History, read_history, write_history
-from raftmon.driver.histories.formats import detect
+from raftmon.driver.histories.formats import FORMATS, detect, read_history
+from raftmon.driver.histories.model import History
+from raftmon.driver.histories.writers import write_history
 from raftmon.setup.errors import InputError
 from tests import shared
 from tests.driver.histories.synthetic import register_deeds, simulate

@@ -5,7 +5,7 @@ import io
 import pytest
 
 from raftmon.driver.cli import main
-from raftmon.driver.histories import read_history
+from raftmon.driver.histories.formats import read_history
 from raftmon.setup.errors import InputError
 
 

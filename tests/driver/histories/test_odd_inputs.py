@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from raftmon.driver.checkers import check_safely, checkers_for_history, combine
-from raftmon.driver.histories import read_history
+from raftmon.driver.histories.formats import read_history
 
 ODD = Path(__file__).parent / "odd"
 EXPECTED = json.loads((ODD / "expected.json").read_text())

@@ -7,7 +7,7 @@ import pytest
 from raftmon.driver.checkers import check_safely, checkers_for_history, combine
 from raftmon.driver.cli.check import main as check
 from raftmon.driver.cli.check import parser
-from raftmon.driver.histories import read_history
+from raftmon.driver.histories.formats import read_history
 from raftmon.driver.histories.operation import Outcome
 from raftmon.setup.errors import InputError
 

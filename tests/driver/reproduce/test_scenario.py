@@ -10,7 +10,7 @@ from raftmon.adapters.base import Definite, Indefinite
 from raftmon.driver.checkers.base import Valid
 from raftmon.driver.checkers.register import RegisterChecker
 from raftmon.driver.cli import main
-from raftmon.driver.histories import read_history
+from raftmon.driver.histories.formats import read_history
 from raftmon.driver.reproduce.attempt import first_leader
 from raftmon.driver.reproduce.loading import AttemptOutcome, load_scenario, scenarios
 from raftmon.driver.reproduce.recorded import recorded

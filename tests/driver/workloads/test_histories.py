@@ -14,7 +14,7 @@ import pytest
 from raftmon.adapters.base import Definite
 from raftmon.driver.checkers.asked_for import checkers_for
 from raftmon.driver.checkers.base import Valid
-from raftmon.driver.histories import read_history
+from raftmon.driver.histories.formats import read_history
 from raftmon.driver.histories.operation import Outcome
 from raftmon.driver.workloads.base import OperationResult, slot_random
 from raftmon.driver.workloads.hooks import hooks
