@@ -89,7 +89,8 @@ def main(arguments: argparse.Namespace) -> int:
         return clusters[0]
 
     say(f"seed {seed}, {len(pool)} kinds of fault, {len(corpus.states)} states and {len(corpus.kept)} schedules known")
-    drawer = Drawer(pool, config.duration_s, Random(seed), possible_triggers(config, pool))
+    nodes = tuple(f"n{number}" for number in range(1, config.nodes + 1))
+    drawer = Drawer(pool, config.duration_s, Random(seed), possible_triggers(config, pool), nodes)
     explorer = Explorer(
         config, corpus, drawer, arguments.store, start, say,
         warm=keeps_warm(config.workload), blind=arguments.blind, go_on=arguments.go_on,

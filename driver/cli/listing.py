@@ -47,6 +47,7 @@ def _faults() -> Iterator[str]:
             *(["a host beyond the nodes"] if kind.spares else []),
             *(["clients' traffic through the monitor"] if kind.client_traffic else []),
             *(["disks that raftmon serves"] if kind.disks else []),
+            *(["a system whose messages can be edited (docs/raft.md)"] if kind.messages else []),
         ]
         options = [_option(option, known.default, known.help) for option, known in kind.options.items()]
         yield from _row(name, kind.summary, *options, *([f"needs {', '.join(needs)}"] if needs else []))

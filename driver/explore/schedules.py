@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from random import Random
@@ -33,6 +34,10 @@ POOL: tuple[tuple[str, Mapping[str, str]], ...] = (
     ("deaf", {}),
     ("mute", {}),
     ("jam", {}),
+    *(("hold-messages", {"kind": kind}) for kind in ("MsgApp", "MsgAppResp", "MsgVote", "MsgVoteResp", "MsgHeartbeat")),
+    *(("lose-messages", {"kind": kind}) for kind in ("MsgApp", "MsgAppResp", "MsgVoteResp")),
+    ("cut", {"links": "n1->n2"}),
+    ("cut", {"links": "n2<->n3"}),
     ("stutter", {}),
     ("compact", {}),
     ("defragment", {"node": "leader"}),
@@ -63,17 +68,33 @@ class Schedule:
         return schedule_text(self.faults)
 
 
+def _one_message(when: str, step: int) -> str:
+    """The same trigger one message later or earlier (``nth``, counted from 1)."""
+    text, _, number = when.partition(" nth ")
+    moved = int(number or 1) + step
+    return f"{text} nth {moved}" if moved > 1 else text
+
+
+def _renamed(links: str, nodes: Sequence[str], random: Random) -> str:
+    """Links between other nodes: the names that are there, shuffled, or one direction turned round."""
+    if random.random() < 0.3:
+        return re.sub(r"(\w+)->(\w+)", r"\2->\1", links)
+    others = dict(zip(nodes, random.sample(list(nodes), len(nodes)), strict=True))
+    return re.sub(r"\w+", lambda name: others[name.group()], links)
+
+
 @dataclass(slots=True)
 class Drawer:
     """Draws schedules of ``seconds`` from ``pool``.
 
-    ``triggers`` are what a fault may wait for instead of a time (texts of ``@when``).
+    ``triggers`` are what a fault may wait for instead of a time (texts of ``@when``); ``nodes`` are those of links.
     """
 
     pool: Sequence[tuple[str, Mapping[str, str]]]
     seconds: float
     random: Random
     triggers: Sequence[str] = ()
+    nodes: Sequence[str] = ("n1", "n2", "n3")
 
     def fresh(self) -> Schedule:
         """A schedule that owes nothing to any other: one to three faults at any time."""
@@ -93,8 +114,13 @@ class Drawer:
             return
         at = self.random.randrange(len(faults))
         change: Any = self.random.choice(
-            ("move", "move", "stretch", "another", "add", "leave out", "wait", "lend", "follow")
+            (
+                *("move", "move", "stretch", "another", "add", "leave out", "lend", "follow"),
+                *("wait", "wait", "one message", "swap"),
+            )
         )
+        if change == "one message" and faults[at].when is None:
+            change = "wait"  # it has no message yet
         if change == "move":
             faults[at] = self._placed(faults[at], faults[at].start_s + self.random.gauss(0, 0.3))
         elif change == "stretch":
@@ -110,10 +136,26 @@ class Drawer:
         elif change == "wait" and self.triggers:
             lasting_s = min(faults[at].stop_s - faults[at].start_s, self.seconds / 2)
             faults[at] = replace(faults[at], start_s=0.0, stop_s=lasting_s, when=self.random.choice(self.triggers))
+        elif change == "one message":
+            faults[at] = replace(faults[at], when=_one_message(faults[at].when or "", self.random.choice((-1, 1))))
+        elif change == "swap":
+            faults[at] = replace(faults[at], options=self._swapped(faults[at].options))
         elif change == "lend" and other is not None and other.faults:
             faults.append(self.random.choice(other.faults))
         elif change == "follow":  # the same again, right after it
             faults.append(self._placed(faults[at], faults[at].stop_s + _STEP_S))
+
+    def _swapped(self, options: Mapping[str, str]) -> dict[str, str]:
+        """Other nodes, links and roles in the place of those that are named."""
+        found = dict(options)
+        for option, value in options.items():
+            if option == "links":
+                found[option] = _renamed(value, self.nodes, self.random)
+            elif option in ("node", "where"):
+                found[option] = self.random.choice(("leader", "follower", "one"))
+        if "where" not in options and "kind" in options:
+            found["where"] = self.random.choice(("leader", "follower", "one"))
+        return found
 
     def _fault(self) -> PlannedFault:
         name, options = self.random.choice(self.pool)

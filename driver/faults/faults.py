@@ -31,6 +31,7 @@ from raftmon.driver.faults.makers import (
     full_disk,
     intermittent,
     links,
+    messages,
     node_kinds,
     on_node,
     partition,
@@ -65,6 +66,8 @@ _FAULTS: dict[str, FaultKind] = {
         {"where": WHERE},
         least_nodes=2,
     ),
+    "hold-messages": messages("hold", "holds one kind of Raft message and delivers it when the fault ends"),
+    "lose-messages": messages("drop", "loses one kind of Raft message; all others pass"),
     "throttle": FaultKind(
         throttle,
         "lets a node run only a share of the time (control group, else SIGSTOP and SIGCONT ten times a second)",

@@ -65,6 +65,8 @@ class FaultKind:
         it works only where the traffic of clients goes through the monitor too
     ``disks``
         it works only on disks that raftmon serves itself
+    ``messages``
+        the action on single messages that it needs (``hold``, ``drop``); empty if it needs none
     """
 
     make: Callable[..., Fault]
@@ -76,6 +78,7 @@ class FaultKind:
     spares: int = 0
     client_traffic: bool = False
     disks: bool = False
+    messages: str = ""
 
     def why_not(self, name: str, nodes: int) -> str | None:
         """Why it cannot be done on so many nodes, None if it can."""

@@ -93,10 +93,6 @@ PARTITIONS: Mapping[str, Grudge] = {
 """Name -> the links to cut."""
 
 
-def _or(links: frozenset[Link]) -> str:
-    return " or ".join(sorted(map(str, links)))
-
-
 def _sentence(verb: str, links: frozenset[Link]) -> str:
     """Pairs cut both ways are named once."""
     words = []
@@ -118,7 +114,10 @@ class _RulesOnLinks:
     def _put(self, target: Target, random: Random, links: frozenset[Link], action: str) -> None:
         """One rule for all links: they are affected between the same two packets."""
         self._rules = f"fault-{self.name}-{random.getrandbits(32):08x}"
-        target.add_rules(self._rules, [f"{_or(links)} {action}"])
+        target.add_rules(self._rules, [self._line(" or ".join(sorted(map(str, links))), action)])
+
+    def _line(self, links: str, action: str) -> str:
+        return f"{links} {action}"
 
     def receipt(self, target: Target) -> Receipt:
         """Packets that the cut stopped."""

@@ -16,6 +16,7 @@ from raftmon.driver.faults.duty import DutyCycle
 from raftmon.driver.faults.intermittent import Intermittent
 from raftmon.driver.faults.kind import FaultKind, FaultOption
 from raftmon.driver.faults.links import BadLinks, Partition
+from raftmon.driver.faults.messages import MessageFault
 from raftmon.driver.faults.nodes import Kill, Pause, Restart
 from raftmon.driver.faults.selectors import SELECTORS
 from raftmon.driver.faults.throttle import Throttle
@@ -43,6 +44,7 @@ __all__ = [
     "full_disk",
     "intermittent",
     "links",
+    "messages",
     "node_kinds",
     "on_node",
     "partition",
@@ -67,6 +69,17 @@ _VERBS: dict[str, tuple[Callable[[str, str], Fault], str]] = {
     "restart": (Restart, "SIGKILL and immediate restart:"),
 }
 _RANDOM_NODE_FAULTS = ("kill-leader", "kill-one", "pause-leader", "pause-one", "restart-one")
+
+
+def messages(action: str, summary: str) -> FaultKind:
+    """A fault on one kind of message."""
+    return FaultKind(
+        lambda name, kind, where: MessageFault(name, action, kind, where),
+        summary,
+        {"kind": FaultOption("MsgAppResp", "the kind, by etcd's name"), "where": WHERE},
+        least_nodes=2,
+        messages=action,
+    )
 
 
 def whole(name: str, option: str, text: str) -> int:

@@ -40,14 +40,14 @@ def receipt_of(fault: Any, target: Target) -> Receipt:
     return found
 
 
-def of_rules(target: Target, name: str, what: str = "stopped") -> Receipt:
+def of_rules(target: Target, name: str, what: str = "stopped", noun: str = "packets") -> Receipt:
     """Of rules on links: how many packets they met, by the monitor's counters, and on how many they acted."""
     matched, acted = target.rule_counts(name)
     if not matched:
         return Receipt(INCONCLUSIVE, "nothing was sent on those links while it was on")
     if not acted:
-        return Receipt(MISMATCH, f"{matched:,} packets met it and none was {what}")
-    return Receipt(CONFIRMED, f"{acted:,} of {matched:,} packets {what}")
+        return Receipt(MISMATCH, f"{matched:,} {noun} met it and none was {what}")
+    return Receipt(CONFIRMED, f"{acted:,} of {matched:,} {noun} {what}")
 
 
 def of_dead(target: Target, nodes: Sequence[str]) -> Receipt:

@@ -180,6 +180,8 @@ def make_plan(config: RunConfig, adapter: Adapter) -> RunPlan:
             "--fault: @when waits for messages as they are recorded: use a system whose messages raftmon reads "
             "(docs/raft.md), without --no-record, or give the fault a time such as @5s..8s"
         )
+    for fault in faults:
+        _check_messages(fault.name, kinds[fault.name], adapter, config)
     if placement.rules and not config.monitored:
         raise InputError("the links of a topology are the monitor's work: leave --no-monitor out, or the link options")
     _check_rules(config.rules, [host.name for host in topology.hosts()])
@@ -206,6 +208,20 @@ def _check_servers(
         for option, known in kinds[fault.name].options.items():
             if known.selects == "server":
                 with_server(config.system, fault.options.get(option, known.default) or None, {})
+
+
+def _check_messages(name: str, kind: FaultKind, adapter: Adapter, config: RunConfig) -> None:
+    """Raise InputError for a fault on single messages that this system's protocol does not allow."""
+    if not kind.messages:
+        return
+    if not _is_followed(adapter, config):
+        raise InputError(
+            f"--fault {name} acts on single messages: use a system whose messages raftmon edits (docs/raft.md), "
+            "without --no-record"
+        )
+    codec = codec_of(adapter.name, all_codecs(config.codecs))
+    if codec is not None and (why := codec.refuses.get(kind.messages)) is not None:
+        raise InputError(f"--fault {name}: {kind.messages} is impossible with {codec.name}: {why}")
 
 
 def _is_followed(adapter: Adapter, config: RunConfig) -> bool:
