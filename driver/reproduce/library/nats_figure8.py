@@ -51,7 +51,7 @@ def play(stage: Stage) -> str | None:
         raise CouldNotSetUp(f"{leader} was not elected again within 40 s")
     stage.monitor.remove(silent)
     stage.monitor.remove(lost)  # its followers now catch up with the old entry, and get no further
-    found = stage.until_wire(lambda: stage.violation("commit_own_term"), 15.0)
+    found = stage.until_wire(lambda: stage.violation("commit_own_term"), 8.0)
     writer.join()
     return found
 
