@@ -3,7 +3,7 @@
 import threading
 import time
 
-from raftmon.adapters.etcd_api import EtcdApi, EtcdRefused
+from raftmon.driver.reproduce.etcd_members import differing, write_while
 from raftmon.driver.reproduce.scenario import Scenario
 from raftmon.driver.reproduce.stage import Stage
 
@@ -28,7 +28,8 @@ def play(stage: Stage) -> str | None:
     victim = stage.cluster.others(leader)[0]
     open_, over = threading.Event(), threading.Event()
     writers = [
-        threading.Thread(target=_write, args=(stage.etcd(leader, 20.0), part, open_, over)) for part in range(WRITERS)
+        threading.Thread(target=write_while, args=(stage.etcd(leader, 20.0), part, open_, over))
+        for part in range(WRITERS)
     ]
     for thread in writers:
         thread.start()
@@ -39,10 +40,9 @@ def play(stage: Stage) -> str | None:
                 _kill_as_it_catches_up(stage, victim)
             open_.clear()
             stage.cluster.wait_healthy(60.0)
-            found = stage.until(lambda: _revisions(stage), "every member at one applied index", 30.0)
-            if len(set(found.values())) > 1:
-                values = ", ".join(f"{node} at revision {revision}" for node, revision in found.items())
-                return f"after {number * KILLS} kills of {victim}, with nothing in flight: {values}"
+            found = differing(stage)
+            if found is not None:
+                return f"after {number * KILLS} kills of {victim}, with nothing in flight: {found}"
     finally:
         over.set()
         open_.set()
@@ -63,26 +63,3 @@ def _kill_as_it_catches_up(stage: Stage, victim: str) -> None:
     stage.cluster.kill(victim)
     stage.cluster.start(victim)
     stage.wait(0.3)
-
-
-def _write(api: EtcdApi, part: int, open_: threading.Event, over: threading.Event) -> None:
-    number = 0
-    while not over.is_set():
-        open_.wait()
-        number += 1
-        try:
-            api.put(f"k{part}-{number % 100}", f"{number}")
-        except EtcdRefused:
-            continue
-
-
-def _revisions(stage: Stage) -> dict[str, int] | None:
-    """Each member's own revision where all have applied the same index before and after; None otherwise."""
-    try:
-        apis = {node: stage.etcd(node) for node in stage.nodes}
-        before = {node: api.status()["index"] for node, api in apis.items()}
-        revisions = {node: api.local_revision() for node, api in apis.items()}
-        after = {node: api.status()["index"] for node, api in apis.items()}
-    except EtcdRefused:
-        return None
-    return revisions if before == after and len(set(after.values())) == 1 else None
