@@ -11,7 +11,7 @@ from raftmon.driver.experiments.tables import by_cell
 
 __all__ = ["picture"]
 
-LEFT, ROW, HEAD, GAP, BAR = 190, 30, 64, 14, 9
+LEFT, ROW, HEAD, GAP, BAR = 150, 30, 78, 14, 9
 DURING, AFTER, LINE = "#b3402e", "#e0a030", "#555"
 
 
@@ -33,7 +33,8 @@ def picture(rows: Sequence[Played], cut_s: float) -> str:
     parts.append(_words(270, 35, f"full width: {most_ms / 1000:.1f} s"))
     for column, system in enumerate(systems):
         x = LEFT + column * width
-        parts.append(_words(x, HEAD - 6, system, "system"))
+        name, _, version = system.partition("@")
+        parts.append(_words(x, HEAD - 20, name, "system") + _words(x, HEAD - 7, version))
         parts.append(f'<line x1="{x}" x2="{x}" y1="{HEAD}" y2="{HEAD + ROW * len(scenarios)}" stroke="#ccc"/>')
     for line, scenario in enumerate(scenarios):
         y = HEAD + line * ROW
