@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickletools
 import re
 import sqlite3
 from collections.abc import Iterable, Mapping, Sequence
@@ -94,10 +95,15 @@ def _entries(wire: sqlite3.Connection, group: str, operation: Operation, value: 
     found = 0
     for row in wire.execute(query, (group, operation.call_ns, str(operation.key))):
         blob = row["value"] if isinstance(row["value"], bytes) else str(row["value"] or "").encode()
-        if not said.search(_payload(blob, str(operation.key).encode(), row["key"])):
+        if not (
+            _pickled(blob, operation.key, value) or said.search(_payload(blob, str(operation.key).encode(), row["key"]))
+        ):
             continue
         at_ns = _quorum_ns(wire, group, row["log_index"], row["source"], row["first_ns"])
-        yield LogEntry(row["log_index"], row["term"], str(row["source"]), row["first_ns"], at_ns, row["first_packet"])
+        known = at_ns is not None or _answers_known(wire, group, row["source"])
+        yield LogEntry(
+            row["log_index"], row["term"], str(row["source"]), row["first_ns"], at_ns, row["first_packet"], known
+        )
         found += 1
         if found >= _MOST_ENTRIES:
             return
@@ -110,6 +116,20 @@ def _payload(blob: bytes, key: bytes, typed: str | None) -> bytes:
     rest = blob[blob.find(key) + len(key) :]
     headers = rest.rfind(b"\r\n\r\n")
     return rest[headers + 4 :] if headers >= 0 else rest
+
+
+def _pickled(blob: bytes, key: object, value: object) -> bool:
+    """Whether bytes are a pickled command (PySyncObj's) that names a key and ends with a value. Nothing is loaded."""
+    if not blob.startswith(b"\x80"):
+        return False
+    atoms: list[object] = []
+    try:
+        for operation, argument, _place in pickletools.genops(blob):
+            if "UNICODE" in operation.name or "INT" in operation.name or operation.name.startswith("LONG"):
+                atoms.append(argument)
+    except ValueError:
+        return False  # cut off: only the beginning of an entry is recorded
+    return key in atoms[:-1] and atoms[-1] == value
 
 
 def _others_needed(wire: sqlite3.Connection, group: str) -> int:
@@ -127,6 +147,15 @@ def _quorum_ns(wire: sqlite3.Connection, group: str, index: int, leader: str, si
     times = sorted(row[0] for row in wire.execute(query, (group, leader, index, since_ns)))
     need = _others_needed(wire, group)
     return int(times[need - 1]) if len(times) >= need else None
+
+
+def _answers_known(wire: sqlite3.Connection, group: str, leader: str) -> bool:
+    """Whether the record has answers to this leader that say how far the others are."""
+    query = """
+        SELECT 1 FROM messages
+        WHERE grp = ? AND kind = 'MsgAppResp' AND NOT reject AND target = ? AND log_index > 0 LIMIT 1
+    """
+    return wire.execute(query, (group, leader)).fetchone() is not None
 
 
 def _served(operation: Operation, wire: sqlite3.Connection, group: str) -> Witnessed:

@@ -15,7 +15,7 @@ class LogEntry:
     """One place in a log that carries what an operation wrote.
 
     ``proposed_ns`` is when its leader first sent it, ``quorum_ns`` when a quorum had acknowledged it, None if it never
-    had as far as the wire shows.
+    had as far as the wire shows; ``quorum_known`` is False if the record has no answers that would show it.
     """
 
     index: int
@@ -24,6 +24,7 @@ class LogEntry:
     proposed_ns: int
     quorum_ns: int | None
     packet: int
+    quorum_known: bool = True
 
 
 @dataclass(frozen=True, slots=True)

@@ -81,7 +81,13 @@ def _wire_lines(evidence: Evidence, one: Witnessed) -> Iterator[str]:
             yield f"{one.leader}, which served the read, led an older term and heard from no quorum since {since}"
         return
     for entry in one.entries:
-        had = f"a quorum had it at {seconds(evidence, entry.quorum_ns)}" if entry.quorum_ns else "no quorum had it"
+        had = (
+            f"a quorum had it at {seconds(evidence, entry.quorum_ns)}"
+            if entry.quorum_ns
+            else "no quorum had it"
+            if entry.quorum_known
+            else "whether a quorum had it is unknown"
+        )
         yield (
             f"{operation.f} {operation.value!r}: entry {entry.index} of term {entry.term}, sent by {entry.leader} at "
             f"{seconds(evidence, entry.proposed_ns)} [packet {entry.packet}], {had}"

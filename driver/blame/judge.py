@@ -128,6 +128,8 @@ def _before_quorum(evidence: Evidence) -> str | None:
         if not _succeeded(one) or not one.entries or one.operation.f == "read":
             continue
         first, returned_ns = one.entries[0], one.operation.return_ns or 0
+        if not all(entry.quorum_known for entry in one.entries):
+            continue
         if all(entry.quorum_ns is None or entry.quorum_ns > returned_ns for entry in one.entries):
             when = "no quorum ever had it" if first.quorum_ns is None else (
                 f"a quorum had it at {seconds(evidence, first.quorum_ns)}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import pickle
 import sqlite3
 
 import pytest
@@ -69,6 +70,16 @@ def test_a_value_within_bytes_that_are_not_read_is_found_whole_only(wire):
     entry(wire, message(wire, 21, "MsgApp", "n1", "n2", entries=1, index=1), 2, blob + b"12")
     cas = Operation(0, "cas", "k", (3, 12), 10, 50, Outcome.OK, node="n1")
     assert [one.index for one in collect(wrong(cas), History([cas]), wire, [], {}, 0).operations[0].entries] == [2]
+
+
+def test_a_pickled_command_is_read_without_loading_it(wire):
+    for index, command in enumerate([(2, ("k", 12)), (1, ("k",)), (2, ("k", 120)), (2, ("k2", 12))], 1):
+        entry(
+            wire, message(wire, 20, "MsgApp", "n1", "n2", entries=1, index=index - 1), index, pickle.dumps(command, 2)
+        )
+    write = Operation(0, "write", "k", 12, 10, 50, Outcome.OK, node="n1")
+    (found,) = collect(wrong(write), History([write]), wire, [], {}, 0).operations[0].entries
+    assert (found.index, found.quorum_ns, found.quorum_known) == (1, None, False)
 
 
 def test_a_read_at_a_leader_of_an_older_term_says_since_when_it_had_no_quorum(wire):

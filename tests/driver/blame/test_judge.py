@@ -49,6 +49,8 @@ def test_an_answer_before_the_quorum():
     assert "answered before a quorum had it" in blame(evidence(early))
     never = Witnessed(operation(), (entry(4, quorum_s=None),))
     assert "no quorum ever had it" in blame(evidence(never))
+    untold = Witnessed(operation(), (replace(entry(4, quorum_s=None), quorum_known=False),))
+    assert blame(evidence(untold)) == UNKNOWN
     assert blame(evidence(WRITTEN)) == UNKNOWN
 
 
