@@ -26,6 +26,7 @@ __all__ = [
     "Leader",
     "Leadership",
     "Lease",
+    "LeaseTimes",
     "Lock",
     "Members",
     "MoveLeader",
@@ -117,6 +118,14 @@ class Lease(Protocol):
 
     def write_leased(self, key: str, value: Any, lease: Any) -> None:
         """Set ``key`` as long as the lease lives."""
+
+
+@runtime_checkable
+class LeaseTimes(Protocol):
+    """Capability: a lease tells how long it has left, and is not renewed by that (beside ``Lease``)."""
+
+    def time_to_live(self, lease: Any) -> float:
+        """Seconds left, less than 0 where it is gone."""
 
 
 @runtime_checkable

@@ -215,7 +215,7 @@ CHECKERS: dict[str, CheckerKind] = {
     "lease": CheckerKind(
         later("lease", "Lease"),
         "keys exist exactly as long as their leases",
-        _words("grant revoke keepalive attach read") | _CHANGES,
+        _words("grant revoke keepalive left attach read") | _CHANGES,
         workloads=("lease",),
         asked_by=_words("grant keepalive"),
         shape=shapes_of_reports.LEASES,

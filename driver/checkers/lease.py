@@ -3,6 +3,7 @@
 Operations, with a lease named by its id:
 ``f="grant"``, ``key`` the lease, ``value`` its time to live in seconds;
 ``f="keepalive"``, ``key`` the lease, ``value`` the time to live it got, in seconds (0: the lease is gone);
+``f="left"``, ``key`` the lease, ``value`` the seconds that it has left (less than 0: the lease is gone);
 ``f="revoke"``, ``key`` the lease;
 ``f="attach"``, ``key`` a key, ``value`` what was written, ``extra`` ``{"lease": id}``;
 ``f="read"``, ``key`` a key, ``value`` what was there, null if it was gone;
@@ -96,8 +97,9 @@ class _Lateness:
 
 class Lease:
     """Names: *gone-while-alive*, *outlives* (read more than ``grace_s`` after the lease's latest possible end),
-    *survives-revoke*, *expired-early* (a keepalive answered "gone" while the lease was alive), *alive-after-revoke* (a
-    keepalive succeeded after a revoke had), *resurrected* (a key gone came back without a write), *duplicate-lease*.
+    *survives-revoke*, *expired-early* (a keepalive or a question for the time left was answered "gone" while the lease
+    was alive), *alive-after-revoke* (a keepalive succeeded after a revoke had), *left-too-long* (more time left than
+    was granted, ``extend_s`` beside), *resurrected* (a key gone came back without a write), *duplicate-lease*.
 
     ``grace_s`` is how late a system may be in ending a lease: 5 s, or where answers tell their term 3 s (etcd looks for
     leases that ran out twice a second, and revokes them through Raft). A new leader of etcd gives every lease its whole
@@ -117,7 +119,7 @@ class Lease:
     def check(self, history: History) -> Result:
         """Judge every lease of the history."""
         found = Findings()
-        leases = _leases(history.operations, found)
+        leases = _leases(history.operations, self._extend_ns / SECOND_NS, found)
         elections = _Elections(history.operations)
         grace_s = self._grace_s if self._grace_s is not None else 3.0 if elections.told else 5.0
         lateness = _Lateness(int(grace_s * SECOND_NS), self._extend_ns, elections)
@@ -132,7 +134,7 @@ class Lease:
         )
 
 
-def _leases(operations: Iterable[Operation], found: Findings) -> dict[Any, _Lease]:
+def _leases(operations: Iterable[Operation], extend_s: float, found: Findings) -> dict[Any, _Lease]:
     leases: dict[Any, _Lease] = {}
     for operation in operations:
         name = freeze(operation.key)
@@ -148,6 +150,8 @@ def _leases(operations: Iterable[Operation], found: Findings) -> dict[Any, _Leas
             leases[name].revokes.append(operation)
         elif operation.f == "keepalive" and name in leases:
             _keepalive(leases[name], operation, found)
+        elif operation.f == "left" and name in leases and operation.outcome is Outcome.OK:
+            _left(leases[name], operation, extend_s, found)
     return leases
 
 
@@ -163,21 +167,39 @@ def _keepalive(lease: _Lease, operation: Operation, found: Findings) -> None:
     if operation.outcome is Outcome.INFO:
         lease.dead_after_ns = FOREVER
         return
-    gone = operation.outcome is Outcome.OK and not operation.value
+    if operation.outcome is not Outcome.OK:
+        return
+    if not operation.value:
+        _told_gone(lease, operation, found)
+        return
+    if lease.revoked_ns < operation.call_ns:
+        sentence = f"the lease {operation.key} was kept alive after it had been revoked"
+        found.add("alive-after-revoke", sentence, [*lease.revokes, operation], key=operation.key)
+    _renew(lease, operation)
+
+
+def _told_gone(lease: _Lease, operation: Operation, found: Findings) -> None:
+    """The system says that the lease is gone: was it promised to be alive?"""
+    granted_ns = lease.grant.return_ns
+    if granted_ns is None or operation.call_ns < granted_ns:
+        return  # it may have come before the grant was done
     return_ns = operation.call_ns if operation.return_ns is None else operation.return_ns
-    if gone:
-        granted_ns = lease.grant.return_ns
-        if granted_ns is None or operation.call_ns < granted_ns:
-            return  # it may have come before the grant was done
-        if return_ns < min(lease.alive_until_ns, lease.may_be_revoked_ns):
-            left = milliseconds(lease.alive_until_ns - return_ns)
-            sentence = f"the lease {operation.key} was answered to be gone with {left} still promised"
-            found.add("expired-early", sentence, [lease.last_renewal or lease.grant, operation], key=operation.key)
-    elif operation.outcome is Outcome.OK:
-        if lease.revoked_ns < operation.call_ns:
-            sentence = f"the lease {operation.key} was kept alive after it had been revoked"
-            found.add("alive-after-revoke", sentence, [*lease.revokes, operation], key=operation.key)
-        _renew(lease, operation)
+    if return_ns < min(lease.alive_until_ns, lease.may_be_revoked_ns):
+        left = milliseconds(lease.alive_until_ns - return_ns)
+        sentence = f"the lease {operation.key} was answered to be gone with {left} still promised"
+        found.add("expired-early", sentence, [lease.last_renewal or lease.grant, operation], key=operation.key)
+
+
+def _left(lease: _Lease, operation: Operation, extend_s: float, found: Findings) -> None:
+    if not isinstance(operation.value, (int, float)):
+        return
+    if operation.value <= 0:
+        if operation.value < 0:  # 0 may be the whole seconds of what is left
+            _told_gone(lease, operation, found)
+        return
+    if operation.value > float(lease.grant.value) + extend_s:
+        sentence = f"the lease {operation.key} has {operation.value:g} s left and was granted {lease.grant.value:g} s"
+        found.add("left-too-long", sentence, [lease.grant, operation], key=operation.key)
 
 
 def _check_key(operations: Sequence[Operation], leases: dict[Any, _Lease], lateness: _Lateness, found: Findings) -> int:

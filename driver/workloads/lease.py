@@ -13,7 +13,7 @@ from random import Random
 from typing import Any
 
 from raftmon.adapters.base import Definite
-from raftmon.adapters.capabilities import Lease
+from raftmon.adapters.capabilities import Lease, LeaseTimes
 from raftmon.driver.histories.operation import Outcome
 from raftmon.driver.workloads.base import Call, OperationResult
 from raftmon.setup.errors import InputError
@@ -30,7 +30,7 @@ class LeaseWorkload:
     """
 
     name = "lease"
-    needs: tuple[type, ...] = (Lease,)
+    needs: tuple[type, ...] = (Lease, LeaseTimes)
 
     def __init__(
         self, *, leases: int = 4, ttl_s: int = 2, renewals: int = 5, pause_ms: float = 30.0, revoked: float = 0.5
@@ -82,6 +82,8 @@ class LeaseWorkload:
                 if not error.has_seen:  # refused, which says nothing of the lease
                     raise
                 return 0, {}, None
+        if call.f == "left":
+            return client.time_to_live(call.key), {}, None
         if call.f == "revoke":
             client.revoke(call.key)
             return None, {}, None
@@ -143,7 +145,7 @@ class LeasePlan:
         if step == "attach":
             lease = self._held[number]
             return Call("attach", self._key(number), {"value": self._life, "lease": lease})
-        if step in ("keepalive", "revoke"):
+        if step in ("keepalive", "left", "revoke"):
             return Call(step, self._held[number], None)
         return Call("read", self._key(number), None)
 
@@ -171,6 +173,7 @@ class LeasePlan:
         for _ in range(self._renewals):
             helped = [("help", 0) if number % 2 and self._slots > 1 else ("keepalive", number) for number in numbers]
             read = [("own", self._random.randrange(self._leases)), ("peer", 0)]
+            read.append(("left", self._random.randrange(self._leases)))
             steps = [*helped, *read]
             self._random.shuffle(steps)
             self._left += [("look", 0), *steps]

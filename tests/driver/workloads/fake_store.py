@@ -95,6 +95,9 @@ class FakeStore:
             raise Definite("gone", seen=0, has_seen=True)
         return 5.0
 
+    def time_to_live(self, lease: Any) -> float:
+        return -1.0 if self.leases.get(lease) is None else 1.0
+
     def revoke(self, lease: Any) -> None:
         for key in self._alive(lease):
             self.data.pop(key, None)
