@@ -42,6 +42,15 @@ NEWER = {
 FROM = {"pysyncobj": ("--server", "pysyncobj@0.3.16")}
 OTHER_RUN = {"rabbitmq": ("--workload", "queue")}
 """Further arguments of every run on a system."""
+HARDER = {
+    ("throttle", ""): "throttle(node=all,share=5%)",
+    ("full-disk", "nats"): "full-disk(node=all)",
+    ("disk-error", "nats"): "disk-error(node=all,calls=write)",
+}
+"""Faults that need more than their defaults to be met in so short a time, on every system ("") or on one.
+
+nats-server syncs its files every two minutes, and an idle node does not use a fifth of the processors.
+"""
 UPGRADES = ("upgrade", "rolling-upgrade")
 ALONE = (*UPGRADES, "majority-ring", "leader", "leader-recovery", "kill-n")
 """They stay, or need another cluster: each has a run of its own."""
@@ -84,7 +93,8 @@ def schedule(names: Sequence[str], system: str = "etcd") -> tuple[str, float]:
     """The text of --fault with one after another, and how long the run must be."""
     parts, at_s = [], FIRST_S
     for name in names:
-        text = f"{name}(to={NEWER[system]})" if name in UPGRADES else name
+        harder = HARDER.get((name, system), HARDER.get((name, ""), name))
+        text = f"{name}(to={NEWER[system]})" if name in UPGRADES else harder
         lasts_s = LONG_S.get(name, EACH_S)
         parts.append(f"{text}@{at_s:g}s..{at_s + lasts_s:g}s")
         at_s += lasts_s + GAP_S

@@ -28,6 +28,10 @@ def test_faults_follow_each_other_and_end_before_the_run_does():
     text, duration_s = schedule(["jam", "upgrade"], "nats")
     assert text == "jam@1s..2.5s,upgrade(to=nats@2.10.27)@4s..10s"
     assert duration_s == 11.5
+    assert schedule(["full-disk", "throttle"], "nats")[0] == (
+        "full-disk(node=all)@1s..2.5s,throttle(node=all,share=5%)@4s..5.5s"
+    )
+    assert schedule(["full-disk"], "etcd")[0] == "full-disk@1s..2.5s"
 
 
 def test_an_upgrade_has_a_run_of_its_own_and_the_leader_stands_for_all_selectors():
