@@ -6,9 +6,20 @@ import pytest
 from etcd3.etcdrpc import kv_pb2, rpc_pb2
 
 from raftmon.adapters.base import Definite
-from raftmon.adapters.capabilities import Append, Lease, Lock, Revision, Transactions, Watch, WatchResponses
+from raftmon.adapters.capabilities import (
+    Append,
+    Fence,
+    Lease,
+    LeaseTimes,
+    Lock,
+    Revision,
+    Transactions,
+    Watch,
+    WatchResponses,
+)
 from raftmon.adapters.etcd_client import EtcdClient
 from raftmon.adapters.etcd_extras import _range_end
+from raftmon.adapters.versioned import Branches, Objects, PastReads
 
 
 @pytest.fixture
@@ -18,7 +29,23 @@ def client():
     made.close()
 
 
-@pytest.mark.parametrize("kind", [Append, Lease, Lock, Revision, Transactions, Watch, WatchResponses])
+@pytest.mark.parametrize(
+    "kind",
+    [
+        Append,
+        Branches,
+        Fence,
+        Lease,
+        LeaseTimes,
+        Lock,
+        Objects,
+        PastReads,
+        Revision,
+        Transactions,
+        Watch,
+        WatchResponses,
+    ],
+)
 def test_a_client_has_every_capability(client, kind):
     assert isinstance(client, kind)
 
