@@ -5,7 +5,20 @@ from __future__ import annotations
 import pytest
 
 from raftmon.adapters.base import Definite
-from raftmon.adapters.capabilities import Append, Hash, Leader, Lease, Lock, Members, Revision, Transactions, Watch
+from raftmon.adapters.capabilities import (
+    Append,
+    Fence,
+    Hash,
+    Leader,
+    Lease,
+    LeaseTimes,
+    Lock,
+    Members,
+    Revision,
+    Transactions,
+    Watch,
+)
+from raftmon.adapters.versioned import Branches, PastReads
 from raftmon.testing import eventually
 
 
@@ -64,6 +77,54 @@ def test_a_lock_ends_with_its_time_to_live(cluster):
     assert eventually(taken, "the lock's end")
     with pytest.raises(Definite):
         one.release("lock", token)
+
+
+def test_a_write_under_a_lock_takes_effect_only_while_the_lock_is_held(cluster):
+    one, other = client_with(cluster, Fence), client_with(cluster, Fence, -1)
+    token = one.acquire("lock", 30)
+    one.write_held("guarded", 1, "lock", token)
+    assert other.read("guarded") == 1
+    one.release("lock", token)
+    with pytest.raises(Definite):
+        one.write_held("guarded", 2, "lock", token)
+    assert other.read("guarded") == 1
+
+
+def test_a_lease_tells_how_long_it_has_left_and_is_not_renewed_by_that(cluster):
+    one, other = client_with(cluster, LeaseTimes), client_with(cluster, LeaseTimes, -1)
+    lease = one.grant(30).lease
+    left = [client.time_to_live(lease) for client in (one, other, one)]
+    assert all(0 < seconds <= 30 for seconds in left)
+    assert left == sorted(left, reverse=True)
+    one.revoke(lease)
+    assert other.time_to_live(lease) < 0
+
+
+def test_a_past_revision_holds_what_it_held(cluster):
+    one, other = client_with(cluster, PastReads), client_with(cluster, PastReads, -1)
+    revisions = []
+    for value in (1, 2):
+        one.write("key", value)
+        revisions.append(one.revision)
+    assert other.read_at("key", revisions[0]) == 1
+    assert other.read_at("key", revisions[1]) == 2
+    assert other.read_at("key", revisions[0] - 1) is None
+    assert eventually(lambda: other.read_local("key") == 2, "the node's own store")
+    with pytest.raises(Definite):
+        other.read_at("key", revisions[1] + 1000)
+
+
+def test_a_transaction_inside_a_transaction_takes_the_branch_of_its_own_comparison(cluster):
+    client = client_with(cluster, Branches)
+    made = client.branch([], [["put", "a", 1], ["put", "b", 2]], [])["revision"]
+    inside = ["txn", [["value", "b", "=", 2]], [["delete-range", "b", "c"]], [["get", "b"]]]
+    answer = client.branch([["value", "a", "=", 1]], [["put", "a", 3], inside, ["range", "a", "z"]], [])
+    assert answer["succeeded"]
+    assert answer["results"][1] == {"succeeded": True, "results": [1]}
+    assert [(item["key"], item["value"]) for item in answer["results"][2]] == [("a", 3)]
+    past = client.branch([["value", "b", "=", 2]], [], [["get-at", "b", made], ["get", "b"]])
+    assert not past["succeeded"]
+    assert [item and item["value"] for item in past["results"]] == [2, None]
 
 
 def test_a_key_lives_as_long_as_its_lease(cluster):
