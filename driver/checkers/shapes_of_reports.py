@@ -67,7 +67,7 @@ def _leases(history: History) -> dict[int, str]:
     """A time to live is a number of seconds, or is not said."""
     return {
         row: "has no time to live in seconds"
-        for row, outcome, value in rows_of(history, "grant", "keepalive")
+        for row, outcome, value in rows_of(history, "grant", "keepalive", "left")
         if outcome != _FAIL and value is not None and (isinstance(value, bool) or not isinstance(value, int | float))
     }
 
