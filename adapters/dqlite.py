@@ -111,8 +111,8 @@ class DqliteAdapter:
 
     def log_files(self, data: Path) -> list[Path]:
         """The closed segments of the log, then the open ones that hold something; ``WriteAheadLog``."""
-        closed = sorted(data.glob("[0-9]*-[0-9]*"))
-        opened = sorted(data.glob("open-*"), key=lambda segment: int(segment.name.removeprefix("open-")))
+        closed = sorted(data.glob("*/[0-9]*-[0-9]*"))
+        opened = sorted(data.glob("*/open-*"), key=lambda segment: int(segment.name.removeprefix("open-")))
         return closed + [segment for segment in opened if _holds_something(segment)]
 
     def leadership(self, node: Host, timeout_s: float) -> Leadership | None:

@@ -13,7 +13,10 @@ LAYOUTS = {
     "ovsdb": (["raftmon.db"], [".raftmon.db.~lock~"]),
     "pysyncobj": (["journal"], ["dump"]),
     "rabbitmq": (["rabbit@n1/quorum/rabbit@n1/00000001.wal"], ["rabbit@n1/msg_stores/x"]),
-    "dqlite": (["0000000000000001-0000000000000009", "open-2", "open-10"], ["metadata1", "snapshot-1-9-3"]),
+    "dqlite": (
+        ["10.77.2.2:9001/0000000000000001-0000000000000009", "10.77.2.2:9001/open-2", "10.77.2.2:9001/open-10"],
+        ["10.77.2.2:9001/metadata1", "10.77.2.2:9001/snapshot-1-9-3"],
+    ),
 }
 
 
@@ -24,7 +27,7 @@ def test_the_log_is_found_and_nothing_else(name, tmp_path):
         (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / path).write_bytes(bytes(8) + b"something")
     if name == "dqlite":
-        (tmp_path / "open-11").write_bytes(b"\1" + bytes(8191))  # made ready, not used yet
+        (tmp_path / "10.77.2.2:9001" / "open-11").write_bytes(b"\1" + bytes(8191))  # made ready, not used yet
     found = system(name, {}).log_files(tmp_path)
     assert [str(path.relative_to(tmp_path)) for path in found] == log
     assert list(system(name, {}).log_files(tmp_path / "nowhere")) == []
