@@ -17,6 +17,10 @@ from raftmon.monitor.raft.codecs.framings import (
     taps_of,
     unit_of,
 )
+from raftmon.monitor.raft.codecs.grpc_calls import GrpcCalls, GrpcMessage, grpc_taps_of
+from raftmon.monitor.raft.codecs.http_calls import HttpCalls, http_taps_of
+from raftmon.monitor.raft.codecs.http_parts import Request, Response
+from raftmon.monitor.raft.codecs.net_rpc import NetRpcCall, NetRpcTap
 from raftmon.monitor.raft.message import KINDS, Channel, Entry, LoggedOperation, RaftMessage
 from raftmon.setup.old_imports import renamed
 
@@ -31,15 +35,24 @@ __all__ = [
     "Entry",
     "Flow",
     "FramedTap",
+    "GrpcCalls",
+    "GrpcMessage",
+    "HttpCalls",
     "JsonStreamTap",
     "LengthPrefixedTap",
     "LoggedOperation",
     "Malformed",
     "MsgpackStreamTap",
+    "NetRpcCall",
+    "NetRpcTap",
     "Output",
     "PairTaps",
     "RaftMessage",
+    "Request",
+    "Response",
     "TapCounters",
+    "grpc_taps_of",
+    "http_taps_of",
     "taps_of",
     "unit_of",
 ]

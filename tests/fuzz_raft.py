@@ -77,15 +77,15 @@ def _edit(editors: dict[bytes, StreamEditor], data: bytes, number: int, rng: ran
     assert edited.payload is None or len(edited.payload) == len(segment.payload)
 
 
-def packets() -> list[bytes]:
-    """The packets of all golden captures, in their order, one capture after the other."""
-    return [packet.data for path in sorted(_DATA.glob("*.gz")) for packet in read_capture(path)]
+def packets(system: str = "") -> list[bytes]:
+    """The packets of all golden captures of a system, in their order, one capture after the other."""
+    return [packet.data for path in sorted(_DATA.glob(f"{system}*.gz")) for packet in read_capture(path)]
 
 
-def fuzz(count: int, seed: int) -> dict[str, int]:
+def fuzz(count: int, seed: int, system: str = "") -> dict[str, int]:
     """Feed packets until ``count`` mutated ones have gone in; counters of what came of it. Raises what was raised."""
     rng = random.Random(seed)
-    source = packets()
+    source = packets(system)
     totals = {"packets": 0, "mutated": 0, "messages": 0, "unparsed": 0, "held_max": 0, "early_kb": 0}
     with tempfile.TemporaryDirectory(dir="/dev/shm" if Path("/dev/shm").is_dir() else None) as folder:
         while totals["mutated"] < count:
@@ -137,11 +137,17 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--count", type=int, default=1_000_000)
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--system", default="", help="only captures whose name begins so: etcd, nats, ovsdb, ...")
+    parser.add_argument("--each", action="store_true", help="so many through each system's codec")
     arguments = parser.parse_args()
-    begin = time.perf_counter()
-    totals = fuzz(arguments.count, arguments.seed)
-    peak_mib = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    print(f"{totals}, {time.perf_counter() - begin:.1f} s, peak memory {peak_mib:.0f} MiB")
+    for system in sorted({path.name.split("-")[0] for path in _DATA.glob("*.gz")}) if arguments.each else [""]:
+        begin = time.perf_counter()
+        totals = fuzz(arguments.count, arguments.seed, system or arguments.system)
+        peak_mib = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+        print(
+            f"{system} {totals}, {time.perf_counter() - begin:.1f} s, peak memory {peak_mib:.0f} MiB".lstrip(),
+            flush=True,
+        )
 
 
 if __name__ == "__main__":

@@ -12,9 +12,36 @@ from raftmon.monitor.raft.codecs.base import Output, PairTaps
 from raftmon.monitor.raft.codecs.framing import MORE, FramedTap, Malformed, pairs
 from raftmon.monitor.raft.codecs.json_values import JsonEnd
 from raftmon.monitor.raft.codecs.msgpack import MsgpackEnd, load
-from raftmon.monitor.raft.message import Entry, RaftMessage
+from raftmon.monitor.raft.message import Channel, Entry, RaftMessage
 
-__all__ = ["CodecTap", "JsonStreamTap", "LengthPrefixedTap", "MsgpackStreamTap", "taps_of", "unit_of"]
+__all__ = [
+    "CodecTap",
+    "JsonStreamTap",
+    "LengthPrefixedTap",
+    "MsgpackStreamTap",
+    "made_message",
+    "taps_of",
+    "unit_of",
+]
+
+
+def made_message(
+    out: Output, channel: Channel, kind: str, raw: bytes, first: int, mark: int, **fields: Any
+) -> RaftMessage:
+    """A message of this channel; ``fields`` are those of RaftMessage, what is not given is zero or empty.
+
+    Raises Malformed if a number is none.
+    """
+    numbers = {name: fields.pop(name, 0) for name in ("term", "log_term", "index", "commit", "reject_hint")}
+    for name, value in numbers.items():
+        if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value < 1 << 63:
+            raise Malformed(f"{name} is no number")
+    entries: tuple[Entry, ...] = tuple(fields.pop("entries", ()))
+    return RaftMessage(
+        time_ns=out.now_ns, kind=kind, source=channel.source, target=channel.target, entries=entries,
+        reject=bool(fields.pop("reject", False)), context=bytes(fields.pop("context", b"")), channel=channel,
+        first_packet=first, last_packet=mark, size=len(raw), raw=raw, **numbers, **fields,
+    )  # fmt: skip
 
 
 class CodecTap(FramedTap):
@@ -42,17 +69,7 @@ class CodecTap(FramedTap):
 
         Raises Malformed if a number is none, so that a message of another program is counted, not believed.
         """
-        numbers = {name: fields.pop(name, 0) for name in ("term", "log_term", "index", "commit", "reject_hint")}
-        for name, value in numbers.items():
-            if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value < 1 << 63:
-                raise Malformed(f"{name} is no number")
-        entries: tuple[Entry, ...] = tuple(fields.pop("entries", ()))
-        message = RaftMessage(
-            time_ns=self.out.now_ns, kind=kind, source=self.channel.source, target=self.channel.target,
-            entries=entries, reject=bool(fields.pop("reject", False)), context=bytes(fields.pop("context", b"")),
-            channel=self.channel, first_packet=first, last_packet=mark, size=len(raw), raw=raw, **numbers, **fields,
-        )  # fmt: skip
-        self.out.message(message)
+        self.out.message(made_message(self.out, self.channel, kind, raw, first, mark, **fields))
 
     def read(self, content: Any, raw: bytes, first: int, mark: int) -> None:
         """One message's content; raise Malformed (KeyError, TypeError and ValueError count as it)."""
