@@ -193,9 +193,28 @@ def check_name(name: str) -> None:
 
 def list_runs(store: Path) -> Iterator[RunFolder]:
     """The runs in a store, oldest first."""
-    if store.is_dir():
-        found = (RunFolder(path.parent) for path in store.glob(f"*/*/{MARK}"))
-        yield from sorted((run for run in found if run.is_run), key=lambda run: run.path.name)
+    found = [path / name for path in _folders(store) for name in _names(path) if _is_there(path / name / MARK)]
+    yield from sorted((run for run in map(RunFolder, found) if run.is_run), key=lambda run: run.path.name)
+
+
+def _names(folder: Path) -> list[str]:
+    """What lies in a folder; nothing of one that is none, has just gone, or may not be read."""
+    try:
+        return os.listdir(folder)
+    except OSError:
+        return []
+
+
+def _is_there(path: Path) -> bool:
+    try:
+        os.lstat(path)
+    except OSError:  # not there, or nothing that we may look into
+        return False
+    return True
+
+
+def _folders(store: Path) -> Iterator[Path]:
+    return (store / name for name in _names(store))
 
 
 def find_run(given: str | None, store: Path) -> RunFolder:

@@ -6,7 +6,7 @@ import argparse
 import sqlite3
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -150,6 +150,12 @@ def _pointing_to(arguments: argparse.Namespace, path: Path) -> argparse.Namespac
     return argparse.Namespace(**{**vars(arguments), "source": str(path)})
 
 
+def _say_notes(capture: Path, summary: Mapping[str, Any]) -> None:
+    """What there is to say of a capture (where it breaks off, say), on stderr."""
+    for note in summary["notes"]:
+        print(f"raftmon: {capture}: {note}", file=sys.stderr)
+
+
 @contextmanager
 def message_source(arguments: argparse.Namespace) -> Iterator[MessageSource]:
     """Open what the arguments name; a capture is decoded into a temporary record first.
@@ -166,7 +172,7 @@ def message_source(arguments: argparse.Namespace) -> Iterator[MessageSource]:
         if is_capture(path):
             with tempfile.TemporaryDirectory(prefix="raftmon-") as folder:
                 target = Path(folder) / _RECORD
-                decode_capture(path, target, ports=ports, codecs=codecs)
+                _say_notes(path, decode_capture(path, target, ports=ports, codecs=codecs))
                 yield MessageSource(path, open_store(target), None, path)
             return
         if ports is not None:
@@ -180,7 +186,7 @@ def message_source(arguments: argparse.Namespace) -> Iterator[MessageSource]:
     elif packets.exists():
         with tempfile.TemporaryDirectory(prefix="raftmon-") as folder:
             target = Path(folder) / _RECORD
-            decode_capture(packets, target, names_of_run(run), ports=ports, codecs=codecs)
+            _say_notes(packets, decode_capture(packets, target, names_of_run(run), ports=ports, codecs=codecs))
             yield MessageSource(run, open_store(target), run, packets)
     else:
         what = f"no {_PACKETS}, which --port needs" if record.exists() else f"neither {_RECORD} nor {_PACKETS}"

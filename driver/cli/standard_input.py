@@ -21,15 +21,21 @@ _SAID_AFTER_S = 2.0
 
 
 def is_stream(given: str | Path | None) -> bool:
-    """Whether this is ``-``, or a pipe by name (``<(zcat file)`` of a shell): to be read once, from front to back."""
+    """Whether this is ``-``, or a pipe by name (``<(zcat file)`` of a shell): to be read once, from front to back.
+
+    Raises InputError for a device.
+    """
     if given is None:
         return False
     if str(given) == STANDARD_INPUT:
         return True
     try:
-        return stat.S_ISFIFO(Path(given).stat().st_mode)
+        mode = Path(given).stat().st_mode
     except OSError:
         return False
+    if stat.S_ISCHR(mode) or stat.S_ISBLK(mode):  # it may have no end (/dev/random)
+        raise InputError(f"{given} is a device: give a file, a pipe, or - for standard input")
+    return stat.S_ISFIFO(mode)
 
 
 def name_of_input(given: str | Path) -> str:

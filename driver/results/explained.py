@@ -19,14 +19,16 @@ __all__ = ["explain_run", "explained"]
 
 def explain_run(folder: RunFolder) -> list[Explanation]:
     """An explanation for each anomaly. Raises InputError if the folder has no history that can be read."""
-    plan = folder.load(CONFIG) or {}
-    config = plan.get("config", {})
-    workload = config.get("workload", "register")
+    plan = folder.load(CONFIG)
+    plan = plan if isinstance(plan, dict) else {}
+    config = plan.get("config")
+    workload = config.get("workload", "register") if isinstance(config, dict) else "register"
     history = read_history(folder.path)
     results = [check_safely(checker, history) for checker in checkers_for(workload, history)]
     results += wire_results(folder, history, workload)
-    results += stores_result(folder, list(plan.get("nodes", {})))
-    began_ns = (folder.load(RESULTS) or {}).get("began_ns")
+    results += stores_result(folder, list(plan.get("nodes") or ()))
+    saved = folder.load(RESULTS)
+    began_ns = saved.get("began_ns") if isinstance(saved, dict) else None
     return explained(folder, results, history, began_ns)
 
 

@@ -121,3 +121,7 @@ def test_a_name_that_is_no_plain_name_is_refused(name: str, tmp_path: Path):
     with pytest.raises(InputError, match="is no name for a run"):
         RunFolder.create(tmp_path, name)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_store_whose_folders_come_and_go_or_may_not_be_read_has_no_runs():
+    assert list(list_runs(Path("/proc"))) == []

@@ -176,3 +176,26 @@ def test_a_limit_of_processes_is_said_in_a_sentence(
         "raftmon run: this user may start no more processes or threads: raise `ulimit -u`, or end some\n"
     )
     assert "Traceback" not in captured.err
+
+
+@pytest.mark.parametrize("command", ["check", "convert", "decode", "messages"])
+def test_a_device_is_no_file(command: str, capsys: pytest.CaptureFixture[str], tmp_path: Path):
+    more = [str(tmp_path / "out.edn")] if command == "convert" else []
+    said = refused(capsys, command, "/dev/random", *more)  # without end
+    assert "/dev/random is a device: give a file, a pipe, or - for standard input" in said
+
+
+def test_a_capture_that_breaks_off_says_so_wherever_it_is_read(capsys: pytest.CaptureFixture[str], tmp_path: Path):
+    head = bytes.fromhex("d4c3b2a1020004000000000000000000ffff000001000000") + bytes(8) + b"\xff\xff\xff\x7f" * 2
+    (tmp_path / "absurd.pcap").write_bytes(head)
+    assert main(["messages", str(tmp_path / "absurd.pcap")]) == 0
+    assert "reading ended early: packet 1 claims to hold 2,147,483,647 bytes" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("config", ["[]", "3", '{"config": 3, "nodes": [1]}', '{"config": [], "nodes": null}'])
+def test_explain_bears_a_configuration_of_other_types(config: str, capsys: pytest.CaptureFixture[str], tmp_path: Path):
+    assert main(["run", "--system", "memory", "--duration", "1", "--store", str(tmp_path), "--json"]) == 0
+    folder = (tmp_path / "latest").resolve()
+    (folder / "config.json").write_text(config)
+    assert main(["explain", str(folder)]) == 0
+    assert "nothing to explain" in capsys.readouterr().out
