@@ -10,7 +10,7 @@ from typing import Any
 
 import orjson
 
-from raftmon.driver.blame.evidence import Evidence, LogEntry, Restart, Witnessed
+from raftmon.driver.blame.evidence import Evidence, LogEntry, Restart, ViolatingMessage, Witnessed
 from raftmon.driver.checkers.base import Result
 from raftmon.driver.histories.model import History
 from raftmon.driver.histories.operation import Operation, Outcome
@@ -51,6 +51,10 @@ def collect(
         operations=tuple(_witnessed(one, wire, group) for one in named[:MOST_OPERATIONS]),
         rule=rule,
         broken=violation["sentence"] if violation else "",
+        messages=tuple(
+            ViolatingMessage(one["time_ns"], one["first_packet"], one["sentence"])
+            for one in (violation or {}).get("witnesses", ())
+        ),
         means=RULES.get(rule, INVARIANTS.get(rule, "")) if rule else "",
         restarts=tuple(restarts_of(events, wire, group)),
         stores=held,

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from raftmon.driver.histories.operation import Operation
 
-__all__ = ["Evidence", "LogEntry", "Restart", "Witnessed"]
+__all__ = ["Evidence", "LogEntry", "Restart", "ViolatingMessage", "Witnessed"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,11 +61,20 @@ class Restart:
     lost: str | None = None
 
 
+class ViolatingMessage(NamedTuple):
+    """A message of a counter-example on the wire."""
+
+    time_ns: int
+    packet: int
+    sentence: str
+
+
 @dataclass(frozen=True, slots=True)
 class Evidence:
     """One anomaly: what a checker said, the operations it names, and what else was going on.
 
-    ``rule`` is Raft's invariant or rule that was violated, with ``broken`` the sentence about it. ``stores`` says what
+    ``rule`` is Raft's invariant or rule that was violated, with ``broken`` the sentence about it and
+    ``messages`` those that contradict each other. ``stores`` says what
     each node holds, ``copies`` which messages arrived twice or were written by nobody, both in words.
     """
 
@@ -75,6 +85,7 @@ class Evidence:
     rule: str | None = None
     broken: str = ""
     means: str = ""
+    messages: tuple[ViolatingMessage, ...] = ()
     restarts: tuple[Restart, ...] = ()
     stores: Mapping[str, str] = field(default_factory=dict)
     differ: bool = False

@@ -48,6 +48,9 @@ def explain(evidence: Evidence) -> Explanation:
     wire = [line for one in evidence.operations for line in _wire_lines(evidence, one)]
     if evidence.rule is not None:
         wire.append(f"{evidence.rule}: {evidence.broken}")
+        wire += [
+            f"{one.sentence} at {seconds(evidence, one.time_ns)} [packet {one.packet}]" for one in evidence.messages
+        ]
     wire += evidence.copies
     nodes = [f"{node} holds {words}" for node, words in evidence.stores.items()]
     nodes += [line for one in evidence.restarts for line in _restart_lines(evidence, one)]

@@ -70,16 +70,24 @@ def _forgot_term(evidence: Evidence) -> str | None:
 
 
 def _forgot_vote(evidence: Evidence) -> str | None:
-    """A node voted twice in a term, and its power was cut in between."""
-    if evidence.rule not in ("one_vote", "vote_own", "vote_log"):
+    """Votes or leaders of one term that contradict each other, with a restart or a power cut in between."""
+    if evidence.rule not in ("one_vote", "vote_own", "vote_log", "election_safety"):
         return None
-    for one in evidence.restarts:
-        if one.lost and re.search(rf"\b{re.escape(one.node)}\b", evidence.broken):
-            return (
-                f"the disk forgot the vote of {one.node}: its power was cut at {seconds(evidence, one.down_ns)}, and "
-                f"what it had answered before was not synced ({evidence.broken})"
-            )
-    return None
+    times = [one.time_ns for one in evidence.messages]
+    between = [one for one in evidence.restarts if times and min(times) < one.down_ns < max(times)]
+    if evidence.rule != "election_safety":  # the node that voted is the one that forgot
+        named = re.compile(r"\b(" + "|".join(re.escape(one.node) for one in between or evidence.restarts) + r")\b")
+        voter = named.match(evidence.broken)
+        between = [one for one in between if voter is not None and one.node == voter[1]]
+    if not between:
+        return None
+    first = between[0]
+    how = "its power was cut" if first.lost else "it ended"
+    return (
+        f"the disk forgot the vote of {_names(between)}: {how if len(between) == 1 else 'they ended'} at "
+        f"{seconds(evidence, first.down_ns)}, between these messages, and what was voted before was not kept "
+        f"({evidence.broken})"
+    )
 
 
 def _lost_log(evidence: Evidence) -> str | None:

@@ -87,6 +87,12 @@ def play_all(
         yield from (row for row in pool.map(one, wanted) if row is not None)
 
 
+def _why(said: str) -> str:
+    """The sentence of our own in what a run printed; what a node logged may follow it."""
+    ours = [line for line in said.splitlines() if line.startswith("raftmon compare: ")]
+    return (ours or said.splitlines())[-1].removeprefix("raftmon compare: ")[:300]
+
+
 def _play(row: Experiment, on: Contender, number: int, seed: int, store: Path, cut_s: float, after_s: float) -> Played:
     arguments = [row.name, on.system, on.server or "-", str(seed + number), str(store), f"{cut_s:g}", f"{after_s:g}"]
     command = module_command("raftmon.driver.experiments.play", *arguments)
@@ -96,8 +102,8 @@ def _play(row: Experiment, on: Contender, number: int, seed: int, store: Path, c
         return Played(row.name, on.label, number, "not set up", None, f"it did not end within {RUN_S:g} s")
     lines = ended.stdout.splitlines()
     if ended.returncode != 0 or not lines:
-        said = ended.stderr.decode(errors="replace").strip()[-400:] or "it ended without a word"
-        return Played(row.name, on.label, number, "not set up", None, said.splitlines()[-1])
+        said = ended.stderr.decode(errors="replace").strip()[-20_000:] or "it ended without a word"
+        return Played(row.name, on.label, number, "not set up", None, _why(said))
     found: dict[str, Any] = orjson.loads(lines[-1])
     try:
         measured = Measured.from_json(found)

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from raftmon.driver.blame.evidence import Evidence, LogEntry, Restart, Witnessed
+from raftmon.driver.blame.evidence import Evidence, LogEntry, Restart, ViolatingMessage, Witnessed
 from raftmon.driver.blame.explain import explain
 from raftmon.driver.blame.judge import UNKNOWN, blame
 from raftmon.driver.histories.operation import Operation, Outcome
@@ -96,10 +96,21 @@ def test_a_term_that_goes_back_over_a_restart():
     assert blame(kept).startswith("a server broke a rule of Raft, election_safety")
 
 
-def test_a_second_vote_after_a_power_cut_of_that_node():
-    broken = evidence(rule="one_vote", broken="n2 voted in term 2 for n1 and for n3", means="at most one vote")
-    assert "the disk forgot the vote of n2" in blame(replace(broken, restarts=(restart(lost="1 B of x"),)))
-    assert blame(replace(broken, restarts=(restart(),))).startswith("a server broke a rule of Raft")
+def test_a_second_vote_with_a_restart_of_that_node_in_between():
+    votes = tuple(ViolatingMessage(at_s * S, 7, f"MsgVoteResp n2->{to} term 2") for at_s, to in ((2, "n1"), (5, "n3")))
+    broken = evidence(
+        rule="one_vote", broken="n2 voted in term 2 for n1 and for n3", means="at most one vote", messages=votes
+    )
+    found = blame(replace(broken, restarts=(restart(lost="1 B of x"),)))
+    assert "the disk forgot the vote of n2: its power was cut at +3.000 s" in found
+    assert "the disk forgot the vote of n2: it ended at +3.000 s" in blame(replace(broken, restarts=(restart(),)))
+    other = replace(restart(), node="n3")
+    assert blame(replace(broken, restarts=(other,))).startswith("a server broke a rule of Raft")
+    late = replace(restart(), down_ns=6 * S)
+    assert blame(replace(broken, restarts=(late,))).startswith("a server broke a rule of Raft")
+    leaders = replace(broken, rule="election_safety", broken="n1 and n3 both act as leader of term 2")
+    both = blame(replace(leaders, restarts=(restart(), other)))
+    assert "the disk forgot the vote of n2 and n3: they ended at" in both
 
 
 def test_stores_that_differ():
