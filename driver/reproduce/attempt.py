@@ -1,14 +1,16 @@
 """One attempt of a scenario in a sandbox.
 
 ``python -m raftmon.driver.reproduce.attempt SCENARIO SERVER SEED STORE affected|control``.
-Prints one JSON object on the last line: ``outcome``, ``sentence``, ``seconds``, ``run``.
+Prints one JSON object on the last line: ``outcome``, ``sentence``, ``seconds``, ``run``, ``blame``.
 """
 
 from __future__ import annotations
 
+import contextlib
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import orjson
 
@@ -18,6 +20,7 @@ from raftmon.driver.cluster.cluster import Cluster, ClusterOptions
 from raftmon.driver.reproduce.loading import CONTROL, AttemptOutcome, Loaded, load_scenario
 from raftmon.driver.reproduce.scenario import CouldNotSetUp
 from raftmon.driver.reproduce.stage import Stage
+from raftmon.driver.results.explained import explain_run
 from raftmon.driver.run_folder import CONFIG, RESULTS, RunFolder
 from raftmon.setup import sandbox
 from raftmon.setup.errors import EXIT_INTERNAL, InputError, RaftmonError
@@ -94,9 +97,18 @@ def attempt(loaded: Loaded, server: str, seed: str, store: Path, *, control: boo
         "seconds": round(time.monotonic() - began, 2),
         "run": str(folder.path),
     }
-    folder.save(RESULTS, {"valid": "unknown", "scenario": result})
+    explanations = _explanations(folder) if outcome is AttemptOutcome.SHOWN else []
+    result["blame"] = [one["blame"] for one in explanations]
+    folder.save(RESULTS, {"valid": "unknown", "scenario": result, "explanations": explanations})
     folder.hand_over()
     return result
+
+
+def _explanations(folder: RunFolder) -> list[dict[str, Any]]:
+    """What the run's own record says of its anomalies; nothing where none of them is in the history or on the wire."""
+    with contextlib.suppress(RaftmonError):
+        return [one.to_json() for one in explain_run(folder)]
+    return []
 
 
 def main(argv: list[str]) -> int:

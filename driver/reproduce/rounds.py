@@ -113,6 +113,8 @@ def reproduce(
             say(f"{side.label} {number + 1} of {repeat}: {result['outcome']} ({result['seconds']:.1f} s)")
             if result["sentence"]:
                 say(f"    {result['sentence']}")
+            for blame in result.get("blame", []):
+                say(f"    blame: {blame}")
     return found
 
 
