@@ -140,7 +140,7 @@ class TotalQueue(Queue):
     """Jepsen's ``total-queue``: once the queue was drained, every acknowledged value must have come out.
 
     As ``Queue("any")``; besides, what is unaccounted for is *lost* where every drain and dequeue ended and the queue
-    was drained after the last enqueue.
+    was drained after the last enqueue. A dequeue that failed says nothing, not even that the queue was empty.
     """
 
     def __init__(self) -> None:
@@ -149,7 +149,8 @@ class TotalQueue(Queue):
 
     def check(self, history: History) -> Result:
         """Judge, and count what the drains did not bring."""
-        result = super().check(history)
+        kept = [one for one in history.operations if one.f != "dequeue" or one.outcome is not Outcome.FAIL]
+        result = super().check(History(kept, problems=history.problems, meta=history.meta))
         missing = result.details["unaccounted"]
         if result.valid is not Valid.YES or not missing:
             return result

@@ -64,6 +64,12 @@ def lock(state, f, value, process):
     return (None, None) if state == process else ("not mine", state)
 
 
+def two_permits(state, f, value, process):
+    if f == "acquire":
+        return (value, state + 1) if state < 2 else ("all held", state)
+    return value, state - 1
+
+
 def many_registers(state, f, value, process):
     held, answer = dict(state), []
     for kind, key, written in value:

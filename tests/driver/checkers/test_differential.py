@@ -11,9 +11,11 @@ from raftmon.driver.checkers.kafka import Kafka
 from raftmon.driver.checkers.queues import Queue, TotalQueue
 from raftmon.driver.checkers.search.models import FifoQueue
 from raftmon.driver.checkers.search.search import search
+from raftmon.driver.checkers.semaphore import Semaphore
 from raftmon.driver.checkers.set_full import SetFull
 from raftmon.driver.checkers.unique_ids import UniqueIds
 from raftmon.driver.histories.operation import Outcome
+from tests.driver.checkers import every_order
 from tests.driver.checkers.making import FAIL, INFO, history, op
 from tests.driver.checkers.thoroughness import TIMES
 
@@ -128,6 +130,25 @@ def test_a_drained_queue_agrees_with_counting():
     assert verdicts == {Valid.YES, Valid.NO}
 
 
+def test_semaphores_agree_with_trying_every_order():
+    rng = random.Random("semaphore")
+    verdicts = set()
+    for _ in range(SOME):
+        operations = [
+            op(n % 3, "acquire" if rng.random() < 0.65 else "release", None, call, back)
+            for n, (call, back) in enumerate(_intervals(rng, rng.randrange(2, 8)))
+        ]
+        for one in operations:
+            if rng.random() < 0.15:
+                one.outcome, one.return_ns = INFO, None
+        result = Semaphore(2).check(history(*operations))
+        if any(one.f == "acquire" and one.outcome is Outcome.OK for one in operations):
+            right = every_order.explainable(operations, every_order.two_permits, 0)
+            assert result.valid is (Valid.YES if right else Valid.NO), (operations, result.sentence)
+            verdicts.add(result.valid)
+    assert verdicts == {Valid.YES, Valid.NO}
+
+
 def test_unique_ids_agree_with_comparing_every_pair():
     rng = random.Random("ids")
     for _ in range(SOME):
@@ -228,6 +249,12 @@ def test_a_drain_that_never_ended_or_came_too_early_loses_nothing_for_certain():
         result = TotalQueue().check(history(*rows))
         assert result.valid is Valid.UNKNOWN
         assert "inside or lost" in result.sentence
+
+
+def test_a_failed_dequeue_says_nothing_to_a_total_queue():
+    rows = [_put(1, 0), op(1, "dequeue", None, 10, 15, outcome=FAIL), _take(1, 20)]
+    assert TotalQueue().check(history(*rows)).valid is Valid.YES
+    assert Queue("any").check(history(*rows)).valid is Valid.NO
 
 
 SET_FAULTS = {
