@@ -8,7 +8,7 @@ TIMES ?= 20
 SEED ?= 1
 INPUTS ?= 1000000
 SECONDS ?= 600
-DIFFERENTIAL := tests/driver/checkers/test_at_level.py tests/driver/checkers/test_differential.py tests/driver/checkers/test_unique_values.py
+DIFFERENTIAL := tests/driver/checkers/test_at_level.py tests/driver/checkers/test_differential.py tests/driver/checkers/test_unique_values.py tests/driver/checkers/test_right_histories.py
 
 # $(call step,name,command): says what is done, and names it again if it fails.
 step = @echo "== $(1)"; $(2) || { status=$$?; echo "make: step '$(1)' failed" >&2; exit $$status; }

@@ -66,7 +66,11 @@ class RegisterChecker:
         """Judge every key; the first violation in time is explained."""
         plain = without_versions(history)
         if plain is None:
-            return self._check(history)
+            result = self._check(history)
+            began = self._began_with(history) if result.valid is Valid.NO else None
+            if began is not None:
+                result.details[ONLY_IF] = began
+            return result
         conflict = version_conflict(history)
         if conflict is not None:
             scale = scale_of(history)
@@ -96,22 +100,22 @@ class RegisterChecker:
             sentence = f"unknown: {doubt}. As a register's it would be: {words}"
             return Result(Valid.UNKNOWN, self.name, sentence, details)
         if violations:
-            began = self._began_with(history, violations[0], plain)
-            if began is not None:
-                details[ONLY_IF] = began
             counterexample = _explain_zones(history, plain, seen, violations[0], self.explain_s / 2)
             return Result(Valid.NO, self.name, f"invalid: {counterexample.sentence}", details, counterexample)
         free = _free_mismatches(seen, rows, searched)
         return self._search(history, searched, free, details, limits)
 
-    def _began_with(self, history: History, violation: Violation, seen: Observations) -> str | None:
+    def _began_with(self, history: History) -> str | None:
         """That all is well if registers held at first what somebody saw and nobody had written; None if not so."""
-        if violation.conflict is not Conflict.NEVER_WRITTEN or history.meta.initial is not None:
+        if history.meta.initial is not None:
             return None
-        value = seen.values[int(seen.saw[violation.rows[0]])]
+        seen = observe(history.columns, None)
+        unwritten = np.setdiff1d(seen.saw[(seen.saw >= 0) & (seen.saw != seen.initial)], seen.wrote)
+        if len(unwritten) != 1:
+            return None
+        value = seen.values[int(unwritten[0])]
         meta = replace(history.meta, initial=value)
-        again = History(columns=history.columns, problems=history.problems, meta=meta)
-        if value is None or self._check(again).valid is not Valid.YES:
+        if self._check(History(columns=history.columns, problems=history.problems, meta=meta)).valid is not Valid.YES:
             return None
         return (
             f"{value!r} was there before anything was written, and if every register holds {value!r} at first this "

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from raftmon.driver.histories.edn import EdnError, first_form, forms
-from raftmon.driver.histories.events import INVOKE, NESTED, Events, shape_of
+from raftmon.driver.histories.events import INVOKE, NESTED, OK, Events, shape_of
 from raftmon.driver.histories.model import READABLE
 from raftmon.driver.histories.scanning import EDN, Scanner, ScannerInPython
 
@@ -217,8 +217,8 @@ def _add_logged(
 def take_keys_apart(events: Events) -> None:
     """Split ``[key value]`` where ``jepsen.independent`` put every value into such a pair, whatever the functions are.
 
-    It is decided once for the whole history: every call carries a pair with a plain key, what comes back carries the
-    same key, and one call at least is no ``cas``, whose plain value is a pair too.
+    It is decided once for the whole history: every call carries a pair with a plain key, what is acknowledged carries
+    the same key, and one call at least is no ``cas``, whose plain value is a pair too.
     """
     if any(events.key):
         return
@@ -236,6 +236,8 @@ def take_keys_apart(events: Events) -> None:
         process = events.process[row]
         if events.type[row] == INVOKE:
             waiting[process] = value[0]
+        elif events.type[row] != OK:
+            continue  # what stands in a failed completion may be an error
         elif value is not None and process in waiting and not (_is_keyed(value) and value[0] == waiting[process]):
             return
     for row, value in enumerate(values):
