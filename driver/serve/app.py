@@ -27,6 +27,7 @@ from raftmon.driver.run_list import select_runs
 from raftmon.driver.serve import campaign_pages, pages
 from raftmon.driver.serve.access import REPORT_POLICY, Access
 from raftmon.driver.serve.campaigns import campaigns, exploration, sweep_table
+from raftmon.driver.serve.linearization import linearization_page
 from raftmon.driver.serve.live import LIVE_POLICY, control, live_page, live_state, newest_live
 from raftmon.driver.serve.markup import address
 from raftmon.driver.serve.query import Answer, ask
@@ -61,6 +62,7 @@ def application(store: Path, token: str, hosts: tuple[str, ...] = ("127.0.0.1", 
             Route(f"{run_at}/state", of.state),
             Route(f"{run_at}/control", of.control, methods=["POST"]),
             Route(f"{run_at}/report", of.report),
+            Route(f"{run_at}/linearization", of.linearization),
             Route(f"{run_at}/zip", of.one_zip),
             Route(f"{run_at}/file/{{inside:path}}", of.file),
             Route(run_at, of.run),
@@ -99,7 +101,9 @@ class _Pages:
                 answer = str(wrong)
         listed = await run_in_threadpool(_files, folder)
         name = f"{folder.path.parent.name}/{folder.path.name}"
-        return HTMLResponse(pages.run_page(name, rows.results, _command(rows.config), listed, sql, answer))
+        return HTMLResponse(
+            pages.run_page(name, rows.results, _command(rows.config), listed, sql, answer, live=folder.is_live)
+        )
 
     async def newest(self, _request: Request) -> Response:
         name = newest_live(await run_in_threadpool(select_runs, self._store))
@@ -137,6 +141,10 @@ class _Pages:
         if not path.is_file() or path.is_symlink():
             raise InputError("this run has no report")
         return FileResponse(path, media_type="text/html", headers={"Content-Security-Policy": REPORT_POLICY})
+
+    async def linearization(self, request: Request) -> Response:
+        text = await run_in_threadpool(linearization_page, self._folder(request))
+        return HTMLResponse(text, headers={"Content-Security-Policy": REPORT_POLICY})
 
     async def file(self, request: Request) -> Response:
         folder = self._folder(request)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import html
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 __all__ = ["Chart", "Series"]
@@ -50,7 +50,7 @@ class Chart:
                 parts.append(f'<path d="{path}" class="curve {one.colour}" stroke-dasharray="{dash}"/>')
             else:
                 parts += [_sign(one, _x(x, right), _y(y, high), said) for x, y, said in one.points]
-        legend = ", ".join(f"{_SIGNS[one.kind]} {one.name}" for one in self.series if one.points)
+        legend = ", ".join(self._legend())
         label = html.escape(f"{self.title}: {legend}")
         right_end = f'x="{_WIDTH - 4}" y="{_HEIGHT - 4}" text-anchor="end"'
         return (
@@ -60,8 +60,17 @@ class Chart:
             f'<text x="4" y="10" class="tick">{html.escape(self.y_label)}</text></svg></figure>'
         )
 
+    def _legend(self) -> Iterator[str]:
+        """Each series with the sign or dashes that it is drawn with."""
+        lines = 0
+        for one in self.series:
+            if one.points:
+                yield f"{_LINES[lines % len(_LINES)] if one.kind == 'line' else _SIGNS[one.kind]} {one.name}"
+            lines += one.kind == "line"
 
-_SIGNS = {"line": "—", "dot": "●", "cross": "✕", "ring": "○"}
+
+_SIGNS = {"dot": "●", "cross": "✕", "ring": "○"}
+_LINES = ("——", "– –", "···", "–·–")  # as _DASHES
 
 
 def _sign(one: Series, x: float, y: float, said: str) -> str:

@@ -53,6 +53,8 @@ def run_page(
     files: Sequence[tuple[str, int]],
     sql: str,
     answer: Answer | str | None,
+    *,
+    live: bool = False,
 ) -> str:
     """One run: verdict in words, its report, its files, the command that repeats it, and SQL over its records."""
     sentences = "".join(f"<li>{text(one)}</li>" for one in results.get("sentences") or [results.get("error") or ""])
@@ -67,11 +69,13 @@ def run_page(
         more = "<p>There are more rows: the first 1,000 are shown.</p>" if answer.more else ""
         told = table(answer.columns, answer.rows) + more
     base = text(address(name))
+    parts = {"report": "report", "linearization": "linearization", "zip": "one zip"}
+    parts |= {"live": "live page"} if live else {}
+    links = " · ".join(f'<a href="{base}/{part}">{words}</a>' for part, words in parts.items())
     return page(
         name,
         f"<h1>{verdict(results.get('valid', 'none'))}</h1><ul>{sentences}</ul>"
-        f'<p><a href="{base}/report">report</a> · <a href="{base}/live">live page</a> · '
-        f'<a href="{base}/zip">one zip</a></p>'
+        f"<p>{links}</p>"
         f"<p>repeat it: <code>{text(command)}</code></p>"
         f'<h2>Ask its records</h2><form method="get" action="{base}"><label for="sql">SQL over operations, messages, '
         "entries, elections, states, changes, violations (read-only)</label>"

@@ -112,6 +112,16 @@ def test_a_run_shows_its_verdict_its_files_and_answers_questions(store: Path) ->
     assert any(name.endswith("/results.json") for name in inside)
 
 
+def test_a_run_has_its_linearization_page_and_a_broken_history_is_answered_in_words(store: Path) -> None:
+    run = made(store, "one")
+    browser = client(store)
+    page = browser.get(f"{at(run)}/linearization")
+    assert "The anomaly's operations" in page.text  # a read of what nobody wrote
+    assert "default-src 'none'" in page.headers["content-security-policy"]
+    run.history.write_bytes(b"\x00")
+    assert "no linearization to draw" in browser.get(f"{at(run)}/linearization").text
+
+
 @pytest.mark.parametrize(
     "path", ["/run/one/..", "/run/../x", "/run/a/b", "/web/..%2Fapp.py", "/web/app.py", "/compare?run=a"]
 )
