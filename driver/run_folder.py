@@ -226,6 +226,8 @@ def find_run(given: str | None, store: Path) -> RunFolder:
         latest = store / "latest"
         if not latest.exists():
             raise InputError(f"there is no run in {store} yet: start one with `raftmon run`, or name a run's folder")
+        if not latest.resolve().is_relative_to(store.resolve()):
+            raise InputError(f"{latest} points to {latest.resolve()}, out of the store: name a run's folder")
         return RunFolder(latest.resolve())
     path = Path(given)
     if path.is_dir():

@@ -14,8 +14,8 @@ EXIT_UNKNOWN = 2
 EXIT_USAGE = 64
 EXIT_INTERNAL = 70
 
-NO_ROOM = (errno.ENOSPC, errno.EDQUOT)
-"""The numbers of an OSError of a full disk, or of a user's share of it."""
+NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+"""The numbers of an OSError of a full disk, or of a user's share of it (a quota, `ulimit -f`)."""
 
 __all__ = [
     "EXIT_INTERNAL",

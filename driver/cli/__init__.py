@@ -6,7 +6,6 @@ A command module offers ``parser() -> argparse.ArgumentParser`` (a ``CommandPars
 from __future__ import annotations
 
 import contextlib
-import errno
 import importlib
 import os
 import sys
@@ -17,7 +16,8 @@ from typing import TextIO
 from raftmon.driver.cli.arguments import CommandParser
 from raftmon.driver.cli.commands import COMMANDS
 from raftmon.driver.cli.output import neutral_output
-from raftmon.setup.errors import EXIT_INTERNAL, EXIT_USAGE, InputError, RaftmonError
+from raftmon.driver.cli.surroundings import ready_streams, why_failed
+from raftmon.setup.errors import EXIT_INTERNAL, EXIT_USAGE, NO_ROOM, InputError, RaftmonError
 from raftmon.setup.kinds import unknown
 
 __all__ = ["CommandParser", "main"]
@@ -38,6 +38,7 @@ def _overview() -> str:
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; returns its exit status and never raises (but for KeyboardInterrupt's 130)."""
     try:
+        ready_streams()
         with neutral_output():
             return _run(argv)
     except Exception:  # what went wrong could not be written either; Python's own status would be that of *invalid*
@@ -84,22 +85,12 @@ def _run(argv: Sequence[str] | None) -> int:
     except KeyboardInterrupt:
         return 130
     except Exception as error:
-        if _no_more_processes(error):
-            said = "this user may start no more processes or threads: raise `ulimit -u`, or end some"
-            print(f"raftmon {name}: {said}", file=sys.stderr)
-        elif isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
-            where = error.filename or "the output"
-            print(f"raftmon {name}: cannot write {where}: {error.strerror}; make room and try again", file=sys.stderr)
-            _discard_streams(sys.stdout)
+        if (why := why_failed(error)) is not None:
+            print(f"raftmon {name}: {why}", file=sys.stderr)
+            if isinstance(error, OSError) and error.errno in NO_ROOM:
+                _discard_streams(sys.stdout)
         else:
             traceback.print_exc()
             said = "this is a fault of raftmon itself; please report it with the text above"
             print(f"raftmon {name}: {said}", file=sys.stderr)
         return EXIT_INTERNAL
-
-
-def _no_more_processes(error: BaseException) -> bool:
-    """Whether the limit of processes was met (setrlimit(2), RLIMIT_NPROC): fork gives EAGAIN, threads a text."""
-    if isinstance(error, RuntimeError):
-        return "can't start new thread" in str(error)
-    return isinstance(error, BlockingIOError) and error.errno == errno.EAGAIN

@@ -20,6 +20,9 @@ def said_of(error: BaseException, folder: RunFolder) -> str:
     """What is said of ``error``, with how little room there is where that may be why."""
     free_mb = folder.free_bytes / 1e6
     said = str(error) or type(error).__name__
+    if is_full(error) and free_mb > _LITTLE_MB:  # another disk: standard output's, say; or a limit of this user
+        left = f"{free_mb:,.0f} MB are free in {folder.path}"
+        return f"what the run writes finds no room ({error}), and it ended there; {left}"
     if is_full(error):
         said = f"the disk is full ({error}), and the run ended there"
     elif not isinstance(error, RaftmonError) or isinstance(error, InputError) or free_mb > _LITTLE_MB:
