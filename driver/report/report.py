@@ -80,7 +80,7 @@ def render_report(run_folder: Path) -> str:
         f"{title}: {verdict}",
         "\n".join(parts),
         styles=("report.css",),
-        scripts=("axis.js", "leaders.js", "story.js"),
+        scripts=("axis.js", "leaders.js", "rows.js", "space.js", "story.js"),
         data=("story", embedded_json(story)),
     )
 

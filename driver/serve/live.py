@@ -44,7 +44,7 @@ def live_page(folder: RunFolder) -> str:
         f"{name}: live",
         f"<h1>{html.escape(name)}</h1>" + web("live.html").replace("@@NODES@@", options) + web("story.html"),
         styles=("report.css",),
-        scripts=("axis.js", "leaders.js", "story.js", "live_story.js", "live.js"),
+        scripts=("axis.js", "leaders.js", "rows.js", "space.js", "story.js", "live_story.js", "live.js"),
         data=("story", embedded_json({"faults": [], "said": [], "events": [], "end": 1})),
         connects=True,
     )

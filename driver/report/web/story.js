@@ -1,6 +1,6 @@
 // The report's time axis and space-time diagram. Texts of the run reach the document as textContent alone.
 "use strict";
-/* global Axis, treatment, messagesOf, leadersRow */
+/* global Axis, treatment, messagesOf, storyRows, spaceDiagram */
 
 let listening = null; // ends the listeners of the story shown before
 
@@ -38,7 +38,6 @@ function raftmonShow(story) {
     ...(story.said || []).map((row) => row.node),
   ])].filter(Boolean).sort();
   const kinds = [...new Set(messages.map((m) => m.kind))].sort();
-  const hues = (n) => [ink.blue, ink.violet, ink.good, ink.unsure, ink.bad, ink.faint][n % 6];
   const first = Math.min(0, ...(story.states || []).slice(0, 1).map((row) => row[0]), messages.length ? messages[0].t : 0);
   const limits = { from: first - 0.02, span: Math.max(story.end - first, 0.1) * 1.02 + 0.04 };
   // A growing page keeps what is looked at; one that shows the whole run goes on doing so.
@@ -48,8 +47,6 @@ function raftmonShow(story) {
   let lit = new Set();
 
   // ------------------------------------------------------------------ rows
-  const rows = [];
-  const row = (title, height, draw, pick) => rows.push({ title, height, draw, pick });
   const seconds = (t) => `${t.toFixed(4)} s`;
 
   function bands(pen, width, height) {
@@ -77,251 +74,17 @@ function raftmonShow(story) {
     pen.globalAlpha = 1;
   }
 
-  const across = (x, width) => x > -50 && x < width + 50;
-
-  if ((story.faults || []).length || (story.outages || []).length) {
-    const list = [
-      ...(story.faults || []).map((f) => ({ ...f, stop: f.stop ?? story.end, fault: true })),
-      ...(story.outages || []).map((o) => ({ ...o, name: "outage", did: "no operation succeeded", receipt: "" })),
-    ];
-    const lanes = [...new Set(list.map((one) => one.name))].slice(0, 8);
-    row("faults, outages", 18 * lanes.length + 4, (pen, width) => {
-      for (const one of list) {
-        const lane = lanes.indexOf(one.name);
-        if (lane < 0) continue;
-        const x = Math.max(Axis.x(view, width, one.start), -2);
-        const to = Math.min(Axis.x(view, width, one.stop), width + 2);
-        if (to < 0 || x > width) continue;
-        pen.fillStyle = one.fault ? ink.bad : ink.unsure;
-        pen.fillRect(x, lane * 18 + 2, Math.max(to - x, 2), 14);
-        pen.fillStyle = ink.paper;
-        const label = `${one.name}${one.receipt ? ` (${one.receipt})` : ""} ${one.did || ""}`;
-        pen.save();
-        pen.beginPath();
-        pen.rect(x, lane * 18, to - x, 18);
-        pen.clip();
-        pen.fillText(label, x + 4, lane * 18 + 13);
-        pen.restore();
-      }
-    }, (t, y) => {
-      const one = list.find((each) => lanes.indexOf(each.name) === Math.floor((y - 2) / 18) && each.start <= t && t <= each.stop);
-      return one && `${one.name}: ${seconds(one.start)} to ${seconds(one.stop)}\n${one.did || ""}\n${one.receipt ? `receipt: ${one.receipt}` : ""}`;
-    });
-  }
-
-  const leaders = leadersRow({ story, nodes, messages, ink, view: () => view });
-  if (leaders) rows.push(leaders);
-
-  if (operations.length) {
-    const highest = Math.log10(Math.max(10, ...operations.map((o) => o[1] || 0)));
-    const lowest = -1;
-    const y = (ms) => 124 - ((Math.log10(Math.max(ms, 0.1)) - lowest) / (highest - lowest)) * 112;
-    const place = (o) => (o[1] === null ? 8 : y(o[1]));
-    row("latency (ms), a dot an operation", 132, (pen, width) => {
-      for (let power = 0; power <= highest; power++) {
-        pen.strokeStyle = ink.line;
-        pen.beginPath();
-        pen.moveTo(0, y(10 ** power));
-        pen.lineTo(width, y(10 ** power));
-        pen.stroke();
-        pen.fillStyle = ink.faint;
-        pen.fillText(`${10 ** power} ms`, 2, y(10 ** power) - 2);
-      }
-      const start = Axis.lowerBound(operations, (o) => o[0], view.from - view.span * 0.01);
-      for (let n = start; n < operations.length && operations[n][0] < view.from + view.span; n++) {
-        const o = operations[n];
-        const x = Axis.x(view, width, o[0]);
-        dot(pen, x, place(o), o[2], o === operation ? 6 : 2);
-      }
-    }, (t, yy, width) => {
-      const o = nearestOperation(t, yy, width, place);
-      return o && operationText(o);
-    });
-    rows[rows.length - 1].click = (t, yy, width) => {
-      const o = nearestOperation(t, yy, width, place);
-      if (o) chooseOperation(o);
-    };
-  }
-
-  function dot(pen, x, y, code, size) {
-    pen.fillStyle = pen.strokeStyle = [ink.blue, ink.unsure, ink.violet, ink.bad][code];
-    if (code === 0) pen.fillRect(x - size / 2, y - size / 2, size, size);
-    else if (code === 1) pen.strokeRect(x - 1.5, y - 1.5, 3, 3); // hollow: refused
-    else if (code === 2) { // a cross: nobody knows
-      pen.beginPath();
-      pen.moveTo(x - 3, y - 3); pen.lineTo(x + 3, y + 3); pen.moveTo(x + 3, y - 3); pen.lineTo(x - 3, y + 3);
-      pen.stroke();
-    } else { // a triangle: part of an anomaly
-      pen.beginPath();
-      pen.moveTo(x, y - 6); pen.lineTo(x + 6, y + 5); pen.lineTo(x - 6, y + 5);
-      pen.fill();
-    }
-  }
-
-  function nearestOperation(t, yy, width, place) {
-    const reach = (8 / width) * view.span;
-    let best = null;
-    let distance = 14;
-    for (let n = Axis.lowerBound(operations, (o) => o[0], t - reach); n < operations.length && operations[n][0] <= t + reach; n++) {
-      const o = operations[n];
-      const away = Math.hypot(((o[0] - t) / view.span) * width, place(o) - yy);
-      if (away < distance) { distance = away; best = o; }
-    }
-    return best;
-  }
-
   const operationText = (o) =>
     `${story.operations.names[o[5]]} ${story.operations.keys[o[6]]} ${o[7]} (${OUTCOMES[o[2]]})\n` +
     `process ${o[3]} at ${story.operations.nodes[o[4]] || "?"}, called ${seconds(o[0])}, ` +
     `${o[1] === null ? "never answered" : `${o[1]} ms`}${o[8] ? `\n${o[8]}` : ""}${o[9] ? `\nlog index ${o[9]}` : ""}`;
 
-  const steps = (pen, width, start, bin, values, top, height, most, colour) => {
-    pen.strokeStyle = colour;
-    pen.lineWidth = 1.5;
-    pen.beginPath();
-    let pending = true;
-    values.forEach((value, n) => {
-      if (value === null) { pending = true; return; }
-      const x = Axis.x(view, width, start + (n + 0.5) * bin);
-      const y = top + height - (value / most) * height;
-      if (pending) pen.moveTo(x, y); else pen.lineTo(x, y);
-      pending = false;
-    });
-    pen.stroke();
-    pen.lineWidth = 1;
-  };
-
-  function lines(title, height, start, bin, series, unit) {
-    const most = Math.max(1e-9, ...series.flatMap((one) => one.values.map((value) => value ?? 0)));
-    row(title, height, (pen, width) => {
-      series.forEach((one, n) => {
-        pen.setLineDash(n % 3 === 1 ? [5, 3] : n % 3 === 2 ? [2, 2] : []);
-        steps(pen, width, start, bin, one.values, 14, height - 18, most, one.colour || hues(n));
-      });
-      pen.setLineDash([]);
-      pen.fillStyle = ink.faint;
-      const limit = `${Number(most.toPrecision(3))} ${unit}  `;
-      pen.fillText(limit, 2, 11);
-      let place = 2 + pen.measureText(limit).width;
-      series.slice(0, 8).forEach((one, n) => { // the legend
-        pen.fillStyle = one.colour || hues(n);
-        const label = `${["—", "- -", "···"][n % 3]} ${one.name.slice(0, 24)}  `;
-        pen.fillText(label, place, 11);
-        place += pen.measureText(label).width;
-      });
-    }, (t) => {
-      const n = Math.floor((t - start) / bin);
-      const told = series.filter((one) => one.values[n]).map((one) => `${one.name}: ${Number(one.values[n].toPrecision(4))} ${unit}`);
-      return told.length ? `${seconds(t)}\n${told.slice(0, 12).join("\n")}` : null;
-    });
-  }
-
-  const service = story.service;
-  if (service) {
-    const each = (code) => service.counts[code].map((count) => count / service.bin);
-    lines("operations/s", 60, service.start, service.bin, [
-      { name: "ok", values: each(0) }, { name: "fail", values: each(1) }, { name: "unknown", values: each(2) }], "/s");
-    lines("p50, p99", 50, service.start, service.bin, [{ name: "p50", values: service.p50 }, { name: "p99", values: service.p99 }], "ms");
-  }
-
-  if ((story.states || []).length) {
-    const terms = story.states.map((one) => one[2]);
-    const top = Math.max(...terms);
-    row("term", 60, (pen, width) => {
-      nodes.forEach((node, n) => {
-        pen.strokeStyle = hues(n);
-        pen.lineWidth = 2;
-        pen.setLineDash([[], [6, 3], [2, 2]][n % 3]);
-        pen.beginPath();
-        let before = null;
-        for (const one of story.states) {
-          if (one[1] !== node) continue;
-          const x = Axis.x(view, width, one[0]);
-          const y = 54 - (one[2] / top) * 38 + n * 2;
-          if (before === null) pen.moveTo(x, y);
-          else { pen.lineTo(x, before); pen.lineTo(x, y); }
-          before = y;
-        }
-        if (before !== null) pen.lineTo(width, before);
-        pen.stroke();
-        if (before !== null) { pen.fillStyle = hues(n); pen.fillText(node, width - 20 - 22 * (nodes.length - n), before - 5); }
-      });
-      pen.setLineDash([]);
-      pen.lineWidth = 1;
-      pen.fillStyle = ink.faint;
-      pen.fillText(`term ${top}`, 2, 10);
-    }, (t) => nodes.map((node) => {
-      const last = story.states.filter((one) => one[1] === node && one[0] <= t).pop();
-      return last ? `${node}: term ${last[2]}` : null;
-    }).filter(Boolean).join("\n"));
-    const indexTop = Math.max(1, ...story.states.map((one) => Math.max(one[4], one[5])));
-    row("match, commit (dashed)", 60, (pen, width) => {
-      nodes.forEach((node, n) => {
-        for (const [field, dash] of [[5, []], [4, [4, 3]]]) {
-          pen.strokeStyle = hues(n);
-          pen.setLineDash(dash);
-          pen.beginPath();
-          let began = false;
-          for (const one of story.states) {
-            if (one[1] !== node) continue;
-            const x = Axis.x(view, width, one[0]);
-            const y = 56 - (one[field] / indexTop) * 50;
-            if (began) pen.lineTo(x, y); else pen.moveTo(x, y);
-            began = true;
-          }
-          pen.stroke();
-        }
-      });
-      pen.setLineDash([]);
-      pen.fillStyle = ink.faint;
-      pen.fillText(`index ${indexTop}`, 2, 10);
-    }, (t) => nodes.map((node) => {
-      const last = story.states.filter((one) => one[1] === node && one[0] <= t).pop();
-      return last ? `${node}: match ${last[5]}, commit ${last[4]}` : null;
-    }).filter(Boolean).join("\n"));
-  }
-
-  if ((story.elections || []).length) {
-    row("elections", 24, (pen, width) => {
-      for (const one of story.elections) {
-        const x = Axis.x(view, width, one.start);
-        if (!across(x, width)) continue;
-        pen.fillStyle = one.winner ? ink.good : ink.bad;
-        pen.beginPath();
-        pen.moveTo(x, 3); pen.lineTo(x + 5, 12); pen.lineTo(x - 5, 12);
-        pen.fill();
-        pen.fillText(`${one.candidate} → ${one.term}${one.winner ? "" : " no winner"}`, x + 7, 13);
-      }
-    }, (t, _y, width) => {
-      const near = story.elections.find((one) => Math.abs(((one.start - t) / view.span) * width) < 12);
-      return near && `election of term ${near.term} by ${near.candidate}\n${near.text}\n` +
-        (near.winner ? `${near.winner} led ${((near.stop - near.start) * 1e3).toFixed(1)} ms later` : "no winner was seen");
-    });
-  }
-
-  if ((story.events || []).length) {
-    row("events", 20, (pen, width) => {
-      pen.fillStyle = ink.ink;
-      for (const one of story.events) {
-        const x = Axis.x(view, width, one.t);
-        if (across(x, width)) pen.fillRect(x - 1, 3, 2, 14);
-      }
-    }, (t, _y, width) => {
-      const near = story.events.filter((one) => Math.abs(((one.t - t) / view.span) * width) < 5);
-      return near.length ? near.slice(0, 6).map((one) => `${seconds(one.t)} ${one.event} ${one.node} ${one.text}`).join("\n") : null;
-    });
-  }
-
-  const rates = story.rates || {};
-  for (const [title, table] of [["messages/s, by kind", rates.kinds], ["messages/s, by link", rates.links]]) {
-    if (!table || !Object.keys(table).length) continue;
-    const series = Object.entries(table).map(([name, values]) => ({ name, values: values.map((v) => v / rates.bin) }));
-    series.sort((a, b) => Math.max(...b.values) - Math.max(...a.values));
-    lines(title, 64, rates.start, rates.bin, series.slice(0, 12), "/s");
-  }
+  const rows = storyRows({
+    story, ink, nodes, messages, operations, view: () => view, operation: () => operation, seconds, operationText,
+    chooseOperation: (o) => chooseOperation(o),
+  });
 
   // ------------------------------------------------------------------ drawing
-  const LANE = 46;
   function pens(canvas, height) {
     const scale = window.devicePixelRatio || 1;
     const width = canvas.clientWidth;
@@ -400,93 +163,15 @@ function raftmonShow(story) {
     return (!kind || m.kind === kind) && (!link || `${m.source}->${m.target}` === link) && (!term || String(m.term) === term);
   };
   let filtered = messages;
-  const STYLES = { passed: [], changed: [8, 2], delayed: [6, 4], held: [2, 3], dropped: [], forged: [10, 3, 2, 3] };
-  const colourOf = (m) => ({ dropped: ink.bad, forged: ink.violet, held: ink.unsure, delayed: ink.unsure, changed: ink.violet })[m.how] ||
-    (/Vote/.test(m.kind) ? ink.good : /App|Prop|Snap/.test(m.kind) ? ink.blue : ink.faint);
-  const lane = (node) => nodes.indexOf(node) * LANE + 20;
-  const slant = (m) => (m.how === "delayed" || m.how === "held" ? 26 : 10);
-
+  const diagram = spaceDiagram({
+    story, ink, nodes, operations, view: () => view, filtered: () => filtered, lit: () => lit, chosen: () => chosen,
+    operation: () => operation, pens: (height) => pens(spaceCanvas, height), bands, ticks, LEFT,
+  });
+  const messageAt = diagram.messageAt;
   function drawSpace() {
-    const clients = operations.length ? 1 : 0;
-    const height = nodes.length * LANE + 30 + clients * 30;
-    const [pen, width] = pens(spaceCanvas, height);
-    pen.fillStyle = ink.ink;
-    for (const node of nodes) pen.fillText(node, 2, lane(node) + 4);
-    if (clients) pen.fillText("clients", 2, nodes.length * LANE + 16);
-    pen.save();
-    pen.translate(LEFT, 0);
-    pen.beginPath();
-    pen.rect(0, 0, width, height);
-    pen.clip();
-    bands(pen, width, height - 18);
-    ticks(pen, width, height);
-    pen.strokeStyle = ink.ink;
-    for (const node of nodes) {
-      pen.beginPath();
-      pen.moveTo(0, lane(node));
-      pen.lineTo(width, lane(node));
-      pen.stroke();
-    }
-    const from = Axis.lowerBound(filtered, (m) => m.t, view.from - view.span * 0.03);
-    const to = Axis.lowerBound(filtered, (m) => m.t, view.from + view.span);
-    const step = Math.max(1, Math.ceil((to - from) / 3000));
-    const labels = to - from < 25;
-    let drawn = 0;
-    for (let n = from; n < to; n++) {
-      const m = filtered[n];
-      const odd = m.how !== "passed" || /Vote|Snap|Timeout/.test(m.kind);
-      if (!lit.has(m.id) && n % step && !(odd && (step < 4 || n % Math.ceil(step / 4) === 0))) continue;
-      arrow(pen, width, m, labels);
-      drawn++;
-    }
-    if (clients) {
-      const y = nodes.length * LANE + 12;
-      const start = Axis.lowerBound(operations, (o) => o[0], view.from - view.span * 0.1);
-      const end = Axis.lowerBound(operations, (o) => o[0], view.from + view.span);
-      const each = Math.max(1, Math.ceil((end - start) / 1500));
-      for (let n = start; n < end; n += each) {
-        const o = operations[n];
-        const x = Axis.x(view, width, o[0]);
-        const wide = Math.max(2, o[1] === null ? 8 : Axis.x(view, width, o[0] + o[1] / 1e3) - x);
-        pen.fillStyle = [ink.blue, ink.unsure, ink.violet, ink.bad][o[2]];
-        pen.fillRect(x, y + (o[3] % 5) * 3, wide, o === operation ? 6 : 2);
-      }
-    }
-    pen.restore();
-    element("count").textContent = `${drawn.toLocaleString("en")} of ${(to - from).toLocaleString("en")} messages in view drawn` +
-      (step > 1 ? " (zoom in to see each)" : "");
-  }
-
-  function arrow(pen, width, m, labels) {
-    const x = Axis.x(view, width, m.t);
-    const y = lane(m.source);
-    const endY = lane(m.target);
-    if (!m.source || !m.target) return;
-    const share = m.how === "dropped" ? 0.55 : 1;
-    const toX = x + slant(m) * share;
-    const toY = y + (endY - y) * share;
-    const bright = lit.has(m.id) || m === chosen;
-    pen.globalAlpha = lit.size && !bright ? 0.15 : 0.85;
-    pen.strokeStyle = pen.fillStyle = colourOf(m);
-    pen.lineWidth = bright ? 3 : 1;
-    pen.setLineDash(STYLES[m.how]);
-    pen.beginPath();
-    pen.moveTo(x, y);
-    pen.lineTo(toX, toY);
-    pen.stroke();
-    pen.setLineDash([]);
-    pen.beginPath();
-    if (m.how === "dropped") {
-      pen.moveTo(toX - 3, toY - 3); pen.lineTo(toX + 3, toY + 3); pen.moveTo(toX + 3, toY - 3); pen.lineTo(toX - 3, toY + 3);
-      pen.stroke();
-    } else {
-      const way = Math.sign(endY - y);
-      pen.moveTo(toX, toY); pen.lineTo(toX - 4, toY - way * 6); pen.lineTo(toX + 3, toY - way * 6);
-      pen.fill();
-    }
-    pen.lineWidth = 1;
-    pen.globalAlpha = 1;
-    if (labels && (bright || !lit.size)) pen.fillText(`${m.kind} ${m.term}`, (x + toX) / 2 + 3, (y + toY) / 2);
+    const { drawn, inView, thinned } = diagram.draw();
+    element("count").textContent = `${drawn.toLocaleString("en")} of ${inView.toLocaleString("en")} messages in view drawn` +
+      (thinned ? " (zoom in to see each)" : "");
   }
 
   let pending = false;
@@ -546,21 +231,6 @@ function raftmonShow(story) {
         : "none of those drawn on this page carried it"],
     ]);
     draw();
-  }
-
-  function messageAt(x, y, width) {
-    let best = null;
-    let distance = 7;
-    const from = Axis.lowerBound(filtered, (m) => m.t, Axis.seconds(view, width, x - 40));
-    for (let n = from; n < filtered.length && filtered[n].t < Axis.seconds(view, width, x + 8); n++) {
-      const m = filtered[n];
-      const [top, bottom] = [lane(m.source), lane(m.target)];
-      const share = (y - top) / (bottom - top);
-      if (!(share >= -0.05 && share <= 1.05)) continue;
-      const away = Math.abs(Axis.x(view, width, m.t) + slant(m) * share - x);
-      if (away < distance) { distance = away; best = m; }
-    }
-    return best;
   }
 
   // ------------------------------------------------------------------ hands

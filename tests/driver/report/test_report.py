@@ -64,7 +64,7 @@ def test_everything_the_folder_tells_is_on_the_page(tmp_path):
     text = render_report(tmp_path)
     page = Page(text)
     assert page.loads == []
-    assert len(page.scripts) == 4  # the data and three scripts of ours
+    assert len(page.scripts) == 6  # the data and five scripts of ours
     assert orjson.loads(page.scripts[0])["faults"][0]["did"] == "cut n1 <b>off</b>"
     assert page.tags.count("svg") == 3
     for words in (
