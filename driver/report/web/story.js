@@ -303,7 +303,7 @@ function raftmonShow(story) {
       if (event.key in moves) view = Axis.clamp({ ...view, from: view.from + moves[event.key] * view.span }, limits);
       else if (event.key in zooms) view = Axis.zoom(view, limits, width(), width() / 2, zooms[event.key]);
       else if (event.key === "0") view = { ...limits };
-      else if (event.key === "n" || event.key === "p") next(event.key === "n" ? 1 : -1);
+      else if (event.key === "n" || event.key === "p") (canvas === rowsCanvas ? nextOperation : next)(event.key === "n" ? 1 : -1);
       else if (event.key === "Escape") { lit = new Set(); chosen = operation = null; }
       else return;
       event.preventDefault();
@@ -317,6 +317,14 @@ function raftmonShow(story) {
     if (!m) return;
     if (m.t < view.from || m.t > view.from + view.span) view = Axis.clamp({ ...view, from: m.t - view.span / 2 }, limits);
     chooseMessage(m);
+  }
+
+  function nextOperation(step) {
+    const now = operation ? operations.indexOf(operation) + step : Axis.lowerBound(operations, (o) => o[0], view.from);
+    const o = operations[Math.min(Math.max(now, 0), operations.length - 1)];
+    if (!o) return;
+    if (o[0] < view.from || o[0] > view.from + view.span) view = Axis.clamp({ ...view, from: o[0] - view.span / 2 }, limits);
+    chooseOperation(o);
   }
 
   // ------------------------------------------------------------------ controls

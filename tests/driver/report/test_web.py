@@ -8,9 +8,11 @@ from pathlib import Path
 import orjson
 import pytest
 
+from raftmon.driver.report.page import render_page
 from raftmon.driver.report.report import write_report
 from raftmon.monitor.raft.database.store import MessageStore
 from tests.browsing import browser, serious
+from tests.driver.report.pictures.broken import BROKEN
 from tests.driver.report.test_report import MS, whole_run
 from tests.monitor.raft.wire import message
 
@@ -124,6 +126,12 @@ def test_the_page_is_used_by_keyboard_in_light_and_dark(tmp_path, browser):
     assert page.evaluate("raftmonStory.view()")["from"] > closer["from"]
     page.keyboard.press("0")
     assert page.evaluate("raftmonStory.view()") == whole
+    page.keyboard.press("n")
+    first = page.inner_text("#details h3")
+    page.keyboard.press("n")
+    assert first.startswith("operation: ")
+    page.keyboard.press("p")
+    assert page.inner_text("#details h3") == first
     page.close()
 
 
@@ -162,3 +170,22 @@ def test_a_vote_asked_for_again_is_one_arrow_and_a_lost_one_is_another():
     ]
     found = in_node(f"votesAsked({json.dumps(rows)}).map((m) => m.kind + m.how)", "leaders.js")
     assert found == ["MsgVotepassed", "MsgVotedropped", "MsgPreVotepassed"]
+
+
+@pytest.mark.parametrize("kind", BROKEN)
+def test_the_linearization_page_shows_the_anomaly_first_by_keyboard_and_executes_nothing(tmp_path, browser, kind):
+    made, checker = BROKEN[kind](HOSTILE)
+    (tmp_path / "page.html").write_text(render_page(made, [checker.check(made)], HOSTILE))
+    page, wrong = browser.new_page(color_scheme="dark" if kind in ("sets", "locks") else "light"), []
+    page.on("pageerror", lambda error: wrong.append(str(error)))
+    page.goto((tmp_path / "page.html").as_uri())
+    page.locator("#anomaly button").first.focus()
+    page.keyboard.press("Enter")
+    assert "part of the anomaly" in page.inner_text("#details")
+    assert page.evaluate("document.activeElement.id") == "canvas"
+    for key in ("n", "p", "+", "ArrowRight", "0"):
+        page.keyboard.press(key)
+    assert page.evaluate("[window.broken, document.images.length]") == [None, 0]
+    assert kind not in ("sets", "transactions") or serious(page) == []
+    assert wrong == []
+    page.close()
