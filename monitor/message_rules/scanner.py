@@ -235,7 +235,10 @@ class MessageScanner:
         match = ENTRY_HEAD(first)
         if match is None:
             raise Malformed("an entry does not begin with its type, term and index")
-        head.index = value_of(match.group(2)) - 1
+        index = value_of(match.group(2))
+        if not index:
+            raise Malformed("an entry has index 0")
+        head.index = index - 1
         head.term = head.log_term = value_of(match.group(1))
         head.size = 25 + size if count == 1 else None  # the sizes of further entries are not known yet
         self._keys_at_hand(head, count)

@@ -50,13 +50,17 @@ def _say(recorder: Recorder, *, finished: bool) -> None:
 
 
 class _Patience:
-    """Whether messages are decoded now: while somebody asks for them, and while the machine has time to spare."""
+    """Whether messages are decoded ``now``: while somebody asks for them, and while the machine has time to spare.
+
+    ``gives_way`` says that the recorder does only what can wait, or would be done at once anyway: it may let everybody
+    else run first. While it scans heads alone, and while somebody waits for messages, it may not.
+    """
 
     def __init__(self, board: BoardWriter | None, *, waits: bool) -> None:
         self._board = board if waits else None
         self._spare = cpu.Spare(enough=_SPARE, little=_SPARE_LEAST, own_s=time.process_time)
         self._spare_due_ns = 0
-        self.now = True
+        self.now = self.gives_way = True
 
     def look(self, now_ns: int) -> None:
         """Decide anew."""
@@ -65,7 +69,9 @@ class _Patience:
         if now_ns >= self._spare_due_ns:
             self._spare.look()
             self._spare_due_ns = now_ns + _SPARE_NS
-        self.now = self._spare.enough or self._board.wanted(_WANTED_S)
+        wanted = self._board.wanted(_WANTED_S)
+        self.now = self._spare.enough or wanted
+        self.gives_way = self._spare.enough and not wanted
 
 
 def record(
@@ -97,12 +103,12 @@ def record(
                 return
             recorder.feed(data)
         if patience.now or recorder.must_work:
-            recorder.work(_READ_BYTES if ready else _WORK_BYTES)
+            recorder.work(_READ_BYTES if recorder.must_work else _WORK_BYTES)
         now_ns = time.monotonic_ns()
         beat(now_ns)
         if ready and (recorder.last_lag_ns > _LATE_NS or share.hurried):
             behind_until_ns = now_ns + _HURRY_NS
-        share.behind(now_ns < behind_until_ns or not patience.now)
+        share.behind(now_ns < behind_until_ns or not patience.gives_way)
         if now_ns >= next_tick:
             patience.look(now_ns)
             recorder.tick(drained=not ready)

@@ -206,6 +206,20 @@ def test_a_wanted_message_is_handed_over_whole_even_if_it_was_an_append() -> Non
     assert (second.sender, second.to) == (first.sender, first.to)
 
 
+def test_an_append_that_cannot_be_passes_and_is_not_rebuilt() -> None:
+    """Found by tests.fuzz_raft: entry 0 has no entry before it, and the message made of it had index -1."""
+    stream = STREAM_ANSWER + chunk(full(raftpb(3, log_term=2, index=9, entries=[entry(2, 10)])))
+    stream += chunk(append_entries([entry(2, 0)], 10))
+
+    def decide(frame: MessageHead) -> bool:
+        frame.wanted = True
+        return False
+
+    editor, done = _editor(decide)
+    assert _through(editor, [stream]) == stream
+    assert len(done) == 1
+
+
 @pytest.mark.parametrize("path", [b"/raft", b"/raft/snapshot"])
 def test_requests_are_edited_too(path: bytes) -> None:
     message = raftpb(2, entries=[entry(0, 0, put(b"key", b"v"))])

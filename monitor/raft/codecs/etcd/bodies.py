@@ -220,6 +220,8 @@ class MsgAppStream(Frames):
         stop = place + 8
         if entries:
             term, index = entries[0].term, entries[0].index - 1
+            if index < 0:
+                raise Malformed("an entry has index 0")
             if (self.term is not None and (term, index) != (self.term, self.index)) or entries[
                 -1
             ].index != index + count:
