@@ -36,7 +36,7 @@ def _taps(out: Output) -> PairTaps:
 
 CODEC = Codec(
     "etcd",
-    "etcd 3.4, 3.5 and 3.6: HTTP/1.1, the message and msgapp streams, raftpb",
+    "etcd 3.4 to 3.7: HTTP/1.1, the message and msgapp streams, raftpb",
     _begins,
     _taps,
     joins=_joins,

@@ -1,4 +1,4 @@
-"""etcd's peer protocol 3.4 to 3.6, from the bytes of its connections (docs/raft.md has the layout).
+"""etcd's peer protocol 3.4 to 3.7, from the bytes of its connections (docs/raft.md has the layout).
 
 Two streams (``message`` and ``msgapp`` v2) in the bodies of GET responses, ``POST /raft`` (the pipeline),
 ``POST /raft/snapshot``, and the small requests that tell which id is which node.
