@@ -14,6 +14,7 @@ from typing import Any
 
 import orjson
 
+from raftmon.monitor.compiled import COMPILED
 from raftmon.monitor.raft.database.rows import INSERT_ENTRY, INSERT_MESSAGE, entry_rows, fitting, message_row
 from raftmon.monitor.raft.database.schema import INDEXES, LIVE_INDEXES, SCHEMA_VERSION, TABLES
 from raftmon.monitor.raft.database.wanted import LiveConnection
@@ -24,6 +25,10 @@ from raftmon.monitor.raft.tracker import ClusterChange, Election, Tracker
 from raftmon.setup.errors import InputError, RaftmonError
 
 __all__ = ["MessageStore", "open_store"]
+
+if COMPILED:
+    with contextlib.suppress(ImportError):
+        from raftmon.monitor.raft.database._rows import entry_rows, message_row
 
 
 class MessageStore:
@@ -39,7 +44,8 @@ class MessageStore:
             for old in (path, Path(f"{path}-wal"), Path(f"{path}-shm")):
                 old.unlink(missing_ok=True)
             self._connection = sqlite3.connect(path, isolation_level=None)
-            self._connection.execute("PRAGMA journal_mode = WAL")
+            # Where it is not live nobody reads, or keeps, a file that is not whole: no journal need reach the disk.
+            self._connection.execute(f"PRAGMA journal_mode = {'WAL' if live else 'MEMORY'}")
             self._connection.execute("PRAGMA synchronous = OFF")
             self._connection.executescript(TABLES + LIVE_INDEXES if live else TABLES)
             self._later = INDEXES if live else LIVE_INDEXES + INDEXES
