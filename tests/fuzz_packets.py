@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import random
+import resource
 import time
 from collections.abc import Iterator
 
@@ -134,7 +135,7 @@ def check(data: bytes, verdict: Verdict) -> None:
 def fuzz(count: int, seed: int) -> dict[str, int]:
     """Judge ``count`` packets; returns how many were malformed, dropped and answered."""
     chain, rng = build(), random.Random(seed)
-    totals = {"packets": 0, "malformed": 0, "dropped": 0, "answered": 0}
+    totals = {"packets": 0, "malformed": 0, "dropped": 0, "answered": 0, "early_kb": 0, "peak_kb": 0}
     for number, data in enumerate(hostile_packets(rng, count)):
         try:
             verdict = chain(data, number * 1000 + 1)
@@ -145,6 +146,9 @@ def fuzz(count: int, seed: int) -> dict[str, int]:
         totals["malformed"] += PacketView(data).malformed is not None
         totals["dropped"] += not verdict.copies
         totals["answered"] += bool(verdict.inject)
+        if number == count // 10:
+            totals["early_kb"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    totals["peak_kb"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return totals
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import random
+import resource
 import time
 
 from raftmon.monitor.packets.checksums import transport_sum_is_valid
@@ -41,7 +42,7 @@ def fuzz(count: int, seed: int) -> dict[str, int]:
     """Packets near the truth, many of them mutated, in both directions of one connection after the other."""
     rng = random.Random(seed)
     heads = template("10.0.0.2", "10.0.0.1", 2, 1), template("10.0.0.1", "10.0.0.2", 1, 2)
-    totals = {"packets": 0, "malformed": 0, "sent": 0, "edited": 0}
+    totals = {"packets": 0, "malformed": 0, "sent": 0, "edited": 0, "early_kb": 0, "peak_kb": 0}
     splicer, places = Splicer(_Forgetful(rng), _Forgetful(rng)), [0, 0]
     for number in range(count):
         if not number % _PER_CONNECTION:
@@ -72,6 +73,9 @@ def fuzz(count: int, seed: int) -> dict[str, int]:
         totals["packets"] += 1
         totals["malformed"] += parse(data) is None
         totals["sent"] += len(sent)
+        if number == count // 10:
+            totals["early_kb"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    totals["peak_kb"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return totals
 
 
