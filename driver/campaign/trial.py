@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import ctypes
 import os
 import signal
 import subprocess
@@ -14,7 +13,7 @@ from typing import Any
 
 import orjson
 
-from raftmon.setup.python import module_command
+from raftmon.setup.python import end_with_parent, module_command
 
 __all__ = ["COLUMNS", "row_of", "run_once"]
 
@@ -38,8 +37,6 @@ terms were gained from before the work to after it, ``disturbed`` whether the ve
 itself was too slow; null if the run ended before it was known. ``verdict`` is *error* where it gave none."""
 
 _GRACE_S = 15.0
-_PR_SET_PDEATHSIG = 1
-_LIBC = ctypes.CDLL(None, use_errno=True)
 
 
 def run_once(options: Sequence[str], store: Path, *, timeout_s: float) -> dict[str, Any]:
@@ -50,7 +47,7 @@ def run_once(options: Sequence[str], store: Path, *, timeout_s: float) -> dict[s
     command = [*module_command("raftmon.driver.cli"), "run", "--json", "--store", str(store), *options]
     began = time.monotonic()
     process = subprocess.Popen(
-        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True, preexec_fn=_end_with_parent
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True, preexec_fn=end_with_parent
     )
     try:
         output, errors = process.communicate(timeout=timeout_s)
@@ -68,11 +65,6 @@ def run_once(options: Sequence[str], store: Path, *, timeout_s: float) -> dict[s
         return {**dict.fromkeys(COLUMNS), "verdict": "error", "sentence": last, "seconds": round(seconds, 2),
                 "exit_status": process.returncode, "disturbed": False, "results": None}  # fmt: skip
     return {**row_of(results), "exit_status": process.returncode, "seconds": round(seconds, 2), "results": results}
-
-
-def _end_with_parent() -> None:
-    """In the child, before exec: SIGTERM when whoever started it is gone, so that no run goes on for nobody."""
-    _LIBC.prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
 
 
 def _ended(process: subprocess.Popen[bytes]) -> tuple[bytes, bytes]:

@@ -18,7 +18,7 @@ from raftmon.driver.cli.console import NeutralConsole
 from raftmon.driver.results.comparison import Observation, observe
 from raftmon.driver.run_folder import find_run
 from raftmon.setup.errors import EXIT_INTERNAL, EXIT_INVALID, EXIT_USAGE, InputError, RaftmonError
-from raftmon.setup.python import module_command
+from raftmon.setup.python import end_with_parent, module_command
 
 __all__ = ["main", "parser"]
 
@@ -87,6 +87,7 @@ def _one(system: str, seed: int, options: Sequence[str], store: Path) -> Observa
         [*command, "--store", str(store), *options, "--json"],
         capture_output=True,
         check=False,
+        preexec_fn=end_with_parent,
     )
     if ended.returncode >= EXIT_USAGE:
         said = ended.stderr.decode(errors="replace")[-2000:].strip()

@@ -12,7 +12,7 @@ from raftmon.driver.testing import scripts
 from raftmon.monitor.raft.codec_contract import test_codec
 from raftmon.monitor.raft.codecs.table import BUILT_IN, codec_from
 from raftmon.setup.errors import EXIT_INTERNAL, EXIT_INVALID, EXIT_USAGE, InputError
-from raftmon.setup.python import module_command
+from raftmon.setup.python import end_with_parent, module_command
 
 __all__ = ["SCRIPTS", "main", "parser"]
 
@@ -111,7 +111,9 @@ def _rounds(command: list[str], rounds: int, junit: Path | None) -> int:
         if rounds > 1:
             print(f"round {number} of {rounds}", flush=True)
         file = junit.with_stem(f"{junit.stem}-{number}") if junit is not None and rounds > 1 else junit
-        status = subprocess.run([*command, *([f"--junit-xml={file}"] if file else [])], check=False).returncode
+        status = subprocess.run(
+            [*command, *([f"--junit-xml={file}"] if file else [])], check=False, preexec_fn=end_with_parent
+        ).returncode
         if status == _NO_TESTS:
             raise InputError("no test of the script has a name that fits -k: leave -k out to run them all")
         if status:

@@ -16,7 +16,7 @@ from raftmon.adapters.systems import system_kind, system_names
 from raftmon.driver.experiments.measure import Measured
 from raftmon.driver.experiments.published import Experiment
 from raftmon.setup.errors import InputError, RaftmonError
-from raftmon.setup.python import module_command
+from raftmon.setup.python import end_with_parent, module_command
 from raftmon.setup.servers import resolve
 
 __all__ = ["Contender", "Played", "contender", "play_all"]
@@ -97,7 +97,9 @@ def _play(row: Experiment, on: Contender, number: int, seed: int, store: Path, c
     arguments = [row.name, on.system, on.server or "-", str(seed + number), str(store), f"{cut_s:g}", f"{after_s:g}"]
     command = module_command("raftmon.driver.experiments.play", *arguments)
     try:
-        ended = subprocess.run(command, capture_output=True, timeout=RUN_S + cut_s + after_s, check=False)
+        ended = subprocess.run(
+            command, capture_output=True, timeout=RUN_S + cut_s + after_s, check=False, preexec_fn=end_with_parent
+        )
     except subprocess.TimeoutExpired:
         return Played(row.name, on.label, number, "not set up", None, f"it did not end within {RUN_S:g} s")
     lines = ended.stdout.splitlines()

@@ -28,7 +28,7 @@ from raftmon.driver.run.plan import make_plan
 from raftmon.driver.run_folder import RESULTS, RunFolder
 from raftmon.driver.shrink.oracle import failing_checkers
 from raftmon.setup.errors import InputError, RaftmonError
-from raftmon.setup.python import module_command
+from raftmon.setup.python import end_with_parent, module_command
 
 __all__ = ["CONFIRM", "Explored", "Explorer", "Found", "WarmCluster", "possible_pool", "possible_triggers"]
 
@@ -60,7 +60,12 @@ class WarmCluster:
             "raftmon.driver.explore.arena", str(self.folder.path / "arena.json"), str(self.folder.path)
         )
         self._process = subprocess.Popen(
-            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self._log, start_new_session=True
+            command,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=self._log,
+            start_new_session=True,
+            preexec_fn=end_with_parent,
         )
         try:
             self._answer("ready")

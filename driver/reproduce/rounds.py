@@ -12,7 +12,7 @@ import orjson
 
 from raftmon.driver.reproduce.loading import AFFECTED, CONTROL, AttemptOutcome, Loaded
 from raftmon.setup.errors import EXIT_INVALID, EXIT_UNKNOWN, EXIT_VALID, RaftmonError
-from raftmon.setup.python import module_command
+from raftmon.setup.python import end_with_parent, module_command
 
 __all__ = ["ATTEMPT_S", "Reproduced", "Side", "reproduce"]
 
@@ -121,7 +121,7 @@ def reproduce(
 def _attempt(where: str, server: str, seed: str, store: Path, side: str) -> dict[str, Any]:
     command = module_command("raftmon.driver.reproduce.attempt", where, server, seed, str(store), side)
     try:
-        ended = subprocess.run(command, capture_output=True, timeout=ATTEMPT_S, check=False)
+        ended = subprocess.run(command, capture_output=True, timeout=ATTEMPT_S, check=False, preexec_fn=end_with_parent)
     except subprocess.TimeoutExpired:
         why = f"the attempt did not end within {ATTEMPT_S:g} s"
         return {"outcome": AttemptOutcome.NOT_SET_UP, "sentence": why, "seconds": ATTEMPT_S, "run": ""}

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from raftmon.driver.run_folder import RunFolder
 from raftmon.setup.errors import InputError
-from raftmon.setup.python import module_command
+from raftmon.setup.python import end_with_parent, module_command
 
 __all__ = ["linearization_page"]
 
@@ -25,7 +25,9 @@ def linearization_page(folder: RunFolder) -> str:
             "raftmon.driver.cli", "check", str(folder.path), "--html", str(target), "--timeout", str(_CHECK_S)
         )
         try:
-            done = subprocess.run(command, capture_output=True, text=True, timeout=_LONGEST_S, check=False)
+            done = subprocess.run(
+                command, capture_output=True, text=True, timeout=_LONGEST_S, check=False, preexec_fn=end_with_parent
+            )
         except subprocess.TimeoutExpired as error:
             raise InputError(f"the check took longer than {_LONGEST_S:g} s: run raftmon check {folder.path}") from error
         if not target.is_file():

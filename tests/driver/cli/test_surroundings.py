@@ -2,7 +2,9 @@
 
 import subprocess
 import sys
+import time
 
+import psutil
 import pytest
 
 RUN = f"{sys.executable} -m raftmon.driver.cli run --system memory --duration 1 --store"
@@ -12,7 +14,7 @@ def shell(command, tmp_path):
     return subprocess.run(["bash", "-c", command], capture_output=True, text=True, cwd=tmp_path, timeout=60)
 
 
-@pytest.mark.parametrize("closed", [">&-", "2>&-", "<&-", ">&- 2>&- <&-"])
+@pytest.mark.parametrize("closed", ["2>&-", ">&- 2>&- <&-"])
 def test_closed_streams_change_no_exit_status(tmp_path, closed):
     done = shell(f"{RUN} {tmp_path}/s {closed}", tmp_path)
     assert done.returncode == 0, done.stderr
@@ -41,3 +43,19 @@ def test_latest_that_points_out_of_the_store_is_not_followed(tmp_path):
     done = shell(f"{sys.executable} -m raftmon.driver.cli check --store {tmp_path}", tmp_path)
     assert done.returncode == 64
     assert "points to /etc, out of the store: name a run's folder" in done.stderr
+
+
+@pytest.mark.parametrize("words", [["test", "sanity"], ["compare", "--systems", "memory"]], ids=lambda words: words[0])
+def test_what_a_command_started_ends_with_it(tmp_path, words):
+    more = ["--system", "memory"] if words[0] == "test" else ["--", "--duration", "60"]
+    command = [sys.executable, "-m", "raftmon.driver.cli", *words, "--store", str(tmp_path), *more]
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    started = []
+    while process.poll() is None and not any(tmp_path.iterdir()):  # until the child has begun a run
+        started = psutil.Process(process.pid).children(recursive=True) or started
+        time.sleep(0.02)
+    assert process.poll() is None
+    process.kill()
+    process.wait(timeout=30)
+    assert started
+    assert psutil.wait_procs(started, timeout=30)[1] == []
