@@ -76,8 +76,7 @@ class SplicedRules(MessageRules):
         self._connections: OrderedDict[Connection, SplicedConnection] = OrderedDict()
         self._back = PutBack(self._connections, lambda packet: send(present(packet)), self.deliveries)
         self._to_forge: list[tuple[Link, BoundRule]] = []  # as soon as the link's stream is followed
-        self._active = False
-        self._packet = PacketAtHand(0)
+        self._active, self._packet = False, PacketAtHand(0)
 
     def arm(self, trigger: Trigger, now_ns: int, on_fire: Callable[[Armed], None] | None = None) -> Armed:
         """See ``MessageRules.arm``."""
@@ -158,12 +157,13 @@ class SplicedRules(MessageRules):
     def _forge_waiting(self, direction: EditedDirection, now_ns: int) -> None:
         """Forge what rules on this link want, now that its stream is followed and between two messages."""
         for link, bound in list(self._to_forge):
-            gate = bound.gate
-            if link == direction.link and direction.last_unit and gate.in_window(now_ns):
+            gate, action = bound.gate, bound.gate.rule.action
+            assert isinstance(action, Forge)
+            like = direction.last_unit if link == direction.link else b""
+            if self.codec.can_forge(action.kind, like) and gate.in_window(now_ns):
                 self._to_forge.remove((link, bound))
                 if bound in self._bounds.get(link, ()) and gate.fires():
-                    assert isinstance(gate.rule.action, Forge)
-                    self._forge(gate.rule.action, direction, now_ns)
+                    self._forge(action, direction, now_ns)
                     gate.acted(0)
 
     def _apply(self, decision: Decision) -> bool:

@@ -106,6 +106,7 @@ class Codec:
       None for a unit that cannot be lost
     - ``forge(kind, fields, like)``, for the kinds in ``forges``: a unit that no node wrote; ``fields`` are term, index,
       log_term, commit and reject, ``like`` is the last unit of that stream. Raises Malformed for what cannot be made
+    - ``forged_after(kind, unit)``: whether ``forge`` can make this kind after this unit; any, unless it is given
     """
 
     name: str
@@ -126,6 +127,11 @@ class Codec:
     instead_of: Callable[[bytes], bytes | None] | None = None
     forge: Callable[[str, Mapping[str, int], bytes], bytes] | None = None
     forges: frozenset[str] = frozenset()
+    forged_after: Callable[[str, bytes], bool] | None = None
+
+    def can_forge(self, kind: str, unit: bytes) -> bool:
+        """Whether a message of this kind can be made after this unit of the stream; not before there was any."""
+        return bool(unit) and (self.forged_after is None or self.forged_after(kind, unit))
 
     def speaks(self, system: str) -> bool:
         """Whether the nodes of the adapter of this name speak it."""

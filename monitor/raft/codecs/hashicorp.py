@@ -102,6 +102,8 @@ class HashicorpTap(FramedTap):
         if not isinstance(content, dict):
             raise Malformed("a request that is no map")
         kind = raw[0]
+        if kind >= len(_REQUESTS):  # a message of the other direction's form may have begun before the roles were known
+            raise Malformed("no type of a request of hashicorp/raft")
         self._speaks(content)
         message = self.message("", _number(content, b"Term"), first, mark, raw)
         _REQUESTS[kind](message, content)

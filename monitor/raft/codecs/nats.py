@@ -18,6 +18,7 @@ from typing import Any
 from raftmon.monitor.packets.tcp_table import Consumer, Flow
 from raftmon.monitor.raft.codecs.base import Codec, Output, PairTaps
 from raftmon.monitor.raft.codecs.framing import MORE, FramedTap, Malformed
+from raftmon.monitor.raft.codecs.nats_forge import FORGED, forge, forged_after
 from raftmon.monitor.raft.codecs.nats_lines import JOIN, SIZED, begins, line_size, peer_hash, read_operations, unit
 from raftmon.monitor.raft.message import Entry, RaftMessage
 
@@ -261,6 +262,9 @@ CODEC = Codec(
     systems=("nats",),
     why_not="nats-server's messages are cut out of their streams, not changed in place",
     unit=unit,
+    forge=forge,
+    forges=frozenset(FORGED),
+    forged_after=forged_after,
     ordered=frozenset({"route"}),
     answers_bear_own_term=False,
     deviations=(

@@ -182,3 +182,48 @@ def test_damaged_units_raise_nothing_but_malformed(data: st.DataObject) -> None:
         assert size is None or size > 0
         if size is not None and size <= len(unit) and codec.instead_of is not None:
             codec.instead_of(bytes(unit[:size]))
+
+
+@pytest.mark.parametrize("name", ["nats-2.9.10", "nats-2.10.27", "nats-2.15.1"])
+def test_nats_messages_are_forged_after_real_ones_and_read_as_such(name: str) -> None:
+    """After every append and answer of a capture: same group and sender, the terms and indexes that were asked for."""
+    codec = nats.CODEC
+    assert codec.forge is not None
+    assert codec.forged_after is not None
+    assert codec.unit is not None
+    decoder = Decoder()
+    found = [m for p in read_capture(DATA / f"{name}.pcap.gz") for m in decoder.packet(p.number, p.time_ns, p.data)]
+    made = dict.fromkeys(("MsgHeartbeat", "MsgVote", "MsgAppResp"), 0)
+    for like in found[:4000]:
+        for kind in made:
+            if not codec.forged_after(kind, like.raw):
+                continue
+            unit = codec.forge(kind, FIELDS, like.raw)
+            assert codec.unit(bytearray(unit)) == len(unit)
+            flow = Flow("10.0.0.1", 4000, "10.0.0.2", 9, True, False)
+            reader = UnitReader(codec)
+            one, other = reader.taps_for(codec, flow, flow.reverse)
+            if kind == "MsgAppResp":  # an inbox is known by who asked to be answered there
+                inbox = like.raw.split(b" ")[2 if like.raw.startswith(b"RMSG $SYS ") else 1]
+                asked = b"RMSG $SYS $NRG.AE.%s %s 42\r\n" % (like.group.encode(), inbox) + bytes(42) + b"\r\n"
+                other.data(asked, 0)
+            one.data(unit, 0)
+            message = reader.read[-1]
+            assert (message.kind, message.term, message.index, message.group) == (kind, 7, 5, like.group)
+            assert message.reject is False
+            assert message.source is not None
+            made[kind] += 1
+    assert all(made.values()), made
+    with pytest.raises(Malformed):
+        codec.forge("MsgVoteResp", FIELDS, found[0].raw)
+
+
+def test_a_request_of_a_type_that_is_none_is_malformed() -> None:
+    """Found by tests.fuzz_raft: the type was looked up before it was checked, where a message began as an answer."""
+    reader = UnitReader(hashicorp.CODEC)
+    flow = Flow("10.0.0.1", 4000, "10.0.0.2", 9, True, False)
+    tap, _ = reader.taps_for(hashicorp.CODEC, flow, flow.reverse)
+    assert isinstance(tap, hashicorp.HashicorpTap)
+    tap.asks = True
+    with pytest.raises(Malformed):
+        tap.take(b"\x09\x81\xa4Term\x01", 1, 1)
