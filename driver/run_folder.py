@@ -10,6 +10,7 @@ from __future__ import annotations
 import datetime
 import os
 import re
+import secrets
 import shutil
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -167,8 +168,7 @@ class RunFolder:
 
 def _point(link: Path, target: Path) -> None:
     """Set a symbolic link in one step, relative to its own folder."""
-    fresh = link.with_name(f".latest-{os.getpid()}")
-    fresh.unlink(missing_ok=True)
+    fresh = link.with_name(f".latest-{secrets.token_hex(8)}")  # drivers in two sandboxes have the same pid
     fresh.symlink_to(os.path.relpath(target, link.parent))
     fresh.replace(link)
 

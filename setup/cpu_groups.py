@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import secrets
 import time
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -19,6 +20,7 @@ __all__ = ["CpuGroup", "CpuParent", "cpu_parent"]
 _PREFIX = "raftmon-"
 _PERIOD_US = 100_000
 _LEAVE_S = 2.0
+_OLD_S = 3600.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +82,7 @@ class CpuGroup:
     def __init__(self, parent: CpuParent, name: str) -> None:
         self._parent = parent
         _remove_old(parent.folder)
-        self.folder = parent.folder / f"{_PREFIX}{os.getpid()}-{name}"
+        self.folder = parent.folder / f"{_PREFIX}{secrets.token_hex(8)}-{name}"  # two sandboxes have the same pids
         self.folder.mkdir()
 
     def limit(self, share: float, processors: int) -> None:
@@ -128,9 +130,10 @@ class CpuGroup:
 
 
 def _remove_old(folder: Path) -> None:
-    """Groups that killed drivers left: an empty one can be removed, one with processes cannot."""
+    """Groups that killed drivers left: an empty one can be removed, one with processes cannot; a young one may be
+    another run's that has yet to put its processes in.
+    """
     for old in folder.glob(f"{_PREFIX}*"):
-        pid = old.name.removeprefix(_PREFIX).split("-")[0]
-        if pid.isdigit() and int(pid) != os.getpid():
-            with contextlib.suppress(OSError):
+        with contextlib.suppress(OSError):
+            if time.time() - old.stat().st_mtime > _OLD_S:
                 old.rmdir()

@@ -23,6 +23,22 @@ def test_latest_points_at_the_newest_run(tmp_path: Path):
     assert (tmp_path / "latest").readlink() == Path("etcd") / second.path.name
 
 
+def test_two_drivers_with_one_pid_set_latest_at_the_same_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """Each sandbox has pids of its own, so that they are no names for files in a store that sandboxes share."""
+    names = set()
+    real = Path.symlink_to
+
+    def symlink_to(link: Path, target: str) -> None:
+        assert link.name not in names
+        names.add(link.name)
+        real(link, target)
+
+    monkeypatch.setattr(Path, "symlink_to", symlink_to)
+    for _ in range(3):
+        made(tmp_path)
+    assert len(names) == 3
+
+
 def test_latest_goes_back_to_the_run_before_when_the_newest_is_removed(tmp_path: Path):
     first = made(tmp_path)
     made(tmp_path, "nats").remove()

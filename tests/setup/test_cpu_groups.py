@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from raftmon.setup import cpu_groups
 from raftmon.setup.cpu_groups import CpuGroup, CpuParent, cpu_parent
 
 V1 = ("5:memory:/a\n1:cpu,cpuacct:/b/c\n0::/\n", "cgroup /sys/fs/cgroup/cpu cgroup rw,cpuacct,cpu 0 0\n")
@@ -33,16 +34,20 @@ def test_the_nearest_ancestor_that_hands_out_cpu_is_found_in_version_2(tmp_path)
     assert cpu_parent("0::/user.slice/user-1.slice/run.scope\n", mounts, writable=True) is None
 
 
-def test_a_process_is_held_back_and_the_group_leaves_nothing():
+def test_a_process_is_held_back_and_the_group_leaves_nothing(monkeypatch):
     parent = cpu_parent()
     if parent is None:
         pytest.skip("no control group with a processor quota can be made here")
     stale = parent.folder / "raftmon-999999999-old"
     stale.mkdir()
+    other = CpuGroup(parent, "test")  # another run's of the same name, in a sandbox with the same pids
+    assert stale.exists(), "it is young: somebody may be about to use it"
+    monkeypatch.setattr(cpu_groups, "_OLD_S", -1.0)
     busy = subprocess.Popen([sys.executable, "-c", "while True: pass"])
     try:
         group = CpuGroup(parent, "test")
         assert not stale.exists()
+        assert group.folder != other.folder
         group.limit(0.2, 1)
         group.take([busy.pid, 999_999_999])
         assert group.pids() == [busy.pid]
@@ -55,6 +60,7 @@ def test_a_process_is_held_back_and_the_group_leaves_nothing():
         assert not group.folder.exists()
         assert busy.poll() is None
         group.close()
+        other.close()
     finally:
         busy.kill()
         busy.wait()
