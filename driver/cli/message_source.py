@@ -21,6 +21,7 @@ from raftmon.monitor.packets.capture_reader import is_capture
 from raftmon.monitor.raft.codecs.table import all_codecs
 from raftmon.monitor.raft.database.query import first_time, read_meta
 from raftmon.monitor.raft.database.store import open_store
+from raftmon.monitor.recorder.leader_board import caught_up
 from raftmon.monitor.recorder.message_sink import decode_capture
 from raftmon.setup.errors import InputError
 
@@ -182,6 +183,8 @@ def message_source(arguments: argparse.Namespace) -> Iterator[MessageSource]:
     run = find_run(given, arguments.store).path
     record, packets = run / _RECORD, run / _PACKETS
     if record.exists() and ports is None:
+        if not caught_up(run):  # of a live run, what was sent until now
+            print(f"raftmon: {run} is live, and its newest messages are still being decoded", file=sys.stderr)
         yield MessageSource(run, open_store(record), run, packets if packets.exists() else None)
     elif packets.exists():
         with tempfile.TemporaryDirectory(prefix="raftmon-") as folder:
