@@ -22,7 +22,9 @@ import psutil
 from raftmon.setup.errors import NO_ROOM, InputError
 from raftmon.setup.sandbox import own_to_caller
 
-__all__ = ["LIVE", "MARK", "RunFolder", "check_name", "check_store", "find_run", "list_runs", "remove_runs"]
+__all__ = [
+    "LIVE", "MARK", "RunFolder", "check_name", "check_store", "find_run", "list_runs", "live_socket", "remove_runs",
+]  # fmt: skip
 
 CONFIG = "config.json"
 RESULTS = "results.json"
@@ -241,6 +243,13 @@ def find_run(given: str | None, store: Path) -> RunFolder:
         found = ", ".join(f"{run.path.parent.name}/{run.path.name}" for run in matches[:5])
         raise InputError(f"{len(matches)} runs in {store} are called {given!r} ({found}…): name one's folder instead")
     return matches[0]
+
+
+def live_socket(folder: RunFolder) -> Path:
+    """The control socket of a live run. Raises InputError if the run has ended."""
+    if not folder.control_socket.exists():
+        raise InputError(f"{folder.path} is no live run: its monitor has ended; start one, or name another with --run")
+    return folder.control_socket
 
 
 def remove_runs(store: Path, keep: int) -> tuple[list[RunFolder], list[RunFolder]]:

@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 from typing import NoReturn
 
-from raftmon.setup.errors import EXIT_USAGE
+from raftmon.setup.errors import EXIT_USAGE, suggestion
 
 __all__ = ["CommandParser"]
 
@@ -42,5 +42,8 @@ class CommandParser(argparse.ArgumentParser):
 
     def error(self, message: str) -> NoReturn:
         """Print what was wrong and leave with 64."""
-        print(f"{self.prog}: {message}\nsee {self.prog} --help", file=sys.stderr)
+        words = message.partition("unrecognized arguments: ")[2].split()
+        wrong = next((word.partition("=")[0] for word in words if word.startswith("--")), None)
+        meant = suggestion(wrong, self._option_string_actions).strip() if wrong else ""
+        print(f"{self.prog}: {message}{'; ' + meant if meant else ''}\nsee {self.prog} --help", file=sys.stderr)
         raise SystemExit(EXIT_USAGE)

@@ -13,7 +13,7 @@ from typing import Any
 import orjson
 
 from raftmon.driver.cli.arguments import CommandParser
-from raftmon.driver.run_folder import find_run
+from raftmon.driver.run_folder import find_run, live_socket
 from raftmon.monitor.control.client import MonitorClient
 from raftmon.monitor.message_rules.trigger_words import split_waiting, triggers_help
 from raftmon.monitor.rules.language import vocabulary_help
@@ -65,7 +65,7 @@ def main(arguments: argparse.Namespace) -> int:
     if operation == "words":
         print(f"{vocabulary_help()}\n{triggers_help()}")
         return 0
-    path = arguments.socket or find_run(arguments.run, arguments.store).control_socket
+    path = arguments.socket or live_socket(find_run(arguments.run, arguments.store))
     with MonitorClient(path, arguments.author or _user()) as client:
         if operation == "watch":
             return _watch(client, arguments.json)

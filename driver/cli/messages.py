@@ -238,7 +238,11 @@ def _detail(message: dict[str, Any]) -> str:
         shown = [f"{item['op']} {item['key'] or ''}".strip() for item in message["operations"][:3]]
         more = len(message["operations"]) - len(shown)
         parts.append("; ".join(shown) + (f"; {more} more" if more else ""))
-    if message["reject"]:
+    if message["kind"] in ("MsgVote", "MsgPreVote"):
+        parts.append(f"last log term {message['log_term']}")
+    elif message["kind"] in ("MsgVoteResp", "MsgPreVoteResp"):
+        parts.append("refused" if message["reject"] else "granted")
+    elif message["reject"]:
         parts.append(f"rejected, hint {message['reject_hint']}")
     if message["snapshot_index"]:
         parts.append(f"snapshot {message['snapshot_index']}")
@@ -253,7 +257,8 @@ def _detail(message: dict[str, Any]) -> str:
 
 def _print_table(messages: Iterable[dict[str, Any]], _follow: bool) -> None:
     print(
-        f"{'seconds':>12} {'packet':>8}  {'kind':<17} {'from':>6} -> {'to':<6} {'term':>5} {'index':>8} {'commit':>8} n"
+        f"{'seconds':>12} {'packet':>8}  {'kind':<17} {'from':>6} -> {'to':<6} {'term':>5} {'index':>8} {'commit':>8} "
+        "entries, what they do"
     )
     for message in messages:
         link = f"{message['from'] or '?':>6} -> {message['to'] or '?':<6}"

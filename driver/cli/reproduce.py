@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import os
 import platform
+import sys
 from pathlib import Path
 
 import orjson
@@ -18,6 +19,8 @@ from raftmon.driver.reproduce.rounds import Reproduced, reproduce
 from raftmon.setup.errors import EXIT_INVALID, InputError
 
 __all__ = ["main", "parser"]
+
+_PIPED_WIDTH = 240  # a line a scenario, for grep
 
 
 def parser() -> CommandParser:
@@ -49,7 +52,7 @@ def parser() -> CommandParser:
 def main(arguments: argparse.Namespace) -> int:
     """Play them all; the worst exit status."""
     if arguments.list:
-        Console(highlight=False).print(_listed(arguments.system))
+        Console(highlight=False, width=None if sys.stdout.isatty() else _PIPED_WIDTH).print(_listed(arguments.system))
         return 0
     chosen = _chosen(arguments)
     if arguments.repeat < 1:

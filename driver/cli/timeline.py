@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from raftmon.driver.cli.message_source import (
     message_source,
     say_zero,
 )
+from raftmon.monitor.raft.tracker import SUPERSEDED
 
 __all__ = ["main", "parser"]
 
@@ -62,6 +64,7 @@ def main(arguments: argparse.Namespace) -> int:
 
 def _wire(source: MessageSource) -> Iterator[_Line]:
     connection = source.connection
+    roles: dict[tuple[str, str], str] = {}
     for row in connection.execute("SELECT * FROM changes ORDER BY rowid"):
         group = f" ({row['grp']})" if row["grp"] else ""
         where = f"  [packet {row['packet']}]"
@@ -71,7 +74,8 @@ def _wire(source: MessageSource) -> Iterator[_Line]:
             case "leader":
                 text = f"{row['node']} LEADS term {row['value']}"
             case "role":
-                text = f"{row['node']} is {row['value']}"
+                text = _role(connection, row, roles.get((row["grp"], row["node"])))
+                roles[row["grp"], row["node"]] = row["value"]
             case _:
                 continue
         yield row["time_ns"], "wire", text + group + where
@@ -87,6 +91,20 @@ def _wire(source: MessageSource) -> Iterator[_Line]:
         yield row["start_ns"], "wire", f"election of term {row['term']}: {stands}, votes of {votes}; {result}{group}"
     for row in connection.execute("SELECT * FROM violations ORDER BY id"):
         yield row["time_ns"], "BROKEN", f"{row['invariant']}: {row['sentence']}"
+
+
+def _role(connection: sqlite3.Connection, row: sqlite3.Row, before: str | None) -> str:
+    """What a node became; of a leader that steps down, for which message."""
+    node, role = row["node"], row["value"]
+    if role == SUPERSEDED:
+        return f"{node} is superseded: another node leads a newer term"
+    if before != "leader" or role != "follower":
+        return f"{node} is {role}"
+    found = connection.execute(
+        "SELECT kind, term, source FROM messages WHERE last_packet = ? AND target = ? ORDER BY term DESC LIMIT 1",
+        (row["packet"], node),
+    ).fetchone()
+    return f"{node} steps down" + (f": {found['kind']} of term {found['term']} from {found['source']}" if found else "")
 
 
 def _events(path: Path) -> Iterator[_Line]:

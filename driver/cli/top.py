@@ -17,7 +17,7 @@ from raftmon.driver.cli.arguments import CommandParser
 from raftmon.driver.cli.console import NeutralConsole
 from raftmon.driver.live.screen import screen
 from raftmon.driver.live.view import LiveView, live_view
-from raftmon.driver.run_folder import RunFolder, find_run
+from raftmon.driver.run_folder import RunFolder, find_run, live_socket
 from raftmon.monitor.control.client import MonitorClient
 from raftmon.monitor.raft.database.store import open_store
 from raftmon.setup.errors import InputError, RaftmonError
@@ -46,7 +46,7 @@ def main(arguments: argparse.Namespace) -> int:
     folder = find_run(arguments.run, arguments.store)
     title = f"{folder.path.parent.name}/{folder.path.name}"
     console = NeutralConsole(highlight=False, width=None if sys.stdout.isatty() else 100)
-    with MonitorClient(folder.control_socket, "top") as client:
+    with MonitorClient(live_socket(folder), "top") as client:
         looks = _looks(client, folder, arguments.interval)
         if arguments.once:
             console.print(screen(next(looks), title))

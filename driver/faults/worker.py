@@ -38,12 +38,14 @@ TRIGGER_POLL_S = 0.005
 class FaultRecord:
     """What became of one planned fault; times CLOCK_MONOTONIC, None if it did not come to that.
 
+    ``start_ns`` is when it was begun, ``in_force_ns`` when that was done: in between, a leader may have been sought.
     ``leader_witness`` is whose word it was who leads (``wire`` or ``status``), where the fault asked. ``triggered_ns``
     is when the packet that it waited for reached the monitor, ``reaction_ms`` how long after that it was done.
     """
 
     planned: PlannedFault
     start_ns: int | None = None
+    in_force_ns: int | None = None
     stop_ns: int | None = None
     effect: Effect | None = None
     unavailable: str | None = None
@@ -64,6 +66,7 @@ class FaultRecord:
             "options": dict(self.planned.options),
             "planned_s": [self.planned.start_s, self.planned.stop_s],
             "start_ns": self.start_ns,
+            "in_force_ns": self.in_force_ns,
             "stop_ns": self.stop_ns,
             "did": self.effect.sentence if self.effect else None,
             "nodes": list(self.effect.nodes) if self.effect else [],
@@ -203,6 +206,7 @@ class FaultWorkers:
         record.start_ns = time.monotonic_ns()
         seen = _LeaderNoted(self.target)
         record.effect = fault.start(cast(Target, seen), random)
+        record.in_force_ns = time.monotonic_ns()
         fields: dict[str, Any] = {"effect": record.effect.sentence}
         record.leader_witness = seen.witness
         if record.leader_witness is not None:

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
+
 from rich.console import Group
 from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
+from raftmon.driver.checkers.extent import UNDERSTOOD
 from raftmon.driver.results.results import Results
 
 __all__ = ["summary"]
 
 _SHOWN = 5
+_ALL_JUDGED = re.compile(r" \(\d+ [a-z ]+ judged, \d+ indefinite, 0 [a-z ]*passed over\)$")
 _RULES_OF_FAULTS = ("fault-", "dead-")  # names that faults give their rules: the box has a line for each fault
 _COLOURS = {"valid": "bold green", "invalid": "bold red", "unknown": "bold yellow"}
 
@@ -38,7 +43,7 @@ def _faults(results: Results) -> list[Text]:
     lines = []
     for fault in results.facts.faults:
         if fault["start_ns"] and fault["did"]:
-            start = (fault["start_ns"] - began) / 1e9
+            start = ((fault.get("in_force_ns") or fault["start_ns"]) - began) / 1e9
             stop = (fault["stop_ns"] - began) / 1e9 if fault["stop_ns"] else None
             span = f"{start:5.1f}s .. {f'{stop:.1f}s' if stop is not None else 'not healed'}"
             back = fault.get("recovered_ms")
@@ -125,6 +130,27 @@ def _rules(results: Results) -> list[Text]:
     return lines
 
 
+def _judged(results: Results) -> str:
+    """How much the checkers understood, once for all that passed nothing over; the others say it themselves."""
+    extents = [row["details"][UNDERSTOOD] for row in results.checkers.values() if UNDERSTOOD in row.get("details", {})]
+    whole = [extent for extent in extents if not extent["passed_over"]]
+    if not whole:
+        return ""
+    operations = max(whole, key=lambda extent: int(extent["judged"]))["judged"]
+    most = max(int(extent["indefinite"]) for extent in whole)
+    return f"all {operations:,} operations or messages; {most:,} of unknown outcome (info), none passed over"
+
+
+def _run(results: Results) -> str:
+    """System, server, workload and seed: what repeats the run."""
+    config = results.config
+    server = next((part for part in Path(str(config.get("server") or "")).parts if "@" in part), config.get("server"))
+    nodes = [f"{node} {spec}" for node, spec in (config.get("servers") or {}).items()]
+    named = ", ".join([str(server)] * bool(server) + nodes)
+    what = str(config.get("system", "")) + (f" ({named})" if named else "")
+    return f"{what}, workload {config.get('workload')}, seed {config.get('seed')}"
+
+
 def summary(results: Results, folder: str) -> Group:
     """The one screen: verdict in words, what clients did, faults, leaders, the monitor's own health, the folder."""
     verdict = results.valid.value
@@ -132,6 +158,8 @@ def summary(results: Results, folder: str) -> Group:
     body.add_column(style="dim", no_wrap=True)
     body.add_column()
     body.add_row("clients", _operations(results))
+    if judged := _judged(results):
+        body.add_row("judged", Text(judged))
     body.add_row("faults", Group(*_faults(results)))
     if lines := _outages(results):
         body.add_row("outages", Group(*lines))
@@ -149,6 +177,7 @@ def summary(results: Results, folder: str) -> Group:
     for reason in results.reasons:
         body.add_row("because", Text(reason, style="yellow"))
     body.add_row("folder", folder)
-    sentences = [Text(sentence) for sentence in results.sentences]
+    body.add_row("run", Text(_run(results)))
+    sentences = [Text(_ALL_JUDGED.sub("", sentence)) for sentence in results.sentences]
     head = Text(verdict.upper(), style=_COLOURS.get(verdict, "bold"))
     return Group(Panel(Group(*sentences, Text(), body), title=head, title_align="left", border_style=_COLOURS[verdict]))

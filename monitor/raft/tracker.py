@@ -11,10 +11,13 @@ from dataclasses import dataclass, field
 from raftmon.monitor.raft.message import LEADER_KINDS, RaftMessage
 from raftmon.monitor.raft.newest_leader import NewestLeader
 
-__all__ = ["ClusterChange", "Election", "GroupState", "NodeState", "Tracker"]
+__all__ = ["SUPERSEDED", "ClusterChange", "Election", "GroupState", "NodeState", "Tracker"]
 
+SUPERSEDED = "superseded"
+"""The role of one that led or stood when another leads a newer term, until it speaks itself."""
 _MAX_ELECTIONS = 10_000
 _MAX_GROUPS = 10_000
+_MAX_WON = 1000
 
 
 @dataclass(slots=True)
@@ -95,6 +98,7 @@ class Tracker:
         self.elections: list[Election] = []
         self.last_transfer: dict[str, tuple[str, int]] = {}
         self._open: dict[tuple[str, int], Election] = {}
+        self._won: dict[tuple[str, int], Election] = {}  # whose last votes may still come
         self._pre_votes: dict[tuple[str, str], int] = {}
         self._leader_heard: dict[tuple[str, str], int] = {}
 
@@ -137,6 +141,10 @@ class Tracker:
         self, group: GroupState, node: NodeState, message: RaftMessage, changes: list[ClusterChange], delivered: bool
     ) -> None:
         kind, term = message.kind, message.term
+        target = group.nodes.get(message.target or "")
+        if delivered and target is not None and target.role == "leader" and self._deposes(message, target.term):
+            target.role, target.term = "follower", term
+            changes.append(self._change(message, "role", target.name, "follower"))
         if kind in LEADER_KINDS:
             self._leader_heard[group.name, node.name] = message.time_ns  # who led before waits from its last word on
             if delivered and message.target is not None:
@@ -145,7 +153,7 @@ class Tracker:
         elif kind in ("MsgVote", "MsgPreVote"):
             self._from_candidate(group, node, message, changes)
         elif kind == "MsgVoteResp" and not message.reject:
-            election = self._open.get((message.group, term))
+            election = self._open.get((message.group, term)) or self._won.get((message.group, term))
             if election is not None and election.candidate == message.target:
                 election.votes.add(node.name)
         elif kind == "MsgAppResp" and not message.reject:
@@ -153,6 +161,13 @@ class Tracker:
             self._role(node, "follower", message, changes)
         elif kind == "MsgHeartbeatResp":
             self._role(node, "follower", message, changes)
+
+    @staticmethod
+    def _deposes(message: RaftMessage, term: int) -> bool:
+        """Whether a leader of ``term`` steps down for it: vote requests may be ignored (thesis, section 4.2.3)."""
+        own_term = not (message.extra or {}).get("request_term")
+        kinds = ("MsgAppResp", "MsgHeartbeatResp", *LEADER_KINDS)
+        return own_term and message.term > term and message.kind in kinds
 
     def rename(self, old: str, new: str) -> None:
         """A node that was known by its id has a name now."""
@@ -189,12 +204,15 @@ class Tracker:
         if group.newest.heard(node.name, term):
             for other in group.nodes.values():
                 if other.role in ("leader", "candidate") and other is not node and other.term <= term:
-                    other.role = "follower"
-                    changes.append(self._change(message, "role", other.name, "follower"))
+                    other.role = SUPERSEDED  # whether it knows is not on the wire: it may be down or cut off
+                    changes.append(self._change(message, "role", other.name, SUPERSEDED))
             changes.append(self._change(message, "leader", node.name, term))
             election = self._open.pop((group.name, term), None)
             if election is not None:
                 election.end_ns, election.winner = message.time_ns, node.name
+                self._won[group.name, term] = election
+                if len(self._won) > _MAX_WON:
+                    del self._won[next(iter(self._won))]
         if term == group.leader_term:
             group.leader_ns = message.time_ns
             self._role(node, "leader", message, changes)

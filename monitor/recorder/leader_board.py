@@ -24,6 +24,7 @@ __all__ = ["HEADS", "BoardWriter", "Heads", "caught_up", "leader_of", "read_head
 HEADS = "heads.json"
 _PAGE = 16_384
 _POLL_S = 0.02
+_SILENT_NS = 10_000_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +113,7 @@ def caught_up(folder: Path, timeout_s: float = 5.0, clock_ns: Callable[[], int] 
     while clock_ns() - since_ns < timeout_s * 1e9:
         want(folder)
         heads = read_heads(folder)
-        if heads is None or heads.decoded_ns >= since_ns:
-            return True
+        if heads is None or heads.decoded_ns >= since_ns or since_ns - heads.now_ns > _SILENT_NS:
+            return True  # a recorder that was silent for so long was killed
         time.sleep(_POLL_S)
     return False

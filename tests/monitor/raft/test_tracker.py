@@ -29,7 +29,7 @@ def test_an_election_has_its_cause_votes_and_length() -> None:
     assert election.end_ns is not None
     assert election.end_ns - election.start_ns == 3_000_000
     assert [(c.node, c.value) for c in changes if c.what == "leader"] == [("n1", 2), ("n2", 3)]
-    assert tracker.groups[""].nodes["n1"].role == "follower", "who led before does not lead any more"
+    assert tracker.groups[""].nodes["n1"].role == "superseded", "who led before does not lead any more"
 
 
 def test_a_leader_that_stands_again_was_in_silence_only_since_it_led() -> None:
@@ -90,3 +90,17 @@ def test_a_name_learnt_late_replaces_the_id() -> None:
     tracker.rename("a1b2", "n1")
     assert tracker.groups[""].leader == "n1"
     assert set(tracker.groups[""].nodes) == {"n1"}
+
+
+def test_a_vote_that_comes_after_the_election_was_won_is_a_vote_of_it() -> None:
+    tracker, _ = _tracked(*ELECTION, message("MsgVoteResp", "n1", "n2", 3, at_ms=9000))
+    (election,) = tracker.elections
+    assert election.votes == {"n3", "n1"}
+
+
+def test_a_leader_steps_down_for_an_answer_of_a_newer_term_and_not_for_a_vote_request() -> None:
+    asked, changes = _tracked(*ELECTION, message("MsgVote", "n1", "n2", 5))
+    assert asked.groups[""].nodes["n2"].role == "leader", "a vote request may be ignored"
+    told, changes = _tracked(*ELECTION, message("MsgAppResp", "n1", "n2", 5, index=3))
+    assert told.groups[""].nodes["n2"].role == "follower"
+    assert ("n2", "follower") in [(c.node, c.value) for c in changes if c.what == "role"]

@@ -58,6 +58,8 @@ def test_whoever_waits_goes_on_when_everything_before_is_decoded(tmp_path: Path)
     assert caught_up(tmp_path)  # nothing is recorded here
     board = BoardWriter(tmp_path, LINKS, known=True)
     board.write(LED, 0, 1)
+    assert caught_up(tmp_path), "a recorder that wrote nothing for long was killed"
+    board.write(LED, 0, time.monotonic_ns())
     assert not caught_up(tmp_path, timeout_s=0.05)
     assert board.wanted(60.0)
     done = threading.Event()
