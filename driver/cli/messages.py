@@ -256,10 +256,8 @@ def _detail(message: dict[str, Any]) -> str:
 
 
 def _print_table(messages: Iterable[dict[str, Any]], _follow: bool) -> None:
-    columns = (
-        f"{'seconds':>12} {'packet':>8}  {'kind':<17} {'from':>6} -> {'to':<6} {'term':>5} {'index':>8} {'commit':>8}"
-    )
-    print(f"{columns} entries, what they do")
+    print(f"{'seconds':>12} {'packet':>8}  {'kind':<17} {'from':>6} -> {'to':<6} {'term':>5} {'index':>8}", end=" ")
+    print(f"{'commit':>8} entries, what they do")
     for message in messages:
         link = f"{message['from'] or '?':>6} -> {message['to'] or '?':<6}"
         print(
