@@ -7,6 +7,7 @@ JOBS ?= 2
 TIMES ?= 20
 SEED ?= 1
 INPUTS ?= 1000000
+RUNS ?= 10
 SECONDS ?= 600
 DIFFERENTIAL := tests/driver/checkers/test_at_level.py tests/driver/checkers/test_differential.py tests/driver/checkers/test_unique_values.py tests/driver/checkers/test_right_histories.py
 
@@ -76,8 +77,8 @@ votes: install ## a node whose votes are lost wins no election: etcd, nats, pysy
 faults-table: install-dev ## every fault on every system, live; fills the table of docs/faults.md (ARGS="--system etcd")
 	$(call step,faults,$(BIN)/python -m tests.faults_table --write docs/faults.md $(ARGS))
 
-soak-verdicts: install-dev ## ten default runs of every system: none may end invalid (ARGS="--times 3 etcd nats")
-	$(call step,soak-verdicts,$(BIN)/python -m tests.soak_verdicts $(ARGS))
+soak-verdicts: install-dev ## default runs of every system: none may end invalid (RUNS=10 ARGS="etcd nats")
+	$(call step,soak-verdicts,$(BIN)/python -m tests.soak_verdicts --times $(RUNS) $(ARGS))
 
 differential: export RAFTMON_DIFFERENTIAL := 170
 differential: install-dev ## checkers against brute force on 10,000 random histories each (minutes)
