@@ -20,6 +20,7 @@ _DRAWN: Mapping[str, Callable[[Sequence[Operation], Mapping[str, Any], int | Non
     "set-full": set_picture,
     "g-set": set_picture,
     "watch": watch_picture,
+    "kubernetes": watch_picture,
     "lock": lock_picture,
     "lease": lease_picture,
 }

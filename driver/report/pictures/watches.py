@@ -19,11 +19,12 @@ def watch_picture(operations: Sequence[Operation], result: Mapping[str, Any], ze
     """Sessions as lines of the revisions they delivered, writes as dots, findings as crosses."""
     examples = examples_of(result)
     bad = {index for example in examples for index in example.get("operations") or ()}
-    sessions = [one for one in operations if one.f == "watch" and list(_told(one))]
+    sessions = [one for one in operations if one.f in ("watch", "observe") and list(_told(one))]
     writes = [
         one
         for one in operations
-        if one.f in ("write", "delete", "cas", "put") and isinstance((one.extra or {}).get("revision"), int)
+        if one.f in ("write", "delete", "cas", "put", "create", "update")
+        and isinstance((one.extra or {}).get("revision"), int)
         if one.outcome is Outcome.OK
     ]
     sessions.sort(key=lambda one: one.index not in bad)
@@ -72,8 +73,9 @@ def _told(session: Operation) -> Iterator[tuple[int, int]]:
         if not isinstance(arrived, int):
             arrived = session.call_ns + (end_ns - session.call_ns) * (place + 1) // (len(responses) + 1)
         for event in response.get("events") or ():
-            if isinstance(event, Mapping) and isinstance(event.get("revision"), int):
-                yield arrived, event["revision"]
+            revision = event.get("revision", event.get("mod")) if isinstance(event, Mapping) else None
+            if isinstance(revision, int):
+                yield arrived, revision
 
 
 def _session(frame: Frame, session: Operation, y: Any, number: int, wrong: bool) -> None:

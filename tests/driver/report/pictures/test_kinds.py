@@ -60,6 +60,14 @@ def test_a_skipped_revision_is_crossed_on_the_watch_that_missed_it():
     assert classes(text).count("line wrong") == 1
 
 
+def test_the_watches_of_the_workload_kubernetes_are_drawn_too():
+    told = [{"revision": n, "events": [{"type": "put", "key": "a", "value": n, "mod": n}]} for n in (3, 4, 6)]
+    made = history(op(0, "observe", told, 0, 9 * MS, start_revision=3), op(1, "update", 1, MS, 2 * MS, revision=4))
+    text = picture({"checker": "kubernetes", "details": {"examples": []}}, made)
+    assert classes(text).count("line median") == 1
+    assert classes(text).count("dot") == 1
+
+
 def test_two_holders_are_one_red_band():
     text = drawn("locks")
     assert classes(text).count("fault") == 1
