@@ -12,6 +12,7 @@ from raftmon.driver.cli.arguments import CommandParser
 from raftmon.driver.cli.message_source import add_capture_options, names_of_run
 from raftmon.driver.cli.progress import progress
 from raftmon.driver.cli.standard_input import is_stream, name_of_input, spooled_input
+from raftmon.monitor.packets.capture_reader import CaptureNotes
 from raftmon.monitor.raft.codecs.table import BUILT_IN, all_codecs
 from raftmon.monitor.recorder.message_sink import decode_capture
 from raftmon.setup.errors import InputError
@@ -55,9 +56,10 @@ def main(arguments: argparse.Namespace) -> int:
         raise InputError(f"give -o FILE: where to write the record of {name_of_input(arguments.file)}")
     target = arguments.output or default_target(arguments.file)
     begin = time.perf_counter()
-    with spooled_input(arguments.file) as path, progress(f"decoding {name_of_input(arguments.file)}"):
-        names = names_of_run(path.parent)
-        result = decode_capture(path, target, names, ports=arguments.port, codecs=all_codecs(arguments.codec))
+    notes = CaptureNotes()
+    with spooled_input(arguments.file) as path, progress(f"decoding {name_of_input(arguments.file)}", notes.share):
+        names, codecs = names_of_run(path.parent), all_codecs(arguments.codec)
+        result = decode_capture(path, target, names, ports=arguments.port, codecs=codecs, notes=notes)
     seconds = time.perf_counter() - begin
     if arguments.json:
         result |= {"output": str(target), "seconds": round(seconds, 3)}

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import gzip
 import io
+import os
 import struct
 import zlib
 from collections.abc import Iterator
@@ -43,7 +44,7 @@ def network_layer(link_type: int) -> Strip:
 def is_capture(path: Path) -> bool:
     """Whether the file begins like a pcap or pcapng file, gzipped or not."""
     try:
-        with _open(path) as file:
+        with _unpacked(path.open("rb")) as file:
             magic = file.read(4)
     except (OSError, EOFError, *_DAMAGED):
         return False
@@ -57,11 +58,13 @@ def read_capture(path: Path, notes: CaptureNotes | None = None) -> Iterator[Capt
 
     Raises InputError if the file cannot be opened, is no capture, or breaks off in its first lines.
     """
+    notes = notes if notes is not None else CaptureNotes()
     try:
-        file = _open(path)
+        notes.file = path.open("rb")
+        notes.size = os.fstat(notes.file.fileno()).st_size
+        file = _unpacked(notes.file)
     except OSError as error:
         raise InputError(f"cannot read {path}: {error.strerror}; give a pcap or pcapng file") from error
-    notes = notes if notes is not None else CaptureNotes()
     with file:
         try:
             magic = file.read(4)
@@ -81,8 +84,7 @@ def read_capture(path: Path, notes: CaptureNotes | None = None) -> Iterator[Capt
             notes.broken = f"the packed file is damaged ({error})"  # what came before was handed out
 
 
-def _open(path: Path) -> IO[bytes]:
-    file = path.open("rb")
+def _unpacked(file: IO[bytes]) -> IO[bytes]:
     magic = file.read(4)
     file.seek(0)
     if magic[:2] == b"\x1f\x8b":

@@ -8,7 +8,7 @@ import importlib
 from collections import Counter
 from dataclasses import dataclass, field
 from types import ModuleType
-from typing import NamedTuple
+from typing import IO, NamedTuple
 
 from raftmon.monitor.compiled import COMPILED
 from raftmon.monitor.packets.link_layer import inner_packet
@@ -40,7 +40,8 @@ class CaptureNotes:
 
     ``cut``: packets of which the file holds only the beginning (a snap length); ``tunnelled``: packets taken out of a
     tunnel; ``other_interfaces``: packets of interfaces whose link type cannot be read, by link type; ``broken``: why
-    reading ended before the file did, empty if it did not.
+    reading ended before the file did, empty if it did not. ``file`` is the file on disk (packed or not) while it is
+    read, ``size`` its size.
     """
 
     packets: int = 0
@@ -49,6 +50,14 @@ class CaptureNotes:
     no_ip: int = 0
     other_interfaces: Counter[int] = field(default_factory=Counter)
     broken: str = ""
+    file: IO[bytes] | None = field(default=None, compare=False, repr=False)
+    size: int = field(default=0, compare=False, repr=False)
+
+    def share(self) -> float | None:
+        """How much of the file on disk has been read, between 0 and 1; None where nobody knows."""
+        if self.file is None or self.file.closed or not self.size:
+            return None
+        return min(self.file.tell() / self.size, 1.0)
 
     def sentences(self) -> list[str]:
         """Each note that says something, in words."""

@@ -252,16 +252,17 @@ def decode_capture(
     *,
     ports: Collection[int] | None = None,
     codecs: Sequence[Codec] = BUILT_IN,
+    notes: CaptureNotes | None = None,
 ) -> dict[str, Any]:
     """Decode a capture file into ``messages.sqlite``; the record's summary. ``ports`` and ``codecs``
-    as in ``Decoder``.
+    as in ``Decoder``; ``notes`` say how far it is, for whoever shows it meanwhile.
 
     The record is made beside ``target`` and renamed when it is whole. ``notes`` of the summary are what there is to
     say of the capture, in words. Raises InputError if the capture cannot be read, and where ``target`` is anything
     but a record of the same capture: nothing else is ever overwritten.
     """
     _refuse_foreign(target, path)
-    notes = CaptureNotes()
+    notes = CaptureNotes() if notes is None else notes
     packets = read_capture(path, notes)
     first = next(packets, None)
     part = target.with_name(f".{target.name}.part")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import os
 import struct
 from pathlib import Path
 
@@ -118,6 +119,19 @@ def test_a_packet_in_a_tunnel_is_taken_out_and_counted(tmp_path: Path, packet: b
     assert [one.data for one in read_capture(path, notes)] == [IP, IP]
     assert notes.tunnelled == 1
     assert "tunnel" in notes.sentences()[0]
+
+
+@pytest.mark.parametrize("packed", [False, True])
+def test_how_much_of_the_file_has_been_read_is_known_meanwhile(tmp_path: Path, packed: bool) -> None:
+    plain = _pcap(101, [IP + os.urandom(40_000) for _ in range(200)])
+    path = tmp_path / "a.pcap"
+    path.write_bytes(gzip.compress(plain, 1) if packed else plain)
+    notes = CaptureNotes()
+    assert notes.share() is None
+    shares = [notes.share() for _ in read_capture(path, notes)]
+    assert shares == sorted(shares)
+    assert 0 < shares[0] < 0.9 < shares[-1] <= 1
+    assert packed or notes.share() is None
 
 
 @pytest.mark.parametrize("name", ["zstd", "lz4"])
