@@ -24,6 +24,7 @@ __all__ = ["installed", "remove"]
 
 _COMMAND_S = 30.0
 _GUARDIANS = 2
+_END_S = 10.0  # that a guardian may take to remove the chains at the monitor's end
 _MOST_RESTARTS = 1_000  # of one guardian; something that kills it more often is not to be outrun
 
 
@@ -55,6 +56,7 @@ class _Guardian:
     """A child that removes the chains when this process ends; started again when it is killed before that."""
 
     def __init__(self, commands: Sequence[Sequence[str]]) -> None:
+        self._commands = commands
         self._line = orjson.dumps(commands) + b"\n"
         self._lock = threading.Lock()
         self._closed = False
@@ -63,11 +65,15 @@ class _Guardian:
         self._watcher.start()
 
     def close(self) -> None:
-        """End the guardian, which removes the chains, and wait for it."""
+        """End the guardian, which removes the chains, and wait for it; one that does not move is killed instead."""
         with self._lock:
             self._closed = True
             _close_stdin(self._child)
-        self._watcher.join()
+        self._watcher.join(_END_S)
+        if self._watcher.is_alive():  # it was stopped, say
+            self._child.kill()
+            self._watcher.join()
+            remove(self._commands)
 
     def _start(self) -> subprocess.Popen[bytes]:
         child = subprocess.Popen(

@@ -16,7 +16,9 @@ import pytest
 _MONITOR = """
 import sys, time
 from raftmon.monitor.attach.chains import IptablesPlan
+from raftmon.monitor.attach import guardian
 from raftmon.monitor.attach.guardian import installed
+guardian._END_S = 0.5
 chain = sys.argv[1]
 with installed(IptablesPlan((("touch", chain),), (("rm", "-f", chain),))):
     print("installed", flush=True)
@@ -81,3 +83,26 @@ def test_killed_guardians_are_replaced_and_the_chains_go_with_the_monitor(
     monitor.kill()
     _await(lambda: not chain.exists())
     psutil.wait_procs(second, timeout=_LIMIT_S)
+
+
+def test_the_chains_go_when_a_guardian_is_stopped_and_the_monitor_is_killed(
+    monitor: subprocess.Popen[bytes], chain: Path
+) -> None:
+    stopped = psutil.Process(min(_guardians(monitor)))
+    stopped.send_signal(signal.SIGSTOP)
+    monitor.kill()
+    _await(lambda: not chain.exists())
+    stopped.send_signal(signal.SIGCONT)
+    psutil.wait_procs([stopped], timeout=_LIMIT_S)
+
+
+def test_a_monitor_whose_guardians_were_all_stopped_ends_and_takes_its_chains_along(
+    monitor: subprocess.Popen[bytes], chain: Path
+) -> None:
+    stopped = [psutil.Process(pid) for pid in _guardians(monitor)]
+    for one in stopped:
+        one.send_signal(signal.SIGSTOP)
+    monitor.communicate(timeout=_LIMIT_S)
+    assert monitor.returncode == 0
+    assert not chain.exists()
+    assert psutil.wait_procs(stopped, timeout=_LIMIT_S)[1] == []
