@@ -67,6 +67,7 @@ soak: install ## one run with random faults for SECONDS: memory of each process 
 bench: install ## measure the monitor, the decoder and the checkers (docs/benchmarks.md; ARGS go to the first)
 	$(call step,the monitor between two nodes,$(BIN)/python -m tests.bench $(ARGS))
 	$(call step,decoding,$(BIN)/python -m tests.bench.decode)
+	$(call step,kills by a rule,$(BIN)/python -m tests.bench.kills)
 	$(call step,checkers,$(BIN)/python -m tests.bench.checkers)
 	$(call step,judging beside the old code,$(BIN)/python -m tests.bench.judging)
 	$(call step,checkers of transactions,$(BIN)/python -m tests.bench.transactions)

@@ -47,6 +47,8 @@ from raftmon.setup.eventlog import open_event_log
 
 __all__ = ["MonitorProcess"]
 
+_MOST_ACTS = 50  # that monitor.json names
+
 
 class MonitorProcess:
     """One monitor from start to end. ``recorder`` is its recorder where that was started before, ``beats`` the
@@ -156,6 +158,7 @@ class MonitorProcess:
             "links": {str(link): self._handler.link_packets[number] for number, link in enumerate(self._book.links)},
             "rules": self._engine.stats(),
             "messages": {**self._messages.stats(), **(self._agent.stats() if self._agent is not None else {})},
+            "node_acts": [act.to_json() for act in list(self._nodes.acts)[-_MOST_ACTS:]],
             "rules_forgotten": self._engine.rules_forgotten,
             "rules_hung": list(self._engine.hung),
             "paused": self._handler.paused,

@@ -151,6 +151,18 @@ def _run(results: Results) -> str:
     return f"{what}, workload {config.get('workload')}, seed {config.get('seed')}"
 
 
+def _acts(results: Results) -> list[Text]:
+    """What rules did to nodes: when, and how long after the packet that the rule was about."""
+    began = results.facts.began_ns or 0
+    lines = []
+    for act in (results.monitor or {}).get("node_acts") or []:
+        text = f"{(act['done_ns'] - began) / 1e9:5.1f}s  rule {act['rule']} {act['what']} {act['node']}"
+        if act["done_ns"] > act["packet_ns"]:
+            text += f", {_milliseconds((act['done_ns'] - act['packet_ns']) / 1e6)} after its packet came"
+        lines.append(Text(text))
+    return lines[:_SHOWN] + ([Text(f"and {len(lines) - _SHOWN} more")] if len(lines) > _SHOWN else [])
+
+
 def summary(results: Results, folder: str) -> Group:
     """The one screen: verdict in words, what clients did, faults, leaders, the monitor's own health, the folder."""
     verdict = results.valid.value
@@ -163,7 +175,7 @@ def summary(results: Results, folder: str) -> Group:
     body.add_row("faults", Group(*_faults(results)))
     if lines := _outages(results):
         body.add_row("outages", Group(*lines))
-    if lines := _rules(results):
+    if lines := [*_rules(results), *_acts(results)]:
         body.add_row("rules", Group(*lines))
     for death in results.facts.deaths:
         body.add_row("crash", Text(death, style="red"))

@@ -92,3 +92,16 @@ def test_lines_count_from_the_clients_first_operation():
     assert before == " " * 10 + "starting the cluster"
     assert early.split()[0] in ("-3600.0s", "-3599.9s")
     assert late.split()[0] in ("3600.0s", "3600.1s")
+
+
+def test_what_a_rule_did_to_a_node_has_its_line():
+    console = Console(width=150)
+    acts = [
+        {"node": "n2", "what": "killed", "rule": "r1", "packet_ns": 3_000_000_000, "done_ns": 3_000_400_000},
+        {"node": "n1", "what": "resumed", "rule": "r2", "packet_ns": 5_000_000_000, "done_ns": 5_000_000_000},
+    ]
+    results = {**RESULTS, "began_ns": 1_000_000_000, "monitor": {**RESULTS["monitor"], "node_acts": acts}}
+    with console.capture() as captured:
+        console.print(summary(Results.from_json(results), "store/run"))
+    assert "2.0s  rule r1 killed n2, 0.4 ms after its packet came" in captured.get()
+    assert "4.0s  rule r2 resumed n1\n" in "".join(line.rstrip(" │") + "\n" for line in captured.get().splitlines())
