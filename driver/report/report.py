@@ -18,6 +18,7 @@ from raftmon.driver.histories.model import History
 from raftmon.driver.histories.operation import Operation
 from raftmon.driver.report.charts import Axis, fault_chart, latency_chart, service_chart
 from raftmon.driver.report.offline import SIGNS, embedded_json, web, whole_page
+from raftmon.driver.report.outages import outage_sentences
 from raftmon.driver.report.pictures.kinds import picture
 from raftmon.driver.report.story import build_story
 from raftmon.driver.report.summary import conditions, summary
@@ -62,6 +63,7 @@ def render_report(run_folder: Path) -> str:
         "".join(f'<p class="hint">{html.escape(note)}</p>' for note in story["notes"]),
         _went_wrong(results, history),
         _blame(results),
+        _outages(story),
         web("story.html"),
         conditions(results),
         _verdict(results, history),
@@ -176,6 +178,12 @@ def _told(checkers: Sequence[dict[str, Any]], results: dict[str, Any], history: 
         if isinstance(found, dict) and found.get("timeline"):
             parts.append(f'<pre tabindex="0">{html.escape(str(found["timeline"]))}</pre>')
     return "".join(parts)
+
+
+def _outages(story: dict[str, Any]) -> str:
+    """When nobody was served, and why, as far as the wire says."""
+    told = "".join(f"<li>{html.escape(one)}</li>" for one in outage_sentences(story))
+    return f"<h2>Outages</h2><ul>{told}</ul>" if told else ""
 
 
 def _blame(results: dict[str, Any]) -> str:

@@ -48,6 +48,20 @@ function electionsOf(states) {
   return found;
 }
 
+/** Stretches of a second or more, after the first success, in which no operation that succeeded was called. */
+function outagesOf(service) {
+  const found = [];
+  const good = service.counts[0];
+  let last = good.findIndex((count) => count > 0);
+  for (let n = last + 1; last >= 0 && n <= good.length; n++) {
+    if (n < good.length && !good[n]) continue;
+    const [start, stop] = [(last + 1) * service.bin, n * service.bin];
+    if (stop - start >= 1) found.push({ start, stop });
+    last = n;
+  }
+  return found;
+}
+
 /** The story with a delta of the server's (RunTail.delta) in it; a reset forgets what was known. */
 function applyDelta(known, delta) {
   const story = delta.reset || !known ? emptyStory() : known;
@@ -80,6 +94,7 @@ function applyDelta(known, delta) {
       p50: old.p50.slice(0, from).concat(delta.service.p50), p99: old.p99.slice(0, from).concat(delta.service.p99),
     };
   }
+  if (story.service) story.outages = outagesOf(story.service);
   for (const name of ["kinds", "links"]) {
     if (!delta[name]) continue;
     if (delta[name].from === 0) story.rates[name] = {};
@@ -90,4 +105,4 @@ function applyDelta(known, delta) {
   return story;
 }
 
-if (typeof module !== "undefined") module.exports = { emptyStory, bounded, merged, electionsOf, applyDelta };
+if (typeof module !== "undefined") module.exports = { emptyStory, bounded, merged, electionsOf, outagesOf, applyDelta };

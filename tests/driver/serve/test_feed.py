@@ -83,6 +83,15 @@ def test_a_long_run_is_told_with_fewer_wider_bins():
     assert story == apply([told(feed, 0, True)])
 
 
+def test_an_outage_is_a_second_or_more_without_success_and_may_go_on():
+    feed = Feed(0, version=1)
+    for at_s in (0.1, 0.4, 0.9, 3.1, 3.2):
+        feed.add_history(operation(0, int(at_s * S), 1), 100)
+    for at_s in (1.5, 2.0, 3.6, 4.1, 4.6):
+        feed.add_history(operation(0, int(at_s * S), 1, "info"), 100)
+    assert apply([told(feed, 0, True)])["outages"] == [{"start": 1, "stop": 3}, {"start": 3.25, "stop": 4.75}]
+
+
 def test_everything_is_bounded_and_rare_messages_stay():
     feed = Feed(0, version=1)
     rows = [sent(n, n * 1000, "MsgVote" if n % 1000 == 0 else "MsgApp") for n in range(60_000)]
