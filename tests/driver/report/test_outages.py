@@ -49,14 +49,15 @@ def test_a_leader_that_steps_down_after_the_heal():
         vote(9.646, "n2", "n1", 5, 1, 5),
     ]
     assert said(STATES + LED, votes) == (
-        "From 9.6 s no operation succeeded for 1.4 s. n2, which led term 2, stepped down at 9.65 s when n1 asked for votes "
-        "in term 5, 1.7 s after partial-partition had healed. n2 led term 6 from 10.90 s."
+        "From 9.6 s no operation succeeded for 1.4 s. n2, which led term 2, stepped down at 9.65 s when n1 asked for "
+        "votes in term 5, 1.7 s after partial-partition had healed. n2 led term 6 from 10.90 s."
     )
 
 
 def test_what_is_not_known_is_not_said():
     assert "when" not in said(STATES + LED, [vote(9.645, "n1", "n2", 5, delivered=0), vote(3, "n1", "n2", 5)])
-    assert "healed" not in said(STATES + LED, [vote(9.645, "n1", "n2", 5)], [{**FAULT, "start": 9.62, "stop": None}])
+    going_on = [{**FAULT, "start": 9.62, "stop": None}]
+    assert "healed" not in said(STATES + LED, [vote(9.645, "n1", "n2", 5)], going_on)
     assert said(STATES, []).endswith("No new leader was seen before its end.")
     assert said(STATES[:1] + LED, []).startswith("From 9.6 s no operation succeeded for 1.4 s. n2 had led term 2")
     assert said(STATES[:1], []).endswith("n2 led term 2 all the time, as far as the wire shows.")
