@@ -11,10 +11,10 @@ from pathlib import Path
 from raftmon.setup.errors import RaftmonError
 from raftmon.setup.unpack import Origin
 
-__all__ = ["dqlite_launcher", "go_build", "ovsdb_launcher", "rabbitmq_launcher", "zookeeper_launcher"]
+__all__ = ["RAFTKV_SOURCES", "dqlite_launcher", "go_build", "ovsdb_launcher", "rabbitmq_launcher", "zookeeper_launcher"]
 
 _LONGEST_BUILD_S = 600.0
-_SOURCES = Path(__file__).resolve().parent / "raftkv"
+RAFTKV_SOURCES = Path(__file__).resolve().parent / "raftkv"
 _LIBRARIES = ("usr/lib/x86_64-linux-gnu", "usr/lib/aarch64-linux-gnu")
 
 _ZOOKEEPER = """\
@@ -126,7 +126,7 @@ def go_build(folder: Path, origin: Origin, package: str) -> None:
     }
     flags = f"-s -w -X main.version={found[1] if found else 'unknown'}"
     try:
-        shutil.copytree(_SOURCES, build / "raftkv")
+        shutil.copytree(RAFTKV_SOURCES, build / "raftkv")
         done = subprocess.run(
             [root / "bin" / "go", "build", "-p", "2", "-ldflags", flags, "-o", folder / "raftkv", "."],
             cwd=build / "raftkv",

@@ -6,7 +6,14 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from raftmon.setup.launchers import dqlite_launcher, go_build, ovsdb_launcher, rabbitmq_launcher, zookeeper_launcher
+from raftmon.setup.launchers import (
+    RAFTKV_SOURCES,
+    dqlite_launcher,
+    go_build,
+    ovsdb_launcher,
+    rabbitmq_launcher,
+    zookeeper_launcher,
+)
 from raftmon.setup.suites import Suite
 from raftmon.setup.unpack import Origin, debian, library, wheel
 
@@ -28,7 +35,8 @@ class Recipe:
 
     ``fetch(folder, state)`` fills a folder; ``state`` is where apt's private lists are kept. ``binary`` and ``tools``
     are paths in it; ``size_mb`` is what it takes on disk. ``developed`` recipes are installed with the development
-    tools, as the tests use them. A ``version`` of ``NEWEST`` takes whatever version comes.
+    tools, as the tests use them. A ``version`` of ``NEWEST`` takes whatever version comes. ``sources`` is the folder
+    that it is built from, where that is ours: it is built again when that has changed.
     """
 
     system: str
@@ -39,6 +47,7 @@ class Recipe:
     size_mb: int
     about: str
     developed: bool = False
+    sources: Path | None = None
 
     @property
     def spec(self) -> str:
@@ -219,6 +228,7 @@ RECIPES: tuple[Recipe, ...] = (
         20,
         "a key-value server of ours on Debian 12's hashicorp/raft, built with its Go (420 MB while building)",
         developed=True,
+        sources=RAFTKV_SOURCES,
     ),
     *_PYSYNCOBJ,
     Recipe(

@@ -170,19 +170,33 @@ def _fill(recipe: Recipe, folder: Path) -> None:
         "sha256": origin.sha256,
         "binary_sha256": hashlib.sha256(binary.read_bytes()).hexdigest(),
         "binary_bytes": binary.stat().st_size,
+        "sources": _sources(recipe),
     }
     folder.chmod(0o755)  # mkdtemp makes it 0700
     (folder / _STAMP).write_text(json.dumps(stamp, indent=1))
 
 
+def _sources(recipe: Recipe) -> str | None:
+    """A digest of what the binary is built from, None where it is not built here."""
+    if recipe.sources is None:
+        return None
+    digest = hashlib.sha256()
+    for path in sorted(recipe.sources.iterdir()):
+        digest.update(path.name.encode() + path.read_bytes())
+    return digest.hexdigest()
+
+
 def _installed(recipe: Recipe) -> ServerBinary | None:
-    """The recipe's binary if its install is whole: the stamp is there and the binary has the size it tells."""
+    """The recipe's binary if its install is whole (the stamp is there and the binary has the size it tells) and made of
+    the sources that are here.
+    """
     for cache in _readable_folders():
         folder = cache / recipe.spec
         binary = folder / recipe.binary
         try:
             stamp = json.loads((folder / _STAMP).read_text())
             whole = stamp["binary_bytes"] == binary.stat().st_size and os.access(binary, os.X_OK)
+            whole = whole and stamp.get("sources") == _sources(recipe)
         except (OSError, ValueError, KeyError, TypeError):
             continue
         if whole:

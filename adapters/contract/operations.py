@@ -82,6 +82,7 @@ def _keeps_every_key(context: Context, kind: type, ask: Callable[[Any, Host], st
         for number in range(_KEYS):
             client.write(f"contract-{name}-{number}", number)
         for node in context.nodes:
+            client.write(f"contract-{name}", node.name)  # something new, or there may be nothing to do
             said = ask(system, node)
             if not isinstance(said, str) or not said:
                 raise Broken(f"{name} of {node.name} did not say what it did, but {said!r}")

@@ -57,6 +57,20 @@ def test_a_server_is_fetched_once_and_then_found(recipe, cache):
     assert sorted(path.name for path in cache.iterdir()) == [".lock", "etcd@9.9.1"]
 
 
+def test_a_server_that_is_built_from_our_sources_is_built_again_when_they_change(monkeypatch, cache, tmp_path):
+    ours, source = tmp_path / "ours", Source()
+    ours.mkdir()
+    (ours / "main.go").write_text("package main")
+    made = Recipe("etcd", "9.9.1", source, "bin/etcd", {}, 1, "for a test", sources=ours)
+    monkeypatch.setattr(servers, "RECIPES", (made,))
+    assert resolve("etcd") == resolve("etcd")
+    assert source.fetched == 1
+    (ours / "main.go").write_text("package main // changed")
+    assert servers.available()[0][1] is None
+    resolve("etcd")
+    assert source.fetched == 2
+
+
 @pytest.mark.parametrize("damage", ["no stamp", "torn stamp", "short binary", "no binary"])
 def test_a_half_done_install_is_detected_and_redone(recipe, cache, damage):
     source = Source()
