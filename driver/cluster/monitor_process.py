@@ -31,6 +31,7 @@ STOP_TIMEOUT_S = 30.0
 STILL_S = 10.0
 """A monitor that has stood still for so long is given up: as long as a control request may take."""
 
+_MOMENT_NS = 1_000_000_000
 _TAIL = 2000
 _END_S = 10.0  # that a monitor may take from its last answer to its end
 
@@ -53,6 +54,7 @@ class MonitorProcess:
         self._client: MonitorClient | None = None
         self._wanted = False  # from when it is ready until it is told to end
         self._beats: Heartbeats | None = None
+        self._hung_s = 0.0
         self._ended = threading.Event()
         self._beating = threading.Thread(target=self._beat, name="heartbeat", daemon=True)
 
@@ -121,8 +123,6 @@ class MonitorProcess:
         process, client = self._process, self._client
         if process is None:
             return
-        if self._still_s() > STILL_S:
-            process.kill()  # it would not hear of it; its recorder completes the files
         if process.poll() is None:
             try:
                 if client is None:  # it never got ready
@@ -156,10 +156,9 @@ class MonitorProcess:
                 process.wait(_END_S)
         code = process.poll()
         if code is None:
-            still_s = self._still_s()
-            if still_s <= STILL_S:
-                return None
-            how = f"has not moved for {still_s:.0f} s (stopped, starved or hung)"
+            return None
+        if self._hung_s:
+            how = f"had not moved for {self._hung_s:.0f} s (stopped, starved or hung) and was killed"
         else:
             how = f"was killed by {signal.Signals(-code).name}" if code < 0 else f"ended with status {code}"
         yours = [Path(script).name for script in self._options.scripts]
@@ -170,15 +169,28 @@ class MonitorProcess:
             f"The end of monitor.log: {tail or '(empty)'}"
         )
 
-    def _still_s(self) -> float:
-        return self._beats.quiet_ns(MONITOR, time.monotonic_ns()) / 1e9 if self._beats is not None else 0.0
-
     def _beat(self) -> None:
-        """A thread: the driver's heartbeat, and its look at the others'."""
-        assert self._beats is not None
-        pulse = Pulse(self._beats, DRIVER, (MONITOR, RECORDER))
+        """A thread: the driver's heartbeat, and its look at the others'.
+
+        A monitor that does not move is killed: whoever waits for it hears of that at once, and its recorder completes
+        the files. Where this thread was held up itself, the monitor may have been, too, and gets a moment.
+        """
+        beats, process = self._beats, self._process
+        assert beats is not None
+        assert process is not None
+        pulse = Pulse(beats, DRIVER, (MONITOR, RECORDER))
+        looked_ns = patient_until_ns = 0
         while not self._ended.wait(PERIOD_NS / 2e9):
-            pulse(time.monotonic_ns())
+            now_ns = time.monotonic_ns()
+            if now_ns - looked_ns > _MOMENT_NS:
+                patient_until_ns = now_ns + _MOMENT_NS
+            looked_ns = now_ns
+            pulse(now_ns)
+            still_s = beats.quiet_ns(MONITOR, now_ns) / 1e9
+            if still_s > STILL_S and not self._hung_s and now_ns > patient_until_ns:
+                self._hung_s = still_s
+                self._log.error("monitor hung", still_s=round(still_s, 1))
+                process.kill()
 
     @property
     def _log_file(self) -> Path:

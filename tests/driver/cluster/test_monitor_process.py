@@ -91,11 +91,11 @@ time.sleep(300)
 """
 
 
-def test_a_monitor_that_lives_and_does_not_move_is_given_up(tmp_path, monkeypatch):
+def test_a_monitor_that_lives_and_does_not_move_is_killed_and_told_of(tmp_path, monkeypatch):
     monkeypatch.setattr(monitor_process, "STILL_S", 0.2)
     process = started(tmp_path, monkeypatch, _BEATS_ONCE, threading.Event())
-    assert until(process.why_died, 30).startswith("the monitor has not moved for")
-    process.stop()  # at once, by SIGKILL
+    assert until(process.why_died, 30).startswith("the monitor had not moved for")
+    process.stop()
     assert process.why_died() is None
 
 
