@@ -13,7 +13,7 @@ from rich.console import Console
 from rich.table import Table
 
 from raftmon.driver.cli.arguments import CommandParser
-from raftmon.driver.reproduce.loading import Loaded, load_scenario, scenarios
+from raftmon.driver.reproduce.loading import AFFECTED, CONTROL, Loaded, load_scenario, scenarios
 from raftmon.driver.reproduce.recorded import recorded
 from raftmon.driver.reproduce.rounds import Reproduced, reproduce
 from raftmon.setup.errors import EXIT_INVALID, InputError
@@ -39,6 +39,7 @@ def parser() -> CommandParser:
     made.add_argument("--repeat", type=int, default=1, metavar="N", help="attempts on each version (default: 1)")
     made.add_argument("--affected", metavar="SPEC", help="another version to show it on (etcd@3.5.1)")
     made.add_argument("--control", metavar="SPEC", help="another version to compare with; none leaves it out")
+    made.add_argument("--only", choices=(AFFECTED, CONTROL), help="attempts on one version only")
     made.add_argument("--seed", type=int, default=1, metavar="N", help="of the first attempt; then N+1, … (default: 1)")
     made.add_argument("--json", action="store_true", help="print JSON: one object, or a list for several scenarios")
     made.add_argument(
@@ -87,6 +88,7 @@ def _played(arguments: argparse.Namespace, chosen: list[Loaded]) -> list[tuple[L
             arguments.seed,
             arguments.store,
             lambda text: console.print(f"  {text}", markup=False),
+            arguments.only,
         )
         found.append((loaded, result))
     return found

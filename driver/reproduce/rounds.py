@@ -99,16 +99,18 @@ def reproduce(
     seed: int,
     store: Path,
     say: Callable[[str], None],
+    only: str | None = None,
 ) -> Reproduced:
-    """Play the scenario ``repeat`` times on each side. Raises RaftmonError if raftmon itself failed."""
+    """Play the scenario ``repeat`` times on each side, or on one (``only``: AFFECTED or CONTROL). Raises RaftmonError if raftmon itself failed."""
     found = Reproduced(
         loaded.scenario.name, Side(affected), Side(control, loaded.scenario.control_options) if control else None
     )
-    for side in filter(None, (found.affected, found.control)):
+    sides = {AFFECTED: found.affected, CONTROL: found.control}
+    for name, side in sides.items():
+        if side is None or only not in (None, name):
+            continue
         for number in range(repeat):
-            result = _attempt(
-                loaded.where, side.version, f"{seed + number}", store, AFFECTED if side is found.affected else CONTROL
-            )
+            result = _attempt(loaded.where, side.version, f"{seed + number}", store, name)
             side.add(result)
             say(f"{side.label} {number + 1} of {repeat}: {result['outcome']} ({result['seconds']:.1f} s)")
             if result["sentence"]:
