@@ -75,7 +75,7 @@ class Reproduced:
     def exit_status(self) -> int:
         """0 shown on what is affected and never on the control, 2 where it could not be set up, else 1."""
         control_silent = self.control is None or not self.control.shown
-        if self.affected.shown and control_silent:
+        if control_silent and (self.affected.shown or not self.affected.of):  # not of: only the control was asked for
             broken = self.control is not None and self.control.not_set_up == self.control.of
             return EXIT_UNKNOWN if broken else EXIT_VALID
         if control_silent and self.affected.not_set_up == self.affected.of:
@@ -101,7 +101,10 @@ def reproduce(
     say: Callable[[str], None],
     only: str | None = None,
 ) -> Reproduced:
-    """Play the scenario ``repeat`` times on each side, or on one (``only``: AFFECTED or CONTROL). Raises RaftmonError if raftmon itself failed."""
+    """Play the scenario ``repeat`` times on each side, or on one (``only``: AFFECTED or CONTROL).
+
+    Raises RaftmonError if raftmon itself failed.
+    """
     found = Reproduced(
         loaded.scenario.name, Side(affected), Side(control, loaded.scenario.control_options) if control else None
     )

@@ -49,6 +49,9 @@ SHOWN, NOT, NO_SET_UP = AttemptOutcome.SHOWN, AttemptOutcome.NOT_SHOWN, AttemptO
         ([NO_SET_UP, NO_SET_UP], [NOT], 2),
         ([SHOWN], [NO_SET_UP], 2),
         ([NO_SET_UP, NOT], [NOT], 1),
+        ([], [NOT], 0),
+        ([], [SHOWN], 1),
+        ([], [NO_SET_UP], 2),
     ],
 )
 def test_the_exit_status_says_what_came_of_it(affected, control, status):
