@@ -24,7 +24,8 @@ def play(stage: Stage) -> str | None:
     leader = stage.leader()
     paused, other = stage.client(leader), stage.client(stage.cluster.others(leader)[0])
     first = paused.acquire("lock0", TTL_S)
-    seen = paused.read("set0") or []
+    paused.add("set0", 0, [])  # a set that is not there yet would be read as null, which is no list of elements
+    seen = paused.read("set0")
     # From here the first client does nothing, as in a long garbage collection. Its lease runs out.
 
     def taken() -> int | None:
@@ -34,7 +35,7 @@ def play(stage: Stage) -> str | None:
             return None
 
     second = stage.until(taken, "the lock's lease ran out", 30.0)
-    other.add("set0", 2, other.read("set0") or [])
+    other.add("set0", 2, other.read("set0"))
     paused.add("set0", 1, seen)  # it still believes that it holds the lock
     other.release("lock0", second)
     left = other.read("set0")
