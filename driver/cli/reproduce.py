@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import datetime
 import os
 import platform
 import sys
@@ -21,6 +22,7 @@ from raftmon.setup.errors import EXIT_INVALID, InputError
 __all__ = ["main", "parser"]
 
 _PIPED_WIDTH = 240  # a line a scenario, for grep
+_LONG = 420
 
 
 def parser() -> CommandParser:
@@ -130,12 +132,18 @@ def _results(found: list[tuple[Loaded, Reproduced]]) -> Table:
     return table
 
 
+def _spent_s(one: Reproduced) -> float:
+    return one.affected.seconds + (one.control.seconds if one.control else 0.0)
+
+
 def _markdown(found: list[tuple[Loaded, Reproduced]]) -> str:
     lines = [
         "# Reproduced on stock binaries",
         "",
-        "Made by `make reproduce`. *m of n*: attempts that showed the bug; *seconds*: the mean of an attempt on the "
-        f"affected version. Linux {platform.release()}, {os.cpu_count()} processors.",
+        "Made by `raftmon reproduce`. *m of n*: attempts that showed the bug; *seconds*: the mean of an attempt on the "
+        f"affected version. Linux {platform.release()}, {os.cpu_count()} processors, "
+        f"{datetime.datetime.now(datetime.UTC):%Y-%m-%d}. All of these attempts together took "
+        f"{sum(_spent_s(one) for _, one in found) / 60:.0f} minutes.",
         "",
         "| name | what the client sees | needs | affected | shown | control | shown | seconds | fixed in |",
         "|---|---|---|---|---|---|---|---|---|",
@@ -148,4 +156,11 @@ def _markdown(found: list[tuple[Loaded, Reproduced]]) -> str:
             f"{f'{control.shown} of {control.of}' if control else '–'} | {one.affected.to_json()['seconds']:.1f} | "
             f"{scenario.fixed} |"
         )
+    lines += ["", "## What was seen", "The first attempt that showed each, in raftmon's words.", ""]
+    for _loaded, one in found:
+        if one.affected.sentences and one.affected.shown:
+            said = one.affected.sentences[0]
+            lines.append(
+                f"- **{one.name}** on {one.affected.version}: {said if len(said) < _LONG else said[:_LONG] + '…'}"
+            )
     return "\n".join(lines) + "\n"
