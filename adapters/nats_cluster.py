@@ -21,6 +21,7 @@ __all__ = ["add_peer", "peers", "remove_peer", "step_down"]
 
 _STREAM = f"KV_{BUCKET}"
 _PAUSE_S = 0.05
+_LOOKS = 40
 
 Ask = Callable[[str, Any], Awaitable[dict[str, Any]]]
 
@@ -42,20 +43,25 @@ def step_down(loop: EventLoop, url: str, timeout_s: float) -> tuple[str, str]:
 def peers(loop: EventLoop, url: str, timeout_s: float) -> list[str]:
     """The servers that hold the stream, its leader first."""
 
-    async def work(ask: Ask) -> list[str]:
-        cluster = (await ask(f"STREAM.INFO.{_STREAM}", None)).get("cluster") or {}
-        leader = [cluster["leader"]] if cluster.get("leader") else []
-        return leader + [one["name"] for one in cluster.get("replicas") or ()]
-
-    found: list[str] = _with_api(loop, url, timeout_s, work)
+    found: list[str] = _with_api(loop, url, timeout_s, _peers)
     return found
 
 
 def remove_peer(loop: EventLoop, url: str, name: str, timeout_s: float) -> None:
-    """Take the server out of the stream's Raft group. JetStream puts another in its place where it has one."""
+    """Take the server out of the stream's Raft group. JetStream puts another in its place where it has one.
+
+    Where it has none it takes the server out all the same, and answers with an error (10075, peer remap failed).
+    """
 
     async def work(ask: Ask) -> None:
-        await ask(f"STREAM.PEER.REMOVE.{_STREAM}", {"peer": name})
+        try:
+            await ask(f"STREAM.PEER.REMOVE.{_STREAM}", {"peer": name})
+        except Definite:
+            for _ in range(_LOOKS):
+                if name not in await _peers(ask):
+                    return
+                await asyncio.sleep(_PAUSE_S)
+            raise
 
     _with_api(loop, url, timeout_s, work)
 
@@ -76,6 +82,12 @@ def add_peer(loop: EventLoop, url: str, timeout_s: float) -> None:
                 await ask(f"STREAM.UPDATE.{_STREAM}", config)
 
     _with_api(loop, url, timeout_s, work)
+
+
+async def _peers(ask: Ask) -> list[str]:
+    cluster = (await ask(f"STREAM.INFO.{_STREAM}", None)).get("cluster") or {}
+    leader = [cluster["leader"]] if cluster.get("leader") else []
+    return leader + [one["name"] for one in cluster.get("replicas") or ()]
 
 
 async def _leader(ask: Ask) -> str:
