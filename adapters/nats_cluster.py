@@ -42,7 +42,6 @@ def step_down(loop: EventLoop, url: str, timeout_s: float) -> tuple[str, str]:
 
 def peers(loop: EventLoop, url: str, timeout_s: float) -> list[str]:
     """The servers that hold the stream, its leader first."""
-
     found: list[str] = _with_api(loop, url, timeout_s, _peers)
     return found
 
