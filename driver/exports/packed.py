@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import zipfile
+import zlib
 from pathlib import Path
 
 from raftmon.driver.exports.whole import written_whole
@@ -13,6 +14,8 @@ __all__ = ["pack", "unpack"]
 
 _MOST_BYTES = 20 * 1024**3
 _MOST_FILES = 100_000
+# Encrypted, of an unknown method or version, or damaged: zipfile says each in its own way.
+_UNREADABLE = (zipfile.BadZipFile, zlib.error, OSError, RuntimeError, ValueError, EOFError)
 
 
 def pack(folder: RunFolder, target: Path) -> tuple[int, int]:
@@ -65,8 +68,10 @@ def unpack(source: Path, into: Path) -> RunFolder:
                         if left < 0:
                             raise InputError(f"{source}: {member.filename} is longer than the zip says")
                         file.write(chunk)
-    except (zipfile.BadZipFile, OSError) as error:
-        raise InputError(f"{source} is no zip of a run: {error}") from error
+    except InputError:
+        raise
+    except _UNREADABLE as error:
+        raise InputError(f"{source} is no zip of a run, or damaged: {error}") from error
     return RunFolder(folder)
 
 
