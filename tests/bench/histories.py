@@ -23,8 +23,7 @@ from tests.driver.histories.synthetic import register_deeds, simulate
 CASES = ((1_000_000, "jsonl"), (100_000, "edn"))
 _MEASURED = """
 import json, resource, sys, time
-from {prefix}driver.histories import read_history
-from {prefix}driver.checkers import RegisterChecker, check_safely
+from {prefix}driver.checkers import RegisterChecker, check_safely, read_history
 begin, cpu = time.perf_counter(), time.process_time()
 history = read_history(sys.argv[1])
 read_s = time.perf_counter() - begin

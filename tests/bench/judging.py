@@ -21,7 +21,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from raftmon.driver.histories import write_history
+from raftmon.driver.histories.writers import write_history
 from tests.bench import histories, search
 from tests.driver.checkers.search import test_search as deeds
 from tests.driver.histories.synthetic import register_deeds, simulate

@@ -11,8 +11,10 @@ import pytest
 
 from raftmon.driver.checkers import check_safely, checkers_for_history
 from raftmon.driver.checkers.base import Valid
-from raftmon.driver.histories import History, read_history, write_history
+from raftmon.driver.histories.formats import read_history
+from raftmon.driver.histories.model import History
 from raftmon.driver.histories.operation import Operation
+from raftmon.driver.histories.writers import write_history
 from tests.driver.checkers.making import FAIL
 from tests.driver.checkers.search import test_search as deeds
 from tests.driver.checkers.thoroughness import TIMES
