@@ -21,7 +21,7 @@ import psutil
 from raftmon.driver.campaign.matrix import Cell
 from raftmon.driver.campaign.trial import run_once
 from raftmon.driver.exports.packed import pack, unpack
-from raftmon.driver.run_folder import RunFolder
+from raftmon.driver.run_folder import RESULTS, RunFolder
 from raftmon.setup.errors import InputError, RaftmonError
 
 __all__ = ["DaskWorkers", "LocalWorkers", "Row", "Workers", "done_far_away", "workers"]
@@ -152,6 +152,28 @@ class DaskWorkers:
                 yield cell, _brought(self._submit(cell, timeout_s, "alone-"), store)
         finally:
             self.client.cancel([one for _, one in futures.values()])
+
+    @property
+    def count(self) -> int:
+        """How many workers there are now, at least 1."""
+        return max(1, len(self.client.scheduler_info(n_workers=-1)["workers"]))
+
+    def ended(self, tasks: Sequence[Any], timeout_s: float) -> list[Any]:
+        """Those of ``tasks`` that have ended, once one has; none after ``timeout_s``."""
+        try:
+            with self.client.as_current():
+                done = self._distributed.wait(
+                    list(tasks), timeout=max(0.0, timeout_s), return_when="FIRST_COMPLETED"
+                ).done
+        except TimeoutError:
+            return []
+        return list(done)
+
+    def once(self, options: Sequence[str], store: Path, *, timeout_s: float) -> Row:
+        """``run_once`` on some worker, its folder put into the store; any thread may call it."""
+        task = self.client.submit(done_far_away, tuple(options), timeout_s, pure=False, retries=_TASK_DEATHS)
+        row = _brought(task, store)
+        return {**row, "results": RunFolder(Path(row["path"])).load(RESULTS) if row.get("path") else None}
 
     def _submit(self, cell: Cell, timeout_s: float, mark: str = "") -> Any:
         return self.client.submit(

@@ -12,12 +12,14 @@ from random import Random
 import orjson
 
 from raftmon.driver.campaign.matrix import split_list
+from raftmon.driver.campaign.workers import DaskWorkers
 from raftmon.driver.cli.arguments import CommandParser
 from raftmon.driver.cli.console import NeutralConsole
 from raftmon.driver.cli.run import add_run_options, config_of
 from raftmon.driver.explore.arena import keeps_warm
 from raftmon.driver.explore.corpus import Corpus
 from raftmon.driver.explore.explore import CONFIRM, Explored, Explorer, WarmCluster, possible_pool, possible_triggers
+from raftmon.driver.explore.far import explore_far
 from raftmon.driver.explore.schedules import Drawer
 from raftmon.driver.faults.schedule import PlannedFault
 from raftmon.driver.faults.text import schedule_text
@@ -50,6 +52,7 @@ def parser() -> CommandParser:
         metavar="N",
         help=f"runs that try a violation again (default: {CONFIRM})",
     )
+    add("--dask", metavar="ADDRESS", help="play on Dask: tcp://HOST:PORT, or local:N for N workers here")
     add("--fresh", action="store_true", help="forget the corpus of earlier explorations")
     add("--json", action="store_true", help="print one JSON object")
     add_run_options(made)
@@ -96,9 +99,17 @@ def main(arguments: argparse.Namespace) -> int:
         warm=keeps_warm(config.workload), blind=arguments.blind, go_on=arguments.go_on,
         confirm=arguments.confirm,
     )  # fmt: skip
+    dask = None if arguments.dask is None else DaskWorkers(arguments.dask, say)
+    if dask is not None:
+        explorer.once = dask.once
     try:
-        result = explorer.explore(arguments.minutes)
+        if dask is None:
+            result = explorer.explore(arguments.minutes)
+        else:
+            result = explore_far(explorer, dask, arena, arguments.minutes)
     finally:
+        if dask is not None:
+            dask.close()
         for old in clusters:
             if old.folder.is_run:
                 old.folder.remove()

@@ -7,10 +7,12 @@ from pathlib import Path
 
 import orjson
 
+from raftmon.driver.campaign.workers import DaskWorkers
 from raftmon.driver.cli.arguments import CommandParser
 from raftmon.driver.cli.console import NeutralConsole
 from raftmon.driver.run.replayed import replayed
 from raftmon.driver.run_folder import check_store, find_run
+from raftmon.driver.shrink.oracle import Oracle
 from raftmon.driver.shrink.shrink import Shrunk, shrink
 from raftmon.setup.errors import EXIT_INVALID, EXIT_UNKNOWN, InputError
 
@@ -31,6 +33,7 @@ def parser() -> CommandParser:
     add("-o", "--output", type=Path, metavar="FILE.py", help="the scenario file (default: shrunk-NAME-TIME.py)")
     add("--minutes", type=float, default=15.0, metavar="M", help="how long it may take, about (default: 15)")
     add("--trials", type=int, default=5, metavar="N", help="how often the scenario is played at the end (default: 5)")
+    add("--dask", metavar="ADDRESS", help="run on Dask: tcp://HOST:PORT, or local:N for N workers here")
     add("--trust", action="store_true", help="run the code that the recorded run names (rules files, adapter, server)")
     add("--json", action="store_true", help="print one JSON object: path, fails, of, steps, curve")
     made.add_store()
@@ -49,15 +52,22 @@ def main(arguments: argparse.Namespace) -> int:
         raise InputError(f"{target} cannot be the scenario file: {why}; name another with -o")
     check_store(arguments.store)
     console = NeutralConsole(stderr=True, highlight=False)
-    found = shrink(
-        folder,
-        config,
-        store=arguments.store,
-        target=target,
-        minutes=arguments.minutes,
-        trials=arguments.trials,
-        say=lambda text: console.print(text, markup=False, soft_wrap=True),
-    )
+
+    def say(text: str) -> None:
+        console.print(text, markup=False, soft_wrap=True)
+
+    pool = None if arguments.dask is None else DaskWorkers(arguments.dask, say)
+    oracle = Oracle(frozenset(), arguments.store, say)
+    if pool is not None:
+        oracle.once, oracle.at_once = pool.once, pool.count
+    try:
+        found = shrink(
+            folder, config, store=arguments.store, target=target, minutes=arguments.minutes, trials=arguments.trials,
+            say=say, oracle=oracle,
+        )  # fmt: skip
+    finally:
+        if pool is not None:
+            pool.close()
     if arguments.json:
         print(orjson.dumps(found.to_json(), option=orjson.OPT_INDENT_2).decode())
     else:

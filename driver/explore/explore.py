@@ -75,8 +75,11 @@ class WarmCluster:
 
     def play(self, number: int, faults: tuple[PlannedFault, ...]) -> dict[str, Any]:
         """See ``Player``."""
+        return self.order({"number": number, "faults": [fault.to_json() for fault in faults]})
+
+    def order(self, order: dict[str, Any]) -> dict[str, Any]:
+        """The same, of the order itself: ``number``, ``faults`` as JSON."""
         assert self._process.stdin is not None
-        order = {"number": number, "faults": [fault.to_json() for fault in faults]}
         try:
             self._process.stdin.write(orjson.dumps(order) + b"\n")
             self._process.stdin.flush()
@@ -158,40 +161,49 @@ class Explorer:
 
     def explore(self, minutes: float) -> Explored:
         """Go round until the minutes are over."""
-        result = Explored()
-        began_s = time.monotonic()
-        known = len(self.corpus.states)
+        result, began_s = self.begin(), time.monotonic()
         player: Player | None = None
-        seen: set[tuple[str, ...]] = set()
         try:
             while time.monotonic() - began_s < minutes * 60:
                 if player is None:
                     player = self.start()
                     result.clusters += 1
-                schedule = self._next()
+                schedule = self.next_schedule()
                 answer = self._play(player, result.trials + 1, schedule)
-                result.trials += 1
-                seconds = time.monotonic() - began_s
-                failing = tuple(sorted(answer["failing"]))
-                new = self.corpus.add(schedule, set(answer["states"]), seconds, "+".join(failing))
-                self._tell(result.trials, schedule, answer, new)
-                if answer["odd"] or failing or not self.warm:
+                if answer["odd"] or answer["failing"] or not self.warm:
                     player.close()
                     player = None
-                if failing and failing not in seen:
-                    seen.add(failing)
-                    result.found.append(self._confirmed(schedule, answer, result.trials, seconds))
-                    if not self.go_on:
-                        break
+                if self.take(result, schedule, answer, time.monotonic() - began_s):
+                    break
         finally:
             if player is not None:
                 player.close()
+        return self.finish(result, began_s)
+
+    def begin(self) -> Explored:
+        """An exploration of which nothing is known yet; ``states`` are those of the corpus."""
+        return Explored(states=len(self.corpus.states))
+
+    def take(self, result: Explored, schedule: Schedule, answer: dict[str, Any], seconds: float) -> bool:
+        """Learn from a trial's answer and try a new kind of violation again; whether the exploration ends with it."""
+        result.trials += 1
+        failing = tuple(sorted(answer["failing"]))
+        new = self.corpus.add(schedule, set(answer["states"]), seconds, "+".join(failing))
+        self._tell(result.trials, schedule, answer, new)
+        if not failing or list(failing) in [one.checkers for one in result.found]:
+            return False
+        result.found.append(self._confirmed(schedule, answer, result.trials, seconds))
+        return not self.go_on
+
+    def finish(self, result: Explored, began_s: float) -> Explored:
+        """The same with its sums."""
         result.seconds = round(time.monotonic() - began_s, 1)
+        result.new = len(self.corpus.states) - result.states
         result.states, result.kept = len(self.corpus.states), len(self.corpus.kept)
-        result.new = result.states - known
         return result
 
-    def _next(self) -> Schedule:
+    def next_schedule(self) -> Schedule:
+        """A new one, or one worth keeping with something changed."""
         parent = None if self.blind else self.corpus.choose(self.drawer.random)
         if parent is None or self.drawer.random.random() < _FRESH:
             return self.drawer.fresh()
@@ -235,7 +247,9 @@ class Explorer:
         """The trial as a run's folder: its history, configuration and verdict."""
         kept = RunFolder.create(self.store, f"found-{config.system_name}-{config.workload}")
         kept.save("config.json", {"config": config.to_json(), "nodes": {}})
-        if answer["folder"]:
+        if answer.get("history"):  # it came from another machine
+            kept.history.write_bytes(answer["history"])
+        elif answer["folder"]:
             kept.history.write_bytes(RunFolder(Path(answer["folder"])).history.read_bytes())
         checkers = {
             name: {"valid": "invalid", "checker": name, "sentence": sentence}

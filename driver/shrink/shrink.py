@@ -103,6 +103,7 @@ def shrink(
     began_s = time.monotonic()
     found = Shrunk(checkers=sorted(wanted))
     oracle = oracle or Oracle(wanted, store, say)
+    oracle.wanted = wanted
     work = _Work(oracle, began_s + minutes * 60, say)
     config = replace(config, name=None)
     recorded = recorded_faults(config, results)

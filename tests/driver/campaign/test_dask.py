@@ -41,3 +41,15 @@ def test_two_workers_one_killed_every_run_once(tmp_path: Path) -> None:
 def test_an_address_where_nobody_answers_is_said() -> None:
     with pytest.raises(InputError, match="write local:4"):
         DaskWorkers("local:many", lambda _text: None)
+
+
+def test_a_run_on_a_worker_comes_back_with_its_results(tmp_path: Path) -> None:
+    pool = DaskWorkers("local:1", lambda _text: None)
+    try:
+        assert pool.count == 1
+        row = pool.once(["--system", "memory", "--duration", "1s", "--fault", "none"], tmp_path, timeout_s=60)
+    finally:
+        pool.close()
+    assert row["verdict"] == "valid"
+    assert row["results"]["valid"] == "valid"
+    assert Path(row["path"]).is_relative_to(tmp_path)
