@@ -25,7 +25,7 @@ _CATCH_UP_S = 2.0
 
 
 def work_under(
-    cluster: Cluster, clients: TestClients, faults: str, seconds: float, seed: str, workload: str, **options: Any
+    cluster: Cluster, clients: TestClients, faults: str, seconds: float, seed: str, workload: str, /, **options: Any
 ) -> list[str]:
     """Let clients work for so long while the faults of a ``--fault`` text come and go; what each fault did.
 
