@@ -18,9 +18,10 @@ from raftmon.driver.cli.console import NeutralConsole
 from raftmon.driver.cli.run import add_run_options, config_of
 from raftmon.driver.explore.arena import keeps_warm
 from raftmon.driver.explore.corpus import Corpus
-from raftmon.driver.explore.explore import CONFIRM, Explored, Explorer, WarmCluster, possible_pool, possible_triggers
+from raftmon.driver.explore.explore import CONFIRM, Explored, Explorer, possible_pool, possible_triggers
 from raftmon.driver.explore.far import explore_far
 from raftmon.driver.explore.schedules import Drawer
+from raftmon.driver.explore.warm import WarmCluster
 from raftmon.driver.faults.schedule import PlannedFault
 from raftmon.driver.faults.text import schedule_text
 from raftmon.driver.run.config import RunConfig

@@ -12,8 +12,9 @@ from pathlib import Path
 from typing import Any
 
 from raftmon.driver.campaign.workers import DaskWorkers
-from raftmon.driver.explore.explore import Explored, Explorer, WarmCluster
+from raftmon.driver.explore.explore import Explored, Explorer
 from raftmon.driver.explore.schedules import Schedule
+from raftmon.driver.explore.warm import WarmCluster
 from raftmon.driver.run.config import RunConfig
 from raftmon.driver.run_folder import RunFolder
 from raftmon.setup.errors import RaftmonError
