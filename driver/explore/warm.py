@@ -13,7 +13,7 @@ from raftmon.driver.faults.schedule import PlannedFault
 from raftmon.driver.run.config import RunConfig
 from raftmon.driver.run_folder import RunFolder
 from raftmon.setup.errors import RaftmonError
-from raftmon.setup.python import module_command
+from raftmon.setup.python import end_with_parent, module_command
 
 __all__ = ["Player", "WarmCluster"]
 
