@@ -53,7 +53,7 @@ def cap_verdict(
         why = next((r.sentence for r in consistency if r.valid is Valid.UNKNOWN), "no consistency was checked")
         if not served:
             why = "the history has no operations"
-        return CapVerdict(Label.UNKNOWN, f"Unknown: {why}.", _where(_cut_off(served, windows, False)))
+        return CapVerdict(Label.UNKNOWN, f"Unknown: {why}.", _where(_cut_off(served, windows, False), windows))
     broken = consistent is Valid.NO
     unserved = _cut_off(served, windows, broken)
     anomaly = _anomaly(windows, consistency) if broken else ""
@@ -63,14 +63,14 @@ def cap_verdict(
     nodes = _names(unserved)
     if broken and unserved:
         sentence = f"Neither consistent nor available: requests to {nodes} went unanswered during a partition."
-        return CapVerdict(Label.NEITHER, sentence, f"{anomaly} {_where(unserved)}")
+        return CapVerdict(Label.NEITHER, sentence, f"{anomaly} {_where(unserved, windows)}")
     if broken:
         partly = _cut_off(served, windows, False)
         kinds = " its reads or its updates" if partly else ""
         sentence = f"Available and inconsistent: every node answered{kinds} during the partition, some incorrectly."
-        return CapVerdict(Label.AP, sentence, f"{anomaly} {_where(partly)}".strip())
+        return CapVerdict(Label.AP, sentence, f"{anomaly} {_where(partly, windows)}".strip())
     if unserved:
-        return CapVerdict(Label.CP, "Consistent, partially unavailable (CP)", _where(unserved))
+        return CapVerdict(Label.CP, "Consistent, partially unavailable (CP)", _where(unserved, windows))
     return CapVerdict(Label.UNHURT, "Consistent and available: no fault kept a connected node from answering.")
 
 
@@ -113,10 +113,12 @@ def _names(unserved: Sequence[NodeAvailability]) -> str:
     return ", ".join(dict.fromkeys(one.node for one in unserved))
 
 
-def _where(unserved: Sequence[NodeAvailability]) -> str:
+def _where(unserved: Sequence[NodeAvailability], windows: Sequence[Window]) -> str:
+    """With the fault's length beside the gap: clients that wait ask little, so a share of requests alone flatters."""
+    lengths = {w.name: f" of {_duration((w.stop_ns - w.start_ns) / 1e6)}" for w in windows if w.stop_ns is not None}
     parts = [
         f"during {one.window}, {one.node} answered {one.answered} of {one.operations} requests "
-        f"({round(100 * (one.share or 0))}%); longest gap {_duration(one.longest_gap_ms or 0)}"
+        f"({round(100 * (one.share or 0))}%); longest gap {_duration(one.longest_gap_ms or 0)}{lengths.get(one.window, '')}"
         for one in unserved
     ]
     return f"{'; '.join(parts)}." if parts else ""

@@ -81,7 +81,7 @@ def test_shares_gaps_and_first_times_are_right():
 def test_consistent_and_unavailable_where_cut():
     result = Availability([CUT], [GOOD]).check(run(cut_off))
     assert label(result) == Label.CP
-    assert result.details["how"] == "during cut n1, n1 answered 0 of 200 requests (0%); longest gap 1.0 s."
+    assert result.details["how"] == "during cut n1, n1 answered 0 of 200 requests (0%); longest gap 1.0 s of 1.0 s."
     assert result.valid is Valid.YES
 
 
