@@ -114,11 +114,12 @@ def _names(unserved: Sequence[NodeAvailability]) -> str:
 
 
 def _where(unserved: Sequence[NodeAvailability], windows: Sequence[Window]) -> str:
-    """With the fault's length beside the gap: clients that wait ask little, so a share of requests alone flatters."""
+    """With the fault's length: clients that wait ask little, so a share of requests alone flatters."""
     lengths = {w.name: f" of {_duration((w.stop_ns - w.start_ns) / 1e6)}" for w in windows if w.stop_ns is not None}
     parts = [
         f"during {one.window}, {one.node} answered {one.answered} of {one.operations} requests "
-        f"({round(100 * (one.share or 0))}%); longest gap {_duration(one.longest_gap_ms or 0)}{lengths.get(one.window, '')}"
+        f"({round(100 * (one.share or 0))}%); longest gap {_duration(one.longest_gap_ms or 0)}"
+        f"{lengths.get(one.window, '')}"
         for one in unserved
     ]
     return f"{'; '.join(parts)}." if parts else ""
