@@ -79,8 +79,7 @@ def attempt(loaded: Loaded, server: str, seed: str, store: Path, *, control: boo
             stage = Stage(scenario, cluster, seed)
             try:
                 if scenario.leader is not None:
-                    stage.until(lambda: cluster.leader() == scenario.leader, f"{scenario.leader} leading", LEADS_S)
-                    stage.monitor.remove(FIRST_LEADER)
+                    _have_lead(stage, scenario.leader)
                 sentence = loaded.play(stage)
             finally:
                 stage.close()
@@ -102,6 +101,18 @@ def attempt(loaded: Loaded, server: str, seed: str, store: Path, *, control: boo
     folder.save(RESULTS, {"valid": "unknown", "scenario": result, "explanations": explanations})
     folder.hand_over()
     return result
+
+
+def _have_lead(stage: Stage, node: str) -> None:
+    """Wait until a node leads, while nobody else can win; pause one that leads already, as in systems that begin with one
+    node and have the others join. Raises CouldNotSetUp if it does not come to that.
+    """
+    found = stage.leader()
+    if found != node:
+        with stage.paused(found):
+            stage.until(lambda: stage.inner.leader() == node, f"{node} leading", LEADS_S)
+        stage.until(lambda: stage.inner.leader() == node, f"{node} leading, with {found} back", LEADS_S)
+    stage.monitor.remove(FIRST_LEADER)
 
 
 def _explanations(folder: RunFolder) -> list[dict[str, Any]]:
