@@ -104,8 +104,9 @@ def attempt(loaded: Loaded, server: str, seed: str, store: Path, *, control: boo
 
 
 def _have_lead(stage: Stage, node: str) -> None:
-    """Wait until a node leads, while nobody else can win; pause one that leads already, as in systems that begin with one
-    node and have the others join. Raises CouldNotSetUp if it does not come to that.
+    """Wait until a node leads, while nobody else can win; pause one that leads already.
+
+    Systems that begin with one node and have the others join are led by it. Raises CouldNotSetUp if it is in vain.
     """
     found = stage.leader()
     if found != node:
