@@ -25,7 +25,7 @@ __all__ = ["QUEUE_NUM", "READY_TIMEOUT_S", "STILL_S", "STOP_TIMEOUT_S", "Monitor
 
 QUEUE_NUM = 0
 READY_TIMEOUT_S = 60.0
-STOP_TIMEOUT_S = 30.0
+STOP_TIMEOUT_S = 45.0
 """How long the monitor may take to finish its record before it is killed."""
 
 STILL_S = 10.0

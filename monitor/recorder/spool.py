@@ -20,7 +20,7 @@ class Spool:
     take it leaves the piece in memory: nothing is ever lost here.
     """
 
-    def __init__(self, folder: Path, limit: int = 64 << 20) -> None:
+    def __init__(self, folder: Path, limit: int = 32 << 20) -> None:
         self.limit = limit
         self._folder = folder
         self._pieces: deque[bytes] = deque()
