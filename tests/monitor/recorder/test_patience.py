@@ -48,7 +48,8 @@ class Board(BoardWriter):
 
 @pytest.fixture
 def full_machine(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Processors with nothing to spare, and a recorder that keeps its priority."""
+    """Processors with nothing to spare, and a recorder that keeps its priority and reports to nobody."""
+    monkeypatch.setattr(process, "_say", lambda recorder, finished: None)
     monkeypatch.setattr(cpu.Spare, "look", lambda self: None)
     monkeypatch.setattr(cpu.Share, "behind", lambda self, behind: None)
     monkeypatch.setattr(cpu, "raise_priority", lambda: False)
@@ -66,7 +67,10 @@ class Running:
         )
         reader, self._writer = os.pipe()
         self._thread = threading.Thread(
-            target=process.record, args=(self.recorder, reader), kwargs={"board": self.board, "waits": True}
+            target=process.record,
+            args=(self.recorder, reader),
+            kwargs={"board": self.board, "waits": True},
+            daemon=True,  # a test that fails leaves it waiting
         )
         self._thread.start()
         self.sent = 0
@@ -113,8 +117,7 @@ def test_more_than_shall_wait_is_worked_off_all_the_same(tmp_path: Path) -> None
     for _ in range(30):
         run.send(20)
     until(lambda: run.recorder.packets == 600)
-    until(lambda: run.recorder.waiting_bytes <= 2000)
-    assert run.sink.packets > 500
+    until(lambda: run.sink.packets > 500)  # the last of them may wait
     run.end()
     run.recorder.close()
     assert run.sink.packets == 600
