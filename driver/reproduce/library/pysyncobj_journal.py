@@ -10,6 +10,7 @@ SCENARIO = Scenario(
     seen="a read after the power cut misses a write that was acknowledged before it",
     needs="power cut of all nodes",
     affected=("pysyncobj@0.3.17", "pysyncobj@0.3.11"),
+    fixed="open",
     why_no_control="no version syncs its journal",
     disks=True,
     sources=("https://github.com/bakwc/PySyncObj/issues/84", "https://github.com/bakwc/PySyncObj/issues/197"),
