@@ -58,7 +58,16 @@ def check_safely(
     result = _checked(checker, history, timeout_s, memory_mb)
     if UNDERSTOOD not in result.details:  # it never came to an end
         with_extent(result, extent_of(history, ()))
+    result.sentence = _worded(result)
     return replace(result, seconds=time.perf_counter() - start)
+
+
+def _worded(result: Result) -> str:
+    """The sentence behind the verdict's word, as most begin; availability has a label of its own."""
+    word = result.valid.value
+    if result.checker == "availability" or result.sentence.lower().startswith(word):
+        return result.sentence
+    return f"{word}: {result.sentence}"
 
 
 def _checked(checker: Checker, history: History, timeout_s: float | None, memory_mb: float | None) -> Result:
