@@ -104,7 +104,7 @@ def etcd_members(
     """
     cluster = Topology(topology.nodes[:3], topology.clients)
     adapter = EtcdAdapter({"server": str(resolve("etcd").path)})
-    folder = Path(tempfile.mkdtemp(prefix=".raftmon-bench-", dir=place))
+    folder = Path(tempfile.mkdtemp(prefix=".raftmon-bench-", dir=place.resolve()))
     nodes: dict[str, NodeProcess] = {}
     disks = Disks("bench")
     try:
