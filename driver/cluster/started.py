@@ -165,11 +165,10 @@ class StartedCluster:
 
         def serves(node: Host) -> bool:
             self.check_alive()  # without the monitor they would wait for each other in vain
-            for other in waited:  # nor does it help to wait for those whose peers have ended
-                self._nodes[other].wait_ready(lambda: True, 0.0)
+            for other in self.topology.nodes:  # nor does it help to wait for those whose peers have ended
+                self._nodes[other.name].wait_ready(lambda: True, 0.0)
             return self.adapter.ready(node, self.topology, 1.0)
 
-        waited = [node.name for node in self.topology.nodes if self._nodes[node.name].alive]
         for node in self.topology.nodes:
             self._nodes[node.name].wait_ready(partial(serves, node), max(1.0, deadline - time.monotonic()))
 
