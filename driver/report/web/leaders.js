@@ -38,11 +38,12 @@ function leadersRow(page) {
   if (!lanes.length) return null;
   const votes = votesAsked(page.messages);
   const at = (node) => lanes.findIndex((lane) => lane.node === node) * LANE + 10;
-  const SHORT = { leader: "L", candidate: "C", "pre-candidate": "P", precandidate: "P", follower: "" };
+  const SHORT = { leader: "L", candidate: "C", "pre-candidate": "P", precandidate: "P", follower: "", superseded: "" };
 
   function bars(pen, width, lane, top) {
     for (const one of lane.wire) {
-      const [role, term] = one.value.split(" ");
+      const [told, term] = one.value.split(" ");
+      const role = told === "superseded" ? "follower" : told; // another leads: it may be down or cut off
       const x = Math.max(Axis.x(page.view(), width, one.from), -1);
       const to = Math.min(Axis.x(page.view(), width, one.to), width + 1);
       if (to < 0 || x > width) continue;
