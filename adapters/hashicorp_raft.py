@@ -10,9 +10,9 @@ from typing import Any
 import orjson
 
 from raftmon.adapters.asking import ask_client, serves
-from raftmon.adapters.base import Client, Definite, Indefinite, NodeCommand
+from raftmon.adapters.base import Client, NodeCommand
 from raftmon.adapters.capabilities import Leadership
-from raftmon.adapters.line_client import LineClient
+from raftmon.adapters.line_client import LineClient, ask_node
 from raftmon.adapters.options import Options
 from raftmon.adapters.outcomes import Row
 from raftmon.setup.errors import InputError, RaftmonError
@@ -122,13 +122,7 @@ class HashicorpRaftAdapter:
 
     @staticmethod
     def _ask(node: Host, request: dict[str, Any], timeout_s: float) -> dict[str, Any]:
-        client = LineClient((node.address, CLIENT_PORT), timeout_s, OUTCOMES)
-        try:
-            return client.ask(request)
-        except (Definite, Indefinite) as error:
-            raise RaftmonError(f"{node.name}: {error}") from error
-        finally:
-            client.close()
+        return ask_node(node, CLIENT_PORT, request, timeout_s, OUTCOMES)
 
     def leadership(self, node: Host, timeout_s: float) -> Leadership | None:
         """What the node itself reports."""

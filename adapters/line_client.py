@@ -17,8 +17,10 @@ import orjson
 
 from raftmon.adapters.base import Definite, Indefinite
 from raftmon.adapters.outcomes import Row, raise_outcome
+from raftmon.setup.errors import RaftmonError
+from raftmon.setup.topology import Host
 
-__all__ = ["LineClient"]
+__all__ = ["LineClient", "ask_node"]
 
 _CHUNK = 1 << 16
 
@@ -101,3 +103,16 @@ class LineClient:
             with contextlib.suppress(OSError):
                 self._socket.close()
             self._socket = None
+
+
+def ask_node(
+    node: Host, port: int, request: dict[str, Any], timeout_s: float, outcomes: Sequence[Row] = ()
+) -> dict[str, Any]:
+    """One request to a node, by a client that is made for it. Raises RaftmonError that names the node if it fails."""
+    client = LineClient((node.address, port), timeout_s, outcomes)
+    try:
+        return client.ask(request)
+    except (Definite, Indefinite) as error:
+        raise RaftmonError(f"{node.name}: {error}") from error
+    finally:
+        client.close()

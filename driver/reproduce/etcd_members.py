@@ -2,15 +2,36 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
+from collections.abc import Iterator
 
 from raftmon.adapters.etcd_api import EtcdApi, EtcdRefused
 from raftmon.driver.reproduce.stage import Stage
 
-__all__ = ["differing", "write_while"]
+__all__ = ["differing", "writers"]
 
 
-def write_while(api: EtcdApi, part: int, open_: threading.Event, over: threading.Event, size: int = 0) -> None:
+@contextlib.contextmanager
+def writers(stage: Stage, node: str, count: int, size: int = 0) -> Iterator[threading.Event]:
+    """``count`` threads that write through ``node`` while the event is set; they end with the block."""
+    open_, over = threading.Event(), threading.Event()
+    threads = [
+        threading.Thread(target=_write_while, args=(stage.etcd(node, 20.0), part, open_, over, size))
+        for part in range(count)
+    ]
+    for thread in threads:
+        thread.start()
+    try:
+        yield open_
+    finally:
+        over.set()
+        open_.set()
+        for thread in threads:
+            thread.join()
+
+
+def _write_while(api: EtcdApi, part: int, open_: threading.Event, over: threading.Event, size: int) -> None:
     """Put 100 keys of ``part`` again and again while ``open_`` is set, until ``over``; ``size`` bytes of padding."""
     number, padding = 0, "x" * size
     while not over.is_set():

@@ -1,9 +1,8 @@
 """etcd issue 13766: revision and data of a member differ from the others' after it was killed under load."""
 
-import threading
 import time
 
-from raftmon.driver.reproduce.etcd_members import differing, write_while
+from raftmon.driver.reproduce.etcd_members import differing, writers
 from raftmon.driver.reproduce.scenario import Scenario
 from raftmon.driver.reproduce.stage import Stage
 
@@ -26,14 +25,7 @@ def play(stage: Stage) -> str | None:
     """Rounds of four kills of a follower, each when it is catching up; between rounds the members are compared."""
     leader = stage.leader()
     victim = stage.cluster.others(leader)[0]
-    open_, over = threading.Event(), threading.Event()
-    writers = [
-        threading.Thread(target=write_while, args=(stage.etcd(leader, 20.0), part, open_, over))
-        for part in range(WRITERS)
-    ]
-    for thread in writers:
-        thread.start()
-    try:
+    with writers(stage, leader, WRITERS) as open_:
         for number in range(1, ROUNDS + 1):
             open_.set()
             for _ in range(KILLS):
@@ -43,11 +35,6 @@ def play(stage: Stage) -> str | None:
             found = differing(stage)
             if found is not None:
                 return f"after {number * KILLS} kills of {victim}, with nothing in flight: {found}"
-    finally:
-        over.set()
-        open_.set()
-        for thread in writers:
-            thread.join()
     return None
 
 

@@ -4,7 +4,7 @@ import contextlib
 import threading
 
 from raftmon.adapters.etcd_api import EtcdRefused
-from raftmon.driver.reproduce.etcd_members import differing, write_while
+from raftmon.driver.reproduce.etcd_members import differing, writers
 from raftmon.driver.reproduce.scenario import Scenario
 from raftmon.driver.reproduce.stage import Stage
 
@@ -26,15 +26,8 @@ def play(stage: Stage) -> str | None:
     """Rounds of: defragment a follower's few megabytes, kill it 30 ms later, start it, compare the members."""
     leader = stage.leader()
     victim = stage.cluster.others(leader)[0]
-    open_, over = threading.Event(), threading.Event()
-    open_.set()
-    writers = [
-        threading.Thread(target=write_while, args=(stage.etcd(leader, 20.0), part, open_, over, PADDING))
-        for part in range(WRITERS)
-    ]
-    for thread in writers:
-        thread.start()
-    try:
+    with writers(stage, leader, WRITERS, PADDING) as open_:
+        open_.set()
         stage.wait(FILLED_S)
         for number in range(1, ROUNDS + 1):
             open_.set()
@@ -50,11 +43,6 @@ def play(stage: Stage) -> str | None:
             found = differing(stage)
             if found is not None:
                 return f"after {number} defragmentations in which {victim} was killed, with nothing in flight: {found}"
-    finally:
-        over.set()
-        open_.set()
-        for thread in writers:
-            thread.join()
     return None
 
 
