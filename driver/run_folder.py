@@ -248,7 +248,9 @@ def find_run(given: str | None, store: Path) -> RunFolder:
 def live_socket(folder: RunFolder) -> Path:
     """The control socket of a live run. Raises InputError if the run has ended."""
     if not folder.control_socket.exists():
-        raise InputError(f"{folder.path} is no live run: its monitor has ended; start one, or name another with --run")
+        ended = (folder.path / RESULTS).exists()
+        why = "it has ended; start one" if ended else "it is still starting, or broke off; try again, start one"
+        raise InputError(f"{folder.path} is no live run: {why}, or name another with --run")
     return folder.control_socket
 
 

@@ -123,7 +123,7 @@ def _rules(results: Results) -> list[Text]:
             text = f"{who}: matched nothing"
         lines.append(Text(text))
         if counts.get("errors"):
-            words = f"{name}: your code raised {counts['errors']:,} times, and the packets passed; see events.jsonl"
+            words = f"{name}: your code raised {counts['errors']:,} times, and the packets passed; see monitor.log"
             lines.append(Text(words, style="red"))
     if removed > _SHOWN:
         lines.append(Text(f"and {removed - _SHOWN} more that were removed; monitor.json has them all"))
