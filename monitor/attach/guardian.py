@@ -57,7 +57,7 @@ class _Guardian:
 
     def __init__(self, commands: Sequence[Sequence[str]]) -> None:
         self._commands = commands
-        self._line = orjson.dumps(commands) + b"\n"
+        self._line = orjson.dumps(commands)
         self._lock = threading.Lock()
         self._closed = False
         self._child = self._start()
@@ -76,14 +76,20 @@ class _Guardian:
             remove(self._commands)
 
     def _start(self) -> subprocess.Popen[bytes]:
-        child = subprocess.Popen(
-            module_command("raftmon.monitor.attach.guardian"), stdin=subprocess.PIPE, start_new_session=True
-        )
-        assert child.stdin is not None
-        with contextlib.suppress(BrokenPipeError):  # killed already: the watcher sees it
-            child.stdin.write(self._line)
-            child.stdin.flush()
-        return child
+        # In memory that it is born with: sent through the pipe, they would be lost if this process died just before.
+        held = os.memfd_create("raftmon-guardian")
+        try:
+            with open(held, "wb", closefd=False) as file:
+                file.write(self._line)
+            os.lseek(held, 0, os.SEEK_SET)
+            return subprocess.Popen(
+                module_command("raftmon.monitor.attach.guardian", str(held)),
+                stdin=subprocess.PIPE,
+                start_new_session=True,
+                pass_fds=(held,),
+            )
+        finally:
+            os.close(held)
 
     def _watch(self) -> None:
         for _ in range(_MOST_RESTARTS):
@@ -117,14 +123,14 @@ def _run(command: Sequence[str]) -> None:
 
 
 def main() -> int:
-    """The guardian: read what to remove, wait for the end of the pipe, remove it."""
+    """The guardian: read what to remove (from the descriptor named), wait for the end of the pipe, remove it."""
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)
-    line = sys.stdin.buffer.readline()
+    with open(int(sys.argv[1]), "rb") as file:
+        commands = orjson.loads(file.read())
     while os.read(0, 4096):
         pass
-    if line.endswith(b"\n"):
-        remove(orjson.loads(line))
+    remove(commands)
     return 0
 
 
