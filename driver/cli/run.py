@@ -238,7 +238,7 @@ def main(arguments: argparse.Namespace) -> int:
     if nodes_needed(adapter):
         remember_outer_pid()
         enter()
-    # What only the command inside needs is imported there: every run would pay for it twice.
+    # What only the command inside needs is imported there: the outer process waits, and a refused run needs none of it.
     from raftmon.driver.results.summary import summary
     from raftmon.driver.run.phases import run
     from raftmon.driver.run.screen import RunScreen
